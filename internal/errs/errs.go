@@ -1,0 +1,18 @@
+// Package errs holds the classes of errors by what a caller can do about them.
+// Wrap one with %w and identity; boundary code maps a class to an HTTP status
+// or a task reason. No code looks at an error's text.
+package errs
+
+import "errors"
+
+// Classes, tested with errors.Is.
+var (
+	Invalid     = errors.New("invalid")        // the request is wrong and stays wrong
+	NotFound    = errors.New("not found")      // what it names does not exist
+	Exists      = errors.New("already exists") // what it makes is there
+	Conflict    = errors.New("conflict")       // wrong state for it
+	Exhausted   = errors.New("exhausted")      // a limit or the space is used up
+	Unavailable = errors.New("unavailable")    // retry later
+	Unsupported = errors.New("unsupported")    // never here
+	Corrupt     = errors.New("corrupt")        // data does not match its checksum or shape
+)
