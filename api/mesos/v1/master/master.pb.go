@@ -65,7 +65,10 @@ const (
 	Call_DEACTIVATE_AGENT            Call_Type = 38
 	Call_REACTIVATE_AGENT            Call_Type = 39
 	// mezzo's own: allocated beside used, per agent and per task.
-	Call_GET_USAGE       Call_Type = 1001
+	Call_GET_USAGE Call_Type = 1001
+	// mezzo's own: an operator kills one task of any framework. Answers 202, or
+	// 404 when no such task runs; the end reaches the framework as TASK_KILLED.
+	Call_KILL_TASK       Call_Type = 1002
 	Call_GET_QUOTA       Call_Type = 28
 	Call_UPDATE_QUOTA    Call_Type = 36
 	Call_SET_QUOTA       Call_Type = 29
@@ -112,6 +115,7 @@ var (
 		38:   "DEACTIVATE_AGENT",
 		39:   "REACTIVATE_AGENT",
 		1001: "GET_USAGE",
+		1002: "KILL_TASK",
 		28:   "GET_QUOTA",
 		36:   "UPDATE_QUOTA",
 		29:   "SET_QUOTA",
@@ -155,6 +159,7 @@ var (
 		"DEACTIVATE_AGENT":            38,
 		"REACTIVATE_AGENT":            39,
 		"GET_USAGE":                   1001,
+		"KILL_TASK":                   1002,
 		"GET_QUOTA":                   28,
 		"UPDATE_QUOTA":                36,
 		"SET_QUOTA":                   29,
@@ -421,6 +426,7 @@ type Call struct {
 	DrainAgent      *Call_DrainAgent      `protobuf:"bytes,21,opt,name=drain_agent,json=drainAgent" json:"drain_agent,omitempty"`
 	DeactivateAgent *Call_DeactivateAgent `protobuf:"bytes,22,opt,name=deactivate_agent,json=deactivateAgent" json:"deactivate_agent,omitempty"`
 	ReactivateAgent *Call_ReactivateAgent `protobuf:"bytes,23,opt,name=reactivate_agent,json=reactivateAgent" json:"reactivate_agent,omitempty"`
+	KillTask        *Call_KillTask        `protobuf:"bytes,1002,opt,name=kill_task,json=killTask" json:"kill_task,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -614,6 +620,13 @@ func (x *Call) GetDeactivateAgent() *Call_DeactivateAgent {
 func (x *Call) GetReactivateAgent() *Call_ReactivateAgent {
 	if x != nil {
 		return x.ReactivateAgent
+	}
+	return nil
+}
+
+func (x *Call) GetKillTask() *Call_KillTask {
+	if x != nil {
+		return x.KillTask
 	}
 	return nil
 }
@@ -2023,6 +2036,67 @@ func (x *Call_MarkAgentGone) GetAgentId() *v1.AgentID {
 	return nil
 }
 
+type Call_KillTask struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	TaskId      *v1.TaskID             `protobuf:"bytes,2,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	// Overrides the task's own policy when set.
+	KillPolicy    *v1.KillPolicy `protobuf:"bytes,3,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_KillTask) Reset() {
+	*x = Call_KillTask{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_KillTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_KillTask) ProtoMessage() {}
+
+func (x *Call_KillTask) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_KillTask.ProtoReflect.Descriptor instead.
+func (*Call_KillTask) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 22}
+}
+
+func (x *Call_KillTask) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Call_KillTask) GetTaskId() *v1.TaskID {
+	if x != nil {
+		return x.TaskId
+	}
+	return nil
+}
+
+func (x *Call_KillTask) GetKillPolicy() *v1.KillPolicy {
+	if x != nil {
+		return x.KillPolicy
+	}
+	return nil
+}
+
 type Response_GetHealth struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Healthy       *bool                  `protobuf:"varint,1,req,name=healthy" json:"healthy,omitempty"`
@@ -2032,7 +2106,7 @@ type Response_GetHealth struct {
 
 func (x *Response_GetHealth) Reset() {
 	*x = Response_GetHealth{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[25]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2118,7 @@ func (x *Response_GetHealth) String() string {
 func (*Response_GetHealth) ProtoMessage() {}
 
 func (x *Response_GetHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[25]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2076,7 +2150,7 @@ type Response_GetFlags struct {
 
 func (x *Response_GetFlags) Reset() {
 	*x = Response_GetFlags{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[26]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2162,7 @@ func (x *Response_GetFlags) String() string {
 func (*Response_GetFlags) ProtoMessage() {}
 
 func (x *Response_GetFlags) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[26]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2194,7 @@ type Response_GetVersion struct {
 
 func (x *Response_GetVersion) Reset() {
 	*x = Response_GetVersion{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[27]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2206,7 @@ func (x *Response_GetVersion) String() string {
 func (*Response_GetVersion) ProtoMessage() {}
 
 func (x *Response_GetVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[27]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2238,7 @@ type Response_GetMetrics struct {
 
 func (x *Response_GetMetrics) Reset() {
 	*x = Response_GetMetrics{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[28]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2250,7 @@ func (x *Response_GetMetrics) String() string {
 func (*Response_GetMetrics) ProtoMessage() {}
 
 func (x *Response_GetMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[28]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2208,7 +2282,7 @@ type Response_GetLoggingLevel struct {
 
 func (x *Response_GetLoggingLevel) Reset() {
 	*x = Response_GetLoggingLevel{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[29]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2294,7 @@ func (x *Response_GetLoggingLevel) String() string {
 func (*Response_GetLoggingLevel) ProtoMessage() {}
 
 func (x *Response_GetLoggingLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[29]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +2326,7 @@ type Response_ListFiles struct {
 
 func (x *Response_ListFiles) Reset() {
 	*x = Response_ListFiles{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[30]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2338,7 @@ func (x *Response_ListFiles) String() string {
 func (*Response_ListFiles) ProtoMessage() {}
 
 func (x *Response_ListFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[30]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2371,7 @@ type Response_ReadFile struct {
 
 func (x *Response_ReadFile) Reset() {
 	*x = Response_ReadFile{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[31]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2309,7 +2383,7 @@ func (x *Response_ReadFile) String() string {
 func (*Response_ReadFile) ProtoMessage() {}
 
 func (x *Response_ReadFile) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[31]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2425,7 @@ type Response_GetState struct {
 
 func (x *Response_GetState) Reset() {
 	*x = Response_GetState{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[32]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2363,7 +2437,7 @@ func (x *Response_GetState) String() string {
 func (*Response_GetState) ProtoMessage() {}
 
 func (x *Response_GetState) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[32]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2417,7 +2491,7 @@ type Response_GetAgents struct {
 
 func (x *Response_GetAgents) Reset() {
 	*x = Response_GetAgents{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[33]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2503,7 @@ func (x *Response_GetAgents) String() string {
 func (*Response_GetAgents) ProtoMessage() {}
 
 func (x *Response_GetAgents) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[33]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2545,7 @@ type Response_GetFrameworks struct {
 
 func (x *Response_GetFrameworks) Reset() {
 	*x = Response_GetFrameworks{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[34]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2557,7 @@ func (x *Response_GetFrameworks) String() string {
 func (*Response_GetFrameworks) ProtoMessage() {}
 
 func (x *Response_GetFrameworks) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[34]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +2606,7 @@ type Response_GetExecutors struct {
 
 func (x *Response_GetExecutors) Reset() {
 	*x = Response_GetExecutors{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[35]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2544,7 +2618,7 @@ func (x *Response_GetExecutors) String() string {
 func (*Response_GetExecutors) ProtoMessage() {}
 
 func (x *Response_GetExecutors) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[35]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2584,7 +2658,7 @@ type Response_GetOperations struct {
 
 func (x *Response_GetOperations) Reset() {
 	*x = Response_GetOperations{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[36]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2596,7 +2670,7 @@ func (x *Response_GetOperations) String() string {
 func (*Response_GetOperations) ProtoMessage() {}
 
 func (x *Response_GetOperations) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[36]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2708,7 @@ type Response_GetTasks struct {
 
 func (x *Response_GetTasks) Reset() {
 	*x = Response_GetTasks{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +2720,7 @@ func (x *Response_GetTasks) String() string {
 func (*Response_GetTasks) ProtoMessage() {}
 
 func (x *Response_GetTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2708,7 +2782,7 @@ type Response_GetRoles struct {
 
 func (x *Response_GetRoles) Reset() {
 	*x = Response_GetRoles{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2720,7 +2794,7 @@ func (x *Response_GetRoles) String() string {
 func (*Response_GetRoles) ProtoMessage() {}
 
 func (x *Response_GetRoles) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2752,7 +2826,7 @@ type Response_GetWeights struct {
 
 func (x *Response_GetWeights) Reset() {
 	*x = Response_GetWeights{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +2838,7 @@ func (x *Response_GetWeights) String() string {
 func (*Response_GetWeights) ProtoMessage() {}
 
 func (x *Response_GetWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2798,7 +2872,7 @@ type Response_GetMaster struct {
 
 func (x *Response_GetMaster) Reset() {
 	*x = Response_GetMaster{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2810,7 +2884,7 @@ func (x *Response_GetMaster) String() string {
 func (*Response_GetMaster) ProtoMessage() {}
 
 func (x *Response_GetMaster) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2856,7 +2930,7 @@ type Response_GetMaintenanceStatus struct {
 
 func (x *Response_GetMaintenanceStatus) Reset() {
 	*x = Response_GetMaintenanceStatus{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2868,7 +2942,7 @@ func (x *Response_GetMaintenanceStatus) String() string {
 func (*Response_GetMaintenanceStatus) ProtoMessage() {}
 
 func (x *Response_GetMaintenanceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +2974,7 @@ type Response_GetMaintenanceSchedule struct {
 
 func (x *Response_GetMaintenanceSchedule) Reset() {
 	*x = Response_GetMaintenanceSchedule{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2912,7 +2986,7 @@ func (x *Response_GetMaintenanceSchedule) String() string {
 func (*Response_GetMaintenanceSchedule) ProtoMessage() {}
 
 func (x *Response_GetMaintenanceSchedule) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2944,7 +3018,7 @@ type Response_GetQuota struct {
 
 func (x *Response_GetQuota) Reset() {
 	*x = Response_GetQuota{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2956,7 +3030,7 @@ func (x *Response_GetQuota) String() string {
 func (*Response_GetQuota) ProtoMessage() {}
 
 func (x *Response_GetQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3001,7 +3075,7 @@ type Response_GetAgents_Agent struct {
 
 func (x *Response_GetAgents_Agent) Reset() {
 	*x = Response_GetAgents_Agent{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3087,7 @@ func (x *Response_GetAgents_Agent) String() string {
 func (*Response_GetAgents_Agent) ProtoMessage() {}
 
 func (x *Response_GetAgents_Agent) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3211,7 @@ type Response_GetAgents_Agent_ResourceProvider struct {
 
 func (x *Response_GetAgents_Agent_ResourceProvider) Reset() {
 	*x = Response_GetAgents_Agent_ResourceProvider{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[45]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3149,7 +3223,7 @@ func (x *Response_GetAgents_Agent_ResourceProvider) String() string {
 func (*Response_GetAgents_Agent_ResourceProvider) ProtoMessage() {}
 
 func (x *Response_GetAgents_Agent_ResourceProvider) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[45]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3199,7 +3273,7 @@ type Response_GetFrameworks_Framework struct {
 
 func (x *Response_GetFrameworks_Framework) Reset() {
 	*x = Response_GetFrameworks_Framework{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[46]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3211,7 +3285,7 @@ func (x *Response_GetFrameworks_Framework) String() string {
 func (*Response_GetFrameworks_Framework) ProtoMessage() {}
 
 func (x *Response_GetFrameworks_Framework) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[46]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3321,7 +3395,7 @@ type Response_GetExecutors_Executor struct {
 
 func (x *Response_GetExecutors_Executor) Reset() {
 	*x = Response_GetExecutors_Executor{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[47]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3333,7 +3407,7 @@ func (x *Response_GetExecutors_Executor) String() string {
 func (*Response_GetExecutors_Executor) ProtoMessage() {}
 
 func (x *Response_GetExecutors_Executor) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[47]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3373,7 +3447,7 @@ type Event_Subscribed struct {
 
 func (x *Event_Subscribed) Reset() {
 	*x = Event_Subscribed{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[48]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3385,7 +3459,7 @@ func (x *Event_Subscribed) String() string {
 func (*Event_Subscribed) ProtoMessage() {}
 
 func (x *Event_Subscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[48]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3424,7 +3498,7 @@ type Event_TaskAdded struct {
 
 func (x *Event_TaskAdded) Reset() {
 	*x = Event_TaskAdded{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[49]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3436,7 +3510,7 @@ func (x *Event_TaskAdded) String() string {
 func (*Event_TaskAdded) ProtoMessage() {}
 
 func (x *Event_TaskAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[49]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3470,7 +3544,7 @@ type Event_TaskUpdated struct {
 
 func (x *Event_TaskUpdated) Reset() {
 	*x = Event_TaskUpdated{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[50]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3482,7 +3556,7 @@ func (x *Event_TaskUpdated) String() string {
 func (*Event_TaskUpdated) ProtoMessage() {}
 
 func (x *Event_TaskUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[50]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3528,7 +3602,7 @@ type Event_FrameworkAdded struct {
 
 func (x *Event_FrameworkAdded) Reset() {
 	*x = Event_FrameworkAdded{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[51]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3540,7 +3614,7 @@ func (x *Event_FrameworkAdded) String() string {
 func (*Event_FrameworkAdded) ProtoMessage() {}
 
 func (x *Event_FrameworkAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[51]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3572,7 +3646,7 @@ type Event_FrameworkUpdated struct {
 
 func (x *Event_FrameworkUpdated) Reset() {
 	*x = Event_FrameworkUpdated{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +3658,7 @@ func (x *Event_FrameworkUpdated) String() string {
 func (*Event_FrameworkUpdated) ProtoMessage() {}
 
 func (x *Event_FrameworkUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +3690,7 @@ type Event_FrameworkRemoved struct {
 
 func (x *Event_FrameworkRemoved) Reset() {
 	*x = Event_FrameworkRemoved{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3628,7 +3702,7 @@ func (x *Event_FrameworkRemoved) String() string {
 func (*Event_FrameworkRemoved) ProtoMessage() {}
 
 func (x *Event_FrameworkRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3660,7 +3734,7 @@ type Event_AgentAdded struct {
 
 func (x *Event_AgentAdded) Reset() {
 	*x = Event_AgentAdded{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3672,7 +3746,7 @@ func (x *Event_AgentAdded) String() string {
 func (*Event_AgentAdded) ProtoMessage() {}
 
 func (x *Event_AgentAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3704,7 +3778,7 @@ type Event_AgentRemoved struct {
 
 func (x *Event_AgentRemoved) Reset() {
 	*x = Event_AgentRemoved{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3716,7 +3790,7 @@ func (x *Event_AgentRemoved) String() string {
 func (*Event_AgentRemoved) ProtoMessage() {}
 
 func (x *Event_AgentRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3743,7 +3817,7 @@ var File_mesos_v1_master_master_proto protoreflect.FileDescriptor
 
 const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\n" +
-	"\x1cmesos/v1/master/master.proto\x12\x0fmesos.v1.master\x1a\x1egoogle/protobuf/duration.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a&mesos/v1/maintenance/maintenance.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x1amesos/v1/quota/quota.proto\x1a\x17mesos/v1/resource.proto\x1a\"mesos/v1/scheduler/scheduler.proto\x1a\x13mesos/v1/task.proto\x1a\x14mesos/v1/value.proto\x1a\x11usage/usage.proto\"\xc6#\n" +
+	"\x1cmesos/v1/master/master.proto\x12\x0fmesos.v1.master\x1a\x1egoogle/protobuf/duration.proto\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a&mesos/v1/maintenance/maintenance.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x1amesos/v1/quota/quota.proto\x1a\x17mesos/v1/resource.proto\x1a\"mesos/v1/scheduler/scheduler.proto\x1a\x13mesos/v1/task.proto\x1a\x14mesos/v1/value.proto\x1a\x11usage/usage.proto\"\xbd%\n" +
 	"\x04Call\x12.\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1a.mesos.v1.master.Call.TypeR\x04type\x12A\n" +
 	"\vget_metrics\x18\x02 \x01(\v2 .mesos.v1.master.Call.GetMetricsR\n" +
@@ -3772,7 +3846,8 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\vdrain_agent\x18\x15 \x01(\v2 .mesos.v1.master.Call.DrainAgentR\n" +
 	"drainAgent\x12P\n" +
 	"\x10deactivate_agent\x18\x16 \x01(\v2%.mesos.v1.master.Call.DeactivateAgentR\x0fdeactivateAgent\x12P\n" +
-	"\x10reactivate_agent\x18\x17 \x01(\v2%.mesos.v1.master.Call.ReactivateAgentR\x0freactivateAgent\x1a>\n" +
+	"\x10reactivate_agent\x18\x17 \x01(\v2%.mesos.v1.master.Call.ReactivateAgentR\x0freactivateAgent\x12<\n" +
+	"\tkill_task\x18\xea\a \x01(\v2\x1e.mesos.v1.master.Call.KillTaskR\bkillTask\x1a>\n" +
 	"\n" +
 	"GetMetrics\x120\n" +
 	"\atimeout\x18\x01 \x01(\v2\x16.mesos.v1.DurationInfoR\atimeout\x1a[\n" +
@@ -3834,7 +3909,12 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\bTeardown\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x1a=\n" +
 	"\rMarkAgentGone\x12,\n" +
-	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\"\x94\x06\n" +
+	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x1a\xa6\x01\n" +
+	"\bKillTask\x128\n" +
+	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
+	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x125\n" +
+	"\vkill_policy\x18\x03 \x01(\v2\x14.mesos.v1.KillPolicyR\n" +
+	"killPolicy\"\xa4\x06\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -3875,7 +3955,8 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\vDRAIN_AGENT\x10%\x12\x14\n" +
 	"\x10DEACTIVATE_AGENT\x10&\x12\x14\n" +
 	"\x10REACTIVATE_AGENT\x10'\x12\x0e\n" +
-	"\tGET_USAGE\x10\xe9\a\x12\r\n" +
+	"\tGET_USAGE\x10\xe9\a\x12\x0e\n" +
+	"\tKILL_TASK\x10\xea\a\x12\r\n" +
 	"\tGET_QUOTA\x10\x1c\x12\x10\n" +
 	"\fUPDATE_QUOTA\x10$\x12\r\n" +
 	"\tSET_QUOTA\x10\x1d\x12\x10\n" +
@@ -4102,7 +4183,7 @@ func file_mesos_v1_master_master_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_v1_master_master_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_mesos_v1_master_master_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_mesos_v1_master_master_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_mesos_v1_master_master_proto_goTypes = []any{
 	(Call_Type)(0),                                    // 0: mesos.v1.master.Call.Type
 	(Response_Type)(0),                                // 1: mesos.v1.master.Response.Type
@@ -4132,71 +4213,74 @@ var file_mesos_v1_master_master_proto_goTypes = []any{
 	(*Call_RemoveQuota)(nil),                          // 25: mesos.v1.master.Call.RemoveQuota
 	(*Call_Teardown)(nil),                             // 26: mesos.v1.master.Call.Teardown
 	(*Call_MarkAgentGone)(nil),                        // 27: mesos.v1.master.Call.MarkAgentGone
-	(*Response_GetHealth)(nil),                        // 28: mesos.v1.master.Response.GetHealth
-	(*Response_GetFlags)(nil),                         // 29: mesos.v1.master.Response.GetFlags
-	(*Response_GetVersion)(nil),                       // 30: mesos.v1.master.Response.GetVersion
-	(*Response_GetMetrics)(nil),                       // 31: mesos.v1.master.Response.GetMetrics
-	(*Response_GetLoggingLevel)(nil),                  // 32: mesos.v1.master.Response.GetLoggingLevel
-	(*Response_ListFiles)(nil),                        // 33: mesos.v1.master.Response.ListFiles
-	(*Response_ReadFile)(nil),                         // 34: mesos.v1.master.Response.ReadFile
-	(*Response_GetState)(nil),                         // 35: mesos.v1.master.Response.GetState
-	(*Response_GetAgents)(nil),                        // 36: mesos.v1.master.Response.GetAgents
-	(*Response_GetFrameworks)(nil),                    // 37: mesos.v1.master.Response.GetFrameworks
-	(*Response_GetExecutors)(nil),                     // 38: mesos.v1.master.Response.GetExecutors
-	(*Response_GetOperations)(nil),                    // 39: mesos.v1.master.Response.GetOperations
-	(*Response_GetTasks)(nil),                         // 40: mesos.v1.master.Response.GetTasks
-	(*Response_GetRoles)(nil),                         // 41: mesos.v1.master.Response.GetRoles
-	(*Response_GetWeights)(nil),                       // 42: mesos.v1.master.Response.GetWeights
-	(*Response_GetMaster)(nil),                        // 43: mesos.v1.master.Response.GetMaster
-	(*Response_GetMaintenanceStatus)(nil),             // 44: mesos.v1.master.Response.GetMaintenanceStatus
-	(*Response_GetMaintenanceSchedule)(nil),           // 45: mesos.v1.master.Response.GetMaintenanceSchedule
-	(*Response_GetQuota)(nil),                         // 46: mesos.v1.master.Response.GetQuota
-	(*Response_GetAgents_Agent)(nil),                  // 47: mesos.v1.master.Response.GetAgents.Agent
-	(*Response_GetAgents_Agent_ResourceProvider)(nil), // 48: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
-	(*Response_GetFrameworks_Framework)(nil),          // 49: mesos.v1.master.Response.GetFrameworks.Framework
-	(*Response_GetExecutors_Executor)(nil),            // 50: mesos.v1.master.Response.GetExecutors.Executor
-	(*Event_Subscribed)(nil),                          // 51: mesos.v1.master.Event.Subscribed
-	(*Event_TaskAdded)(nil),                           // 52: mesos.v1.master.Event.TaskAdded
-	(*Event_TaskUpdated)(nil),                         // 53: mesos.v1.master.Event.TaskUpdated
-	(*Event_FrameworkAdded)(nil),                      // 54: mesos.v1.master.Event.FrameworkAdded
-	(*Event_FrameworkUpdated)(nil),                    // 55: mesos.v1.master.Event.FrameworkUpdated
-	(*Event_FrameworkRemoved)(nil),                    // 56: mesos.v1.master.Event.FrameworkRemoved
-	(*Event_AgentAdded)(nil),                          // 57: mesos.v1.master.Event.AgentAdded
-	(*Event_AgentRemoved)(nil),                        // 58: mesos.v1.master.Event.AgentRemoved
-	(*usage.Cluster)(nil),                             // 59: mezzo.usage.v1.Cluster
-	(*v1.DurationInfo)(nil),                           // 60: mesos.v1.DurationInfo
-	(*v1.WeightInfo)(nil),                             // 61: mesos.v1.WeightInfo
-	(*v1.AgentID)(nil),                                // 62: mesos.v1.AgentID
-	(*v1.Resource)(nil),                               // 63: mesos.v1.Resource
-	(*v1.Value_Scalar)(nil),                           // 64: mesos.v1.Value.Scalar
-	(*maintenance.Schedule)(nil),                      // 65: mesos.v1.maintenance.Schedule
-	(*v1.MachineID)(nil),                              // 66: mesos.v1.MachineID
-	(*durationpb.Duration)(nil),                       // 67: google.protobuf.Duration
-	(*quota.QuotaConfig)(nil),                         // 68: mesos.v1.quota.QuotaConfig
-	(*quota.QuotaRequest)(nil),                        // 69: mesos.v1.quota.QuotaRequest
-	(*v1.FrameworkID)(nil),                            // 70: mesos.v1.FrameworkID
-	(*v1.Flag)(nil),                                   // 71: mesos.v1.Flag
-	(*v1.VersionInfo)(nil),                            // 72: mesos.v1.VersionInfo
-	(*v1.Metric)(nil),                                 // 73: mesos.v1.Metric
-	(*v1.FileInfo)(nil),                               // 74: mesos.v1.FileInfo
-	(*v1.AgentInfo)(nil),                              // 75: mesos.v1.AgentInfo
-	(*v1.FrameworkInfo)(nil),                          // 76: mesos.v1.FrameworkInfo
-	(*v1.Operation)(nil),                              // 77: mesos.v1.Operation
-	(*v1.Task)(nil),                                   // 78: mesos.v1.Task
-	(*v1.Role)(nil),                                   // 79: mesos.v1.Role
-	(*v1.MasterInfo)(nil),                             // 80: mesos.v1.MasterInfo
-	(*maintenance.ClusterStatus)(nil),                 // 81: mesos.v1.maintenance.ClusterStatus
-	(*quota.QuotaStatus)(nil),                         // 82: mesos.v1.quota.QuotaStatus
-	(*v1.TimeInfo)(nil),                               // 83: mesos.v1.TimeInfo
-	(*v1.AgentInfo_Capability)(nil),                   // 84: mesos.v1.AgentInfo.Capability
-	(*v1.DrainInfo)(nil),                              // 85: mesos.v1.DrainInfo
-	(*v1.ResourceProviderInfo)(nil),                   // 86: mesos.v1.ResourceProviderInfo
-	(*v1.Offer)(nil),                                  // 87: mesos.v1.Offer
-	(*v1.InverseOffer)(nil),                           // 88: mesos.v1.InverseOffer
-	(*scheduler.OfferConstraints)(nil),                // 89: mesos.v1.scheduler.OfferConstraints
-	(*v1.ExecutorInfo)(nil),                           // 90: mesos.v1.ExecutorInfo
-	(*v1.TaskStatus)(nil),                             // 91: mesos.v1.TaskStatus
-	(v1.TaskState)(0),                                 // 92: mesos.v1.TaskState
+	(*Call_KillTask)(nil),                             // 28: mesos.v1.master.Call.KillTask
+	(*Response_GetHealth)(nil),                        // 29: mesos.v1.master.Response.GetHealth
+	(*Response_GetFlags)(nil),                         // 30: mesos.v1.master.Response.GetFlags
+	(*Response_GetVersion)(nil),                       // 31: mesos.v1.master.Response.GetVersion
+	(*Response_GetMetrics)(nil),                       // 32: mesos.v1.master.Response.GetMetrics
+	(*Response_GetLoggingLevel)(nil),                  // 33: mesos.v1.master.Response.GetLoggingLevel
+	(*Response_ListFiles)(nil),                        // 34: mesos.v1.master.Response.ListFiles
+	(*Response_ReadFile)(nil),                         // 35: mesos.v1.master.Response.ReadFile
+	(*Response_GetState)(nil),                         // 36: mesos.v1.master.Response.GetState
+	(*Response_GetAgents)(nil),                        // 37: mesos.v1.master.Response.GetAgents
+	(*Response_GetFrameworks)(nil),                    // 38: mesos.v1.master.Response.GetFrameworks
+	(*Response_GetExecutors)(nil),                     // 39: mesos.v1.master.Response.GetExecutors
+	(*Response_GetOperations)(nil),                    // 40: mesos.v1.master.Response.GetOperations
+	(*Response_GetTasks)(nil),                         // 41: mesos.v1.master.Response.GetTasks
+	(*Response_GetRoles)(nil),                         // 42: mesos.v1.master.Response.GetRoles
+	(*Response_GetWeights)(nil),                       // 43: mesos.v1.master.Response.GetWeights
+	(*Response_GetMaster)(nil),                        // 44: mesos.v1.master.Response.GetMaster
+	(*Response_GetMaintenanceStatus)(nil),             // 45: mesos.v1.master.Response.GetMaintenanceStatus
+	(*Response_GetMaintenanceSchedule)(nil),           // 46: mesos.v1.master.Response.GetMaintenanceSchedule
+	(*Response_GetQuota)(nil),                         // 47: mesos.v1.master.Response.GetQuota
+	(*Response_GetAgents_Agent)(nil),                  // 48: mesos.v1.master.Response.GetAgents.Agent
+	(*Response_GetAgents_Agent_ResourceProvider)(nil), // 49: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
+	(*Response_GetFrameworks_Framework)(nil),          // 50: mesos.v1.master.Response.GetFrameworks.Framework
+	(*Response_GetExecutors_Executor)(nil),            // 51: mesos.v1.master.Response.GetExecutors.Executor
+	(*Event_Subscribed)(nil),                          // 52: mesos.v1.master.Event.Subscribed
+	(*Event_TaskAdded)(nil),                           // 53: mesos.v1.master.Event.TaskAdded
+	(*Event_TaskUpdated)(nil),                         // 54: mesos.v1.master.Event.TaskUpdated
+	(*Event_FrameworkAdded)(nil),                      // 55: mesos.v1.master.Event.FrameworkAdded
+	(*Event_FrameworkUpdated)(nil),                    // 56: mesos.v1.master.Event.FrameworkUpdated
+	(*Event_FrameworkRemoved)(nil),                    // 57: mesos.v1.master.Event.FrameworkRemoved
+	(*Event_AgentAdded)(nil),                          // 58: mesos.v1.master.Event.AgentAdded
+	(*Event_AgentRemoved)(nil),                        // 59: mesos.v1.master.Event.AgentRemoved
+	(*usage.Cluster)(nil),                             // 60: mezzo.usage.v1.Cluster
+	(*v1.DurationInfo)(nil),                           // 61: mesos.v1.DurationInfo
+	(*v1.WeightInfo)(nil),                             // 62: mesos.v1.WeightInfo
+	(*v1.AgentID)(nil),                                // 63: mesos.v1.AgentID
+	(*v1.Resource)(nil),                               // 64: mesos.v1.Resource
+	(*v1.Value_Scalar)(nil),                           // 65: mesos.v1.Value.Scalar
+	(*maintenance.Schedule)(nil),                      // 66: mesos.v1.maintenance.Schedule
+	(*v1.MachineID)(nil),                              // 67: mesos.v1.MachineID
+	(*durationpb.Duration)(nil),                       // 68: google.protobuf.Duration
+	(*quota.QuotaConfig)(nil),                         // 69: mesos.v1.quota.QuotaConfig
+	(*quota.QuotaRequest)(nil),                        // 70: mesos.v1.quota.QuotaRequest
+	(*v1.FrameworkID)(nil),                            // 71: mesos.v1.FrameworkID
+	(*v1.TaskID)(nil),                                 // 72: mesos.v1.TaskID
+	(*v1.KillPolicy)(nil),                             // 73: mesos.v1.KillPolicy
+	(*v1.Flag)(nil),                                   // 74: mesos.v1.Flag
+	(*v1.VersionInfo)(nil),                            // 75: mesos.v1.VersionInfo
+	(*v1.Metric)(nil),                                 // 76: mesos.v1.Metric
+	(*v1.FileInfo)(nil),                               // 77: mesos.v1.FileInfo
+	(*v1.AgentInfo)(nil),                              // 78: mesos.v1.AgentInfo
+	(*v1.FrameworkInfo)(nil),                          // 79: mesos.v1.FrameworkInfo
+	(*v1.Operation)(nil),                              // 80: mesos.v1.Operation
+	(*v1.Task)(nil),                                   // 81: mesos.v1.Task
+	(*v1.Role)(nil),                                   // 82: mesos.v1.Role
+	(*v1.MasterInfo)(nil),                             // 83: mesos.v1.MasterInfo
+	(*maintenance.ClusterStatus)(nil),                 // 84: mesos.v1.maintenance.ClusterStatus
+	(*quota.QuotaStatus)(nil),                         // 85: mesos.v1.quota.QuotaStatus
+	(*v1.TimeInfo)(nil),                               // 86: mesos.v1.TimeInfo
+	(*v1.AgentInfo_Capability)(nil),                   // 87: mesos.v1.AgentInfo.Capability
+	(*v1.DrainInfo)(nil),                              // 88: mesos.v1.DrainInfo
+	(*v1.ResourceProviderInfo)(nil),                   // 89: mesos.v1.ResourceProviderInfo
+	(*v1.Offer)(nil),                                  // 90: mesos.v1.Offer
+	(*v1.InverseOffer)(nil),                           // 91: mesos.v1.InverseOffer
+	(*scheduler.OfferConstraints)(nil),                // 92: mesos.v1.scheduler.OfferConstraints
+	(*v1.ExecutorInfo)(nil),                           // 93: mesos.v1.ExecutorInfo
+	(*v1.TaskStatus)(nil),                             // 94: mesos.v1.TaskStatus
+	(v1.TaskState)(0),                                 // 95: mesos.v1.TaskState
 }
 var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	0,   // 0: mesos.v1.master.Call.type:type_name -> mesos.v1.master.Call.Type
@@ -4222,130 +4306,134 @@ var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	20,  // 20: mesos.v1.master.Call.drain_agent:type_name -> mesos.v1.master.Call.DrainAgent
 	21,  // 21: mesos.v1.master.Call.deactivate_agent:type_name -> mesos.v1.master.Call.DeactivateAgent
 	22,  // 22: mesos.v1.master.Call.reactivate_agent:type_name -> mesos.v1.master.Call.ReactivateAgent
-	1,   // 23: mesos.v1.master.Response.type:type_name -> mesos.v1.master.Response.Type
-	28,  // 24: mesos.v1.master.Response.get_health:type_name -> mesos.v1.master.Response.GetHealth
-	29,  // 25: mesos.v1.master.Response.get_flags:type_name -> mesos.v1.master.Response.GetFlags
-	30,  // 26: mesos.v1.master.Response.get_version:type_name -> mesos.v1.master.Response.GetVersion
-	31,  // 27: mesos.v1.master.Response.get_metrics:type_name -> mesos.v1.master.Response.GetMetrics
-	32,  // 28: mesos.v1.master.Response.get_logging_level:type_name -> mesos.v1.master.Response.GetLoggingLevel
-	33,  // 29: mesos.v1.master.Response.list_files:type_name -> mesos.v1.master.Response.ListFiles
-	34,  // 30: mesos.v1.master.Response.read_file:type_name -> mesos.v1.master.Response.ReadFile
-	35,  // 31: mesos.v1.master.Response.get_state:type_name -> mesos.v1.master.Response.GetState
-	36,  // 32: mesos.v1.master.Response.get_agents:type_name -> mesos.v1.master.Response.GetAgents
-	37,  // 33: mesos.v1.master.Response.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
-	38,  // 34: mesos.v1.master.Response.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
-	40,  // 35: mesos.v1.master.Response.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
-	41,  // 36: mesos.v1.master.Response.get_roles:type_name -> mesos.v1.master.Response.GetRoles
-	42,  // 37: mesos.v1.master.Response.get_weights:type_name -> mesos.v1.master.Response.GetWeights
-	43,  // 38: mesos.v1.master.Response.get_master:type_name -> mesos.v1.master.Response.GetMaster
-	44,  // 39: mesos.v1.master.Response.get_maintenance_status:type_name -> mesos.v1.master.Response.GetMaintenanceStatus
-	45,  // 40: mesos.v1.master.Response.get_maintenance_schedule:type_name -> mesos.v1.master.Response.GetMaintenanceSchedule
-	46,  // 41: mesos.v1.master.Response.get_quota:type_name -> mesos.v1.master.Response.GetQuota
-	39,  // 42: mesos.v1.master.Response.get_operations:type_name -> mesos.v1.master.Response.GetOperations
-	59,  // 43: mesos.v1.master.Response.get_usage:type_name -> mezzo.usage.v1.Cluster
-	2,   // 44: mesos.v1.master.Event.type:type_name -> mesos.v1.master.Event.Type
-	51,  // 45: mesos.v1.master.Event.subscribed:type_name -> mesos.v1.master.Event.Subscribed
-	52,  // 46: mesos.v1.master.Event.task_added:type_name -> mesos.v1.master.Event.TaskAdded
-	53,  // 47: mesos.v1.master.Event.task_updated:type_name -> mesos.v1.master.Event.TaskUpdated
-	57,  // 48: mesos.v1.master.Event.agent_added:type_name -> mesos.v1.master.Event.AgentAdded
-	58,  // 49: mesos.v1.master.Event.agent_removed:type_name -> mesos.v1.master.Event.AgentRemoved
-	54,  // 50: mesos.v1.master.Event.framework_added:type_name -> mesos.v1.master.Event.FrameworkAdded
-	55,  // 51: mesos.v1.master.Event.framework_updated:type_name -> mesos.v1.master.Event.FrameworkUpdated
-	56,  // 52: mesos.v1.master.Event.framework_removed:type_name -> mesos.v1.master.Event.FrameworkRemoved
-	60,  // 53: mesos.v1.master.Call.GetMetrics.timeout:type_name -> mesos.v1.DurationInfo
-	60,  // 54: mesos.v1.master.Call.SetLoggingLevel.duration:type_name -> mesos.v1.DurationInfo
-	61,  // 55: mesos.v1.master.Call.UpdateWeights.weight_infos:type_name -> mesos.v1.WeightInfo
-	62,  // 56: mesos.v1.master.Call.ReserveResources.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 57: mesos.v1.master.Call.ReserveResources.resources:type_name -> mesos.v1.Resource
-	63,  // 58: mesos.v1.master.Call.ReserveResources.source:type_name -> mesos.v1.Resource
-	62,  // 59: mesos.v1.master.Call.UnreserveResources.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 60: mesos.v1.master.Call.UnreserveResources.resources:type_name -> mesos.v1.Resource
-	62,  // 61: mesos.v1.master.Call.CreateVolumes.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 62: mesos.v1.master.Call.CreateVolumes.volumes:type_name -> mesos.v1.Resource
-	62,  // 63: mesos.v1.master.Call.DestroyVolumes.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 64: mesos.v1.master.Call.DestroyVolumes.volumes:type_name -> mesos.v1.Resource
-	62,  // 65: mesos.v1.master.Call.GrowVolume.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 66: mesos.v1.master.Call.GrowVolume.volume:type_name -> mesos.v1.Resource
-	63,  // 67: mesos.v1.master.Call.GrowVolume.addition:type_name -> mesos.v1.Resource
-	62,  // 68: mesos.v1.master.Call.ShrinkVolume.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 69: mesos.v1.master.Call.ShrinkVolume.volume:type_name -> mesos.v1.Resource
-	64,  // 70: mesos.v1.master.Call.ShrinkVolume.subtract:type_name -> mesos.v1.Value.Scalar
-	65,  // 71: mesos.v1.master.Call.UpdateMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
-	66,  // 72: mesos.v1.master.Call.StartMaintenance.machines:type_name -> mesos.v1.MachineID
-	66,  // 73: mesos.v1.master.Call.StopMaintenance.machines:type_name -> mesos.v1.MachineID
-	62,  // 74: mesos.v1.master.Call.DrainAgent.agent_id:type_name -> mesos.v1.AgentID
-	67,  // 75: mesos.v1.master.Call.DrainAgent.max_grace_period:type_name -> google.protobuf.Duration
-	62,  // 76: mesos.v1.master.Call.DeactivateAgent.agent_id:type_name -> mesos.v1.AgentID
-	62,  // 77: mesos.v1.master.Call.ReactivateAgent.agent_id:type_name -> mesos.v1.AgentID
-	68,  // 78: mesos.v1.master.Call.UpdateQuota.quota_configs:type_name -> mesos.v1.quota.QuotaConfig
-	69,  // 79: mesos.v1.master.Call.SetQuota.quota_request:type_name -> mesos.v1.quota.QuotaRequest
-	70,  // 80: mesos.v1.master.Call.Teardown.framework_id:type_name -> mesos.v1.FrameworkID
-	62,  // 81: mesos.v1.master.Call.MarkAgentGone.agent_id:type_name -> mesos.v1.AgentID
-	71,  // 82: mesos.v1.master.Response.GetFlags.flags:type_name -> mesos.v1.Flag
-	72,  // 83: mesos.v1.master.Response.GetVersion.version_info:type_name -> mesos.v1.VersionInfo
-	73,  // 84: mesos.v1.master.Response.GetMetrics.metrics:type_name -> mesos.v1.Metric
-	74,  // 85: mesos.v1.master.Response.ListFiles.file_infos:type_name -> mesos.v1.FileInfo
-	40,  // 86: mesos.v1.master.Response.GetState.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
-	38,  // 87: mesos.v1.master.Response.GetState.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
-	37,  // 88: mesos.v1.master.Response.GetState.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
-	36,  // 89: mesos.v1.master.Response.GetState.get_agents:type_name -> mesos.v1.master.Response.GetAgents
-	47,  // 90: mesos.v1.master.Response.GetAgents.agents:type_name -> mesos.v1.master.Response.GetAgents.Agent
-	75,  // 91: mesos.v1.master.Response.GetAgents.recovered_agents:type_name -> mesos.v1.AgentInfo
-	49,  // 92: mesos.v1.master.Response.GetFrameworks.frameworks:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	49,  // 93: mesos.v1.master.Response.GetFrameworks.completed_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	76,  // 94: mesos.v1.master.Response.GetFrameworks.recovered_frameworks:type_name -> mesos.v1.FrameworkInfo
-	50,  // 95: mesos.v1.master.Response.GetExecutors.executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
-	50,  // 96: mesos.v1.master.Response.GetExecutors.orphan_executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
-	77,  // 97: mesos.v1.master.Response.GetOperations.operations:type_name -> mesos.v1.Operation
-	78,  // 98: mesos.v1.master.Response.GetTasks.pending_tasks:type_name -> mesos.v1.Task
-	78,  // 99: mesos.v1.master.Response.GetTasks.tasks:type_name -> mesos.v1.Task
-	78,  // 100: mesos.v1.master.Response.GetTasks.completed_tasks:type_name -> mesos.v1.Task
-	78,  // 101: mesos.v1.master.Response.GetTasks.orphan_tasks:type_name -> mesos.v1.Task
-	78,  // 102: mesos.v1.master.Response.GetTasks.unreachable_tasks:type_name -> mesos.v1.Task
-	79,  // 103: mesos.v1.master.Response.GetRoles.roles:type_name -> mesos.v1.Role
-	61,  // 104: mesos.v1.master.Response.GetWeights.weight_infos:type_name -> mesos.v1.WeightInfo
-	80,  // 105: mesos.v1.master.Response.GetMaster.master_info:type_name -> mesos.v1.MasterInfo
-	81,  // 106: mesos.v1.master.Response.GetMaintenanceStatus.status:type_name -> mesos.v1.maintenance.ClusterStatus
-	65,  // 107: mesos.v1.master.Response.GetMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
-	82,  // 108: mesos.v1.master.Response.GetQuota.status:type_name -> mesos.v1.quota.QuotaStatus
-	75,  // 109: mesos.v1.master.Response.GetAgents.Agent.agent_info:type_name -> mesos.v1.AgentInfo
-	83,  // 110: mesos.v1.master.Response.GetAgents.Agent.registered_time:type_name -> mesos.v1.TimeInfo
-	83,  // 111: mesos.v1.master.Response.GetAgents.Agent.reregistered_time:type_name -> mesos.v1.TimeInfo
-	63,  // 112: mesos.v1.master.Response.GetAgents.Agent.total_resources:type_name -> mesos.v1.Resource
-	63,  // 113: mesos.v1.master.Response.GetAgents.Agent.allocated_resources:type_name -> mesos.v1.Resource
-	63,  // 114: mesos.v1.master.Response.GetAgents.Agent.offered_resources:type_name -> mesos.v1.Resource
-	84,  // 115: mesos.v1.master.Response.GetAgents.Agent.capabilities:type_name -> mesos.v1.AgentInfo.Capability
-	48,  // 116: mesos.v1.master.Response.GetAgents.Agent.resource_providers:type_name -> mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
-	85,  // 117: mesos.v1.master.Response.GetAgents.Agent.drain_info:type_name -> mesos.v1.DrainInfo
-	83,  // 118: mesos.v1.master.Response.GetAgents.Agent.estimated_drain_start_time:type_name -> mesos.v1.TimeInfo
-	86,  // 119: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.resource_provider_info:type_name -> mesos.v1.ResourceProviderInfo
-	63,  // 120: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.total_resources:type_name -> mesos.v1.Resource
-	76,  // 121: mesos.v1.master.Response.GetFrameworks.Framework.framework_info:type_name -> mesos.v1.FrameworkInfo
-	83,  // 122: mesos.v1.master.Response.GetFrameworks.Framework.registered_time:type_name -> mesos.v1.TimeInfo
-	83,  // 123: mesos.v1.master.Response.GetFrameworks.Framework.reregistered_time:type_name -> mesos.v1.TimeInfo
-	83,  // 124: mesos.v1.master.Response.GetFrameworks.Framework.unregistered_time:type_name -> mesos.v1.TimeInfo
-	87,  // 125: mesos.v1.master.Response.GetFrameworks.Framework.offers:type_name -> mesos.v1.Offer
-	88,  // 126: mesos.v1.master.Response.GetFrameworks.Framework.inverse_offers:type_name -> mesos.v1.InverseOffer
-	63,  // 127: mesos.v1.master.Response.GetFrameworks.Framework.allocated_resources:type_name -> mesos.v1.Resource
-	63,  // 128: mesos.v1.master.Response.GetFrameworks.Framework.offered_resources:type_name -> mesos.v1.Resource
-	89,  // 129: mesos.v1.master.Response.GetFrameworks.Framework.offer_constraints:type_name -> mesos.v1.scheduler.OfferConstraints
-	90,  // 130: mesos.v1.master.Response.GetExecutors.Executor.executor_info:type_name -> mesos.v1.ExecutorInfo
-	62,  // 131: mesos.v1.master.Response.GetExecutors.Executor.agent_id:type_name -> mesos.v1.AgentID
-	35,  // 132: mesos.v1.master.Event.Subscribed.get_state:type_name -> mesos.v1.master.Response.GetState
-	78,  // 133: mesos.v1.master.Event.TaskAdded.task:type_name -> mesos.v1.Task
-	70,  // 134: mesos.v1.master.Event.TaskUpdated.framework_id:type_name -> mesos.v1.FrameworkID
-	91,  // 135: mesos.v1.master.Event.TaskUpdated.status:type_name -> mesos.v1.TaskStatus
-	92,  // 136: mesos.v1.master.Event.TaskUpdated.state:type_name -> mesos.v1.TaskState
-	49,  // 137: mesos.v1.master.Event.FrameworkAdded.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	49,  // 138: mesos.v1.master.Event.FrameworkUpdated.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	76,  // 139: mesos.v1.master.Event.FrameworkRemoved.framework_info:type_name -> mesos.v1.FrameworkInfo
-	47,  // 140: mesos.v1.master.Event.AgentAdded.agent:type_name -> mesos.v1.master.Response.GetAgents.Agent
-	62,  // 141: mesos.v1.master.Event.AgentRemoved.agent_id:type_name -> mesos.v1.AgentID
-	142, // [142:142] is the sub-list for method output_type
-	142, // [142:142] is the sub-list for method input_type
-	142, // [142:142] is the sub-list for extension type_name
-	142, // [142:142] is the sub-list for extension extendee
-	0,   // [0:142] is the sub-list for field type_name
+	28,  // 23: mesos.v1.master.Call.kill_task:type_name -> mesos.v1.master.Call.KillTask
+	1,   // 24: mesos.v1.master.Response.type:type_name -> mesos.v1.master.Response.Type
+	29,  // 25: mesos.v1.master.Response.get_health:type_name -> mesos.v1.master.Response.GetHealth
+	30,  // 26: mesos.v1.master.Response.get_flags:type_name -> mesos.v1.master.Response.GetFlags
+	31,  // 27: mesos.v1.master.Response.get_version:type_name -> mesos.v1.master.Response.GetVersion
+	32,  // 28: mesos.v1.master.Response.get_metrics:type_name -> mesos.v1.master.Response.GetMetrics
+	33,  // 29: mesos.v1.master.Response.get_logging_level:type_name -> mesos.v1.master.Response.GetLoggingLevel
+	34,  // 30: mesos.v1.master.Response.list_files:type_name -> mesos.v1.master.Response.ListFiles
+	35,  // 31: mesos.v1.master.Response.read_file:type_name -> mesos.v1.master.Response.ReadFile
+	36,  // 32: mesos.v1.master.Response.get_state:type_name -> mesos.v1.master.Response.GetState
+	37,  // 33: mesos.v1.master.Response.get_agents:type_name -> mesos.v1.master.Response.GetAgents
+	38,  // 34: mesos.v1.master.Response.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
+	39,  // 35: mesos.v1.master.Response.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
+	41,  // 36: mesos.v1.master.Response.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
+	42,  // 37: mesos.v1.master.Response.get_roles:type_name -> mesos.v1.master.Response.GetRoles
+	43,  // 38: mesos.v1.master.Response.get_weights:type_name -> mesos.v1.master.Response.GetWeights
+	44,  // 39: mesos.v1.master.Response.get_master:type_name -> mesos.v1.master.Response.GetMaster
+	45,  // 40: mesos.v1.master.Response.get_maintenance_status:type_name -> mesos.v1.master.Response.GetMaintenanceStatus
+	46,  // 41: mesos.v1.master.Response.get_maintenance_schedule:type_name -> mesos.v1.master.Response.GetMaintenanceSchedule
+	47,  // 42: mesos.v1.master.Response.get_quota:type_name -> mesos.v1.master.Response.GetQuota
+	40,  // 43: mesos.v1.master.Response.get_operations:type_name -> mesos.v1.master.Response.GetOperations
+	60,  // 44: mesos.v1.master.Response.get_usage:type_name -> mezzo.usage.v1.Cluster
+	2,   // 45: mesos.v1.master.Event.type:type_name -> mesos.v1.master.Event.Type
+	52,  // 46: mesos.v1.master.Event.subscribed:type_name -> mesos.v1.master.Event.Subscribed
+	53,  // 47: mesos.v1.master.Event.task_added:type_name -> mesos.v1.master.Event.TaskAdded
+	54,  // 48: mesos.v1.master.Event.task_updated:type_name -> mesos.v1.master.Event.TaskUpdated
+	58,  // 49: mesos.v1.master.Event.agent_added:type_name -> mesos.v1.master.Event.AgentAdded
+	59,  // 50: mesos.v1.master.Event.agent_removed:type_name -> mesos.v1.master.Event.AgentRemoved
+	55,  // 51: mesos.v1.master.Event.framework_added:type_name -> mesos.v1.master.Event.FrameworkAdded
+	56,  // 52: mesos.v1.master.Event.framework_updated:type_name -> mesos.v1.master.Event.FrameworkUpdated
+	57,  // 53: mesos.v1.master.Event.framework_removed:type_name -> mesos.v1.master.Event.FrameworkRemoved
+	61,  // 54: mesos.v1.master.Call.GetMetrics.timeout:type_name -> mesos.v1.DurationInfo
+	61,  // 55: mesos.v1.master.Call.SetLoggingLevel.duration:type_name -> mesos.v1.DurationInfo
+	62,  // 56: mesos.v1.master.Call.UpdateWeights.weight_infos:type_name -> mesos.v1.WeightInfo
+	63,  // 57: mesos.v1.master.Call.ReserveResources.agent_id:type_name -> mesos.v1.AgentID
+	64,  // 58: mesos.v1.master.Call.ReserveResources.resources:type_name -> mesos.v1.Resource
+	64,  // 59: mesos.v1.master.Call.ReserveResources.source:type_name -> mesos.v1.Resource
+	63,  // 60: mesos.v1.master.Call.UnreserveResources.agent_id:type_name -> mesos.v1.AgentID
+	64,  // 61: mesos.v1.master.Call.UnreserveResources.resources:type_name -> mesos.v1.Resource
+	63,  // 62: mesos.v1.master.Call.CreateVolumes.agent_id:type_name -> mesos.v1.AgentID
+	64,  // 63: mesos.v1.master.Call.CreateVolumes.volumes:type_name -> mesos.v1.Resource
+	63,  // 64: mesos.v1.master.Call.DestroyVolumes.agent_id:type_name -> mesos.v1.AgentID
+	64,  // 65: mesos.v1.master.Call.DestroyVolumes.volumes:type_name -> mesos.v1.Resource
+	63,  // 66: mesos.v1.master.Call.GrowVolume.agent_id:type_name -> mesos.v1.AgentID
+	64,  // 67: mesos.v1.master.Call.GrowVolume.volume:type_name -> mesos.v1.Resource
+	64,  // 68: mesos.v1.master.Call.GrowVolume.addition:type_name -> mesos.v1.Resource
+	63,  // 69: mesos.v1.master.Call.ShrinkVolume.agent_id:type_name -> mesos.v1.AgentID
+	64,  // 70: mesos.v1.master.Call.ShrinkVolume.volume:type_name -> mesos.v1.Resource
+	65,  // 71: mesos.v1.master.Call.ShrinkVolume.subtract:type_name -> mesos.v1.Value.Scalar
+	66,  // 72: mesos.v1.master.Call.UpdateMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
+	67,  // 73: mesos.v1.master.Call.StartMaintenance.machines:type_name -> mesos.v1.MachineID
+	67,  // 74: mesos.v1.master.Call.StopMaintenance.machines:type_name -> mesos.v1.MachineID
+	63,  // 75: mesos.v1.master.Call.DrainAgent.agent_id:type_name -> mesos.v1.AgentID
+	68,  // 76: mesos.v1.master.Call.DrainAgent.max_grace_period:type_name -> google.protobuf.Duration
+	63,  // 77: mesos.v1.master.Call.DeactivateAgent.agent_id:type_name -> mesos.v1.AgentID
+	63,  // 78: mesos.v1.master.Call.ReactivateAgent.agent_id:type_name -> mesos.v1.AgentID
+	69,  // 79: mesos.v1.master.Call.UpdateQuota.quota_configs:type_name -> mesos.v1.quota.QuotaConfig
+	70,  // 80: mesos.v1.master.Call.SetQuota.quota_request:type_name -> mesos.v1.quota.QuotaRequest
+	71,  // 81: mesos.v1.master.Call.Teardown.framework_id:type_name -> mesos.v1.FrameworkID
+	63,  // 82: mesos.v1.master.Call.MarkAgentGone.agent_id:type_name -> mesos.v1.AgentID
+	71,  // 83: mesos.v1.master.Call.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
+	72,  // 84: mesos.v1.master.Call.KillTask.task_id:type_name -> mesos.v1.TaskID
+	73,  // 85: mesos.v1.master.Call.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
+	74,  // 86: mesos.v1.master.Response.GetFlags.flags:type_name -> mesos.v1.Flag
+	75,  // 87: mesos.v1.master.Response.GetVersion.version_info:type_name -> mesos.v1.VersionInfo
+	76,  // 88: mesos.v1.master.Response.GetMetrics.metrics:type_name -> mesos.v1.Metric
+	77,  // 89: mesos.v1.master.Response.ListFiles.file_infos:type_name -> mesos.v1.FileInfo
+	41,  // 90: mesos.v1.master.Response.GetState.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
+	39,  // 91: mesos.v1.master.Response.GetState.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
+	38,  // 92: mesos.v1.master.Response.GetState.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
+	37,  // 93: mesos.v1.master.Response.GetState.get_agents:type_name -> mesos.v1.master.Response.GetAgents
+	48,  // 94: mesos.v1.master.Response.GetAgents.agents:type_name -> mesos.v1.master.Response.GetAgents.Agent
+	78,  // 95: mesos.v1.master.Response.GetAgents.recovered_agents:type_name -> mesos.v1.AgentInfo
+	50,  // 96: mesos.v1.master.Response.GetFrameworks.frameworks:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	50,  // 97: mesos.v1.master.Response.GetFrameworks.completed_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	79,  // 98: mesos.v1.master.Response.GetFrameworks.recovered_frameworks:type_name -> mesos.v1.FrameworkInfo
+	51,  // 99: mesos.v1.master.Response.GetExecutors.executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
+	51,  // 100: mesos.v1.master.Response.GetExecutors.orphan_executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
+	80,  // 101: mesos.v1.master.Response.GetOperations.operations:type_name -> mesos.v1.Operation
+	81,  // 102: mesos.v1.master.Response.GetTasks.pending_tasks:type_name -> mesos.v1.Task
+	81,  // 103: mesos.v1.master.Response.GetTasks.tasks:type_name -> mesos.v1.Task
+	81,  // 104: mesos.v1.master.Response.GetTasks.completed_tasks:type_name -> mesos.v1.Task
+	81,  // 105: mesos.v1.master.Response.GetTasks.orphan_tasks:type_name -> mesos.v1.Task
+	81,  // 106: mesos.v1.master.Response.GetTasks.unreachable_tasks:type_name -> mesos.v1.Task
+	82,  // 107: mesos.v1.master.Response.GetRoles.roles:type_name -> mesos.v1.Role
+	62,  // 108: mesos.v1.master.Response.GetWeights.weight_infos:type_name -> mesos.v1.WeightInfo
+	83,  // 109: mesos.v1.master.Response.GetMaster.master_info:type_name -> mesos.v1.MasterInfo
+	84,  // 110: mesos.v1.master.Response.GetMaintenanceStatus.status:type_name -> mesos.v1.maintenance.ClusterStatus
+	66,  // 111: mesos.v1.master.Response.GetMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
+	85,  // 112: mesos.v1.master.Response.GetQuota.status:type_name -> mesos.v1.quota.QuotaStatus
+	78,  // 113: mesos.v1.master.Response.GetAgents.Agent.agent_info:type_name -> mesos.v1.AgentInfo
+	86,  // 114: mesos.v1.master.Response.GetAgents.Agent.registered_time:type_name -> mesos.v1.TimeInfo
+	86,  // 115: mesos.v1.master.Response.GetAgents.Agent.reregistered_time:type_name -> mesos.v1.TimeInfo
+	64,  // 116: mesos.v1.master.Response.GetAgents.Agent.total_resources:type_name -> mesos.v1.Resource
+	64,  // 117: mesos.v1.master.Response.GetAgents.Agent.allocated_resources:type_name -> mesos.v1.Resource
+	64,  // 118: mesos.v1.master.Response.GetAgents.Agent.offered_resources:type_name -> mesos.v1.Resource
+	87,  // 119: mesos.v1.master.Response.GetAgents.Agent.capabilities:type_name -> mesos.v1.AgentInfo.Capability
+	49,  // 120: mesos.v1.master.Response.GetAgents.Agent.resource_providers:type_name -> mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
+	88,  // 121: mesos.v1.master.Response.GetAgents.Agent.drain_info:type_name -> mesos.v1.DrainInfo
+	86,  // 122: mesos.v1.master.Response.GetAgents.Agent.estimated_drain_start_time:type_name -> mesos.v1.TimeInfo
+	89,  // 123: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.resource_provider_info:type_name -> mesos.v1.ResourceProviderInfo
+	64,  // 124: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.total_resources:type_name -> mesos.v1.Resource
+	79,  // 125: mesos.v1.master.Response.GetFrameworks.Framework.framework_info:type_name -> mesos.v1.FrameworkInfo
+	86,  // 126: mesos.v1.master.Response.GetFrameworks.Framework.registered_time:type_name -> mesos.v1.TimeInfo
+	86,  // 127: mesos.v1.master.Response.GetFrameworks.Framework.reregistered_time:type_name -> mesos.v1.TimeInfo
+	86,  // 128: mesos.v1.master.Response.GetFrameworks.Framework.unregistered_time:type_name -> mesos.v1.TimeInfo
+	90,  // 129: mesos.v1.master.Response.GetFrameworks.Framework.offers:type_name -> mesos.v1.Offer
+	91,  // 130: mesos.v1.master.Response.GetFrameworks.Framework.inverse_offers:type_name -> mesos.v1.InverseOffer
+	64,  // 131: mesos.v1.master.Response.GetFrameworks.Framework.allocated_resources:type_name -> mesos.v1.Resource
+	64,  // 132: mesos.v1.master.Response.GetFrameworks.Framework.offered_resources:type_name -> mesos.v1.Resource
+	92,  // 133: mesos.v1.master.Response.GetFrameworks.Framework.offer_constraints:type_name -> mesos.v1.scheduler.OfferConstraints
+	93,  // 134: mesos.v1.master.Response.GetExecutors.Executor.executor_info:type_name -> mesos.v1.ExecutorInfo
+	63,  // 135: mesos.v1.master.Response.GetExecutors.Executor.agent_id:type_name -> mesos.v1.AgentID
+	36,  // 136: mesos.v1.master.Event.Subscribed.get_state:type_name -> mesos.v1.master.Response.GetState
+	81,  // 137: mesos.v1.master.Event.TaskAdded.task:type_name -> mesos.v1.Task
+	71,  // 138: mesos.v1.master.Event.TaskUpdated.framework_id:type_name -> mesos.v1.FrameworkID
+	94,  // 139: mesos.v1.master.Event.TaskUpdated.status:type_name -> mesos.v1.TaskStatus
+	95,  // 140: mesos.v1.master.Event.TaskUpdated.state:type_name -> mesos.v1.TaskState
+	50,  // 141: mesos.v1.master.Event.FrameworkAdded.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	50,  // 142: mesos.v1.master.Event.FrameworkUpdated.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	79,  // 143: mesos.v1.master.Event.FrameworkRemoved.framework_info:type_name -> mesos.v1.FrameworkInfo
+	48,  // 144: mesos.v1.master.Event.AgentAdded.agent:type_name -> mesos.v1.master.Response.GetAgents.Agent
+	63,  // 145: mesos.v1.master.Event.AgentRemoved.agent_id:type_name -> mesos.v1.AgentID
+	146, // [146:146] is the sub-list for method output_type
+	146, // [146:146] is the sub-list for method input_type
+	146, // [146:146] is the sub-list for extension type_name
+	146, // [146:146] is the sub-list for extension extendee
+	0,   // [0:146] is the sub-list for field type_name
 }
 
 func init() { file_mesos_v1_master_master_proto_init() }
@@ -4359,7 +4447,7 @@ func file_mesos_v1_master_master_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_v1_master_master_proto_rawDesc), len(file_mesos_v1_master_master_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   56,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
