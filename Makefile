@@ -1,0 +1,74 @@
+# mezzo: `make` alone lists what there is. Every target sets itself up.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+export CGO_ENABLED := 0
+
+# Packages whose tests need a VM with cgroup v2; the rest runs natively.
+E2E := ./test/e2e/...
+
+.PHONY: help build demo test unit lint race e2e bench gen vm fuzz clean distclean deps
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+build: ## bin/mezzo and its other names (mesos-master, mesos-agent, …), static
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/mezzo ./cmd/mezzo
+	@for n in mesos-master mesos-agent mesos-slave mesos-local; do ln -sf mezzo bin/$$n; done
+
+demo: build ## the main job, shown: three tasks held to what they were given (STAY=1 keeps it up)
+	@test/deps.sh native
+	go run ./test/demo $(if $(STAY),-stay)
+
+test: deps lint unit e2e ## everything, VM tests included
+
+unit: build ## all tests that need no VM; fails on a skip that isn't expected
+	MEZZO_TEST_REQUIRED=1 MEZZO_BIN=$(CURDIR)/bin/mezzo go test -json -timeout 20m $$(go list ./... | grep -v '^mezzo/test/e2e') | go run ./test/report -skips test/skips.txt
+
+e2e: build vm ## end to end on the built binary, in a VM with cgroup v2
+	MEZZO_E2E_REQUIRED=1 MEZZO_BIN=$(CURDIR)/bin/mezzo go test -json -count=1 -timeout 40m $(E2E) | go run ./test/report -skips test/skips.txt; rc=$$?; \
+	$(if $(KEEP),,go run ./test/e2e/vm down;) exit $$rc
+
+vm: ## build, cache and start the VM for end-to-end tests
+	@test/e2e/vm/host-deps.sh
+	go run ./test/e2e/vm up
+
+lint: ## gofmt, vet, the house's own rules, golangci-lint where it is installed
+	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	go test ./internal/lint
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: 'make tools' builds the pinned one"; fi
+
+tools: ## build the pinned golangci-lint into $(go env GOPATH)/bin
+	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+
+race: ## the native tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -timeout 30m $$(go list ./... | grep -v '^mezzo/test/')
+
+bench: build ## micro-benchmarks, then launch latency and memory beside ctr's
+	@test/deps.sh native
+	go test -run '^$$' -bench . -benchmem -benchtime 200ms ./api/... ./resources/... ./allocator/... ./isolator/... ./master/...
+	go run ./test/bench
+
+FUZZTIME ?= 20s
+fuzz: ## every fuzz test for FUZZTIME (20s) each
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz' || true); do echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; done; done
+
+gen: ## Go code from the .proto files
+	@test/deps.sh gen
+	api/gen.sh
+
+deps: ## what the tests need of Debian
+	@test/deps.sh native vm
+
+clean: ## what was built here
+	rm -rf bin
+
+distclean: clean ## and the VM
+	-go run ./test/e2e/vm down
+	rm -rf .e2e

@@ -1,0 +1,39 @@
+#!/bin/sh
+# deps.sh GROUP… installs what a group needs of Debian's packages, and is quick
+# when all is there. Groups: native (tests and demo on this machine), vm (build
+# and run the VM), gen (regenerate code).
+set -eu
+
+packages() {
+	case $1 in
+	native)
+		echo containerd runc busybox-static ca-certificates golang-github-mesos-mesos-go-dev
+		# Any Node with npm will do; Debian's only where there is none.
+		command -v npm >/dev/null || echo nodejs npm
+		;;
+	vm) exec "$(dirname "$0")/e2e/vm/host-deps.sh" --list ;;
+	gen) echo protobuf-compiler ;;
+	*)
+		echo "deps.sh: no group $1; there are native, vm and gen" >&2
+		exit 2
+		;;
+	esac
+}
+
+missing=""
+for group; do
+	for p in $(packages "$group"); do
+		dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+	done
+done
+[ -n "$missing" ] || exit 0
+
+sudo=""
+[ "$(id -u)" = 0 ] || sudo=sudo
+echo "installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq
+# Debian starts a system containerd on install where systemd runs; mezzo works
+# beside it.
+# shellcheck disable=SC2086
+$sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
