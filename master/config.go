@@ -1,0 +1,104 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"mezzo/internal/errs"
+)
+
+// Config is what a master can be told. Names follow the flags of the same
+// words: AgentPingTimeout is --agent_ping_timeout.
+type Config struct {
+	IP            string // address to listen on; all interfaces when empty
+	Port          int    // 0 takes a free port; the flag's default is DefaultPort
+	AdvertiseIP   string // address told to others, when it is not IP
+	AdvertisePort int    // port told to others, when it is not Port
+	Hostname      string // name told to others; the machine's own when empty
+	Cluster       string // a name for people
+	WorkDir       string // where durable state goes
+
+	AllocationInterval     time.Duration // between two rounds of offers to all
+	OfferTimeout           time.Duration // an offer is taken back after it; 0: never
+	AgentPingTimeout       time.Duration // between two pings, and for each answer
+	MaxAgentPingTimeouts   int           // unanswered pings that make an agent unreachable
+	AgentReregisterTimeout time.Duration // for a disconnected agent to come back
+
+	RootSubmissions bool     // frameworks of user root may register
+	Roles           []string // the only roles frameworks may use; empty: any
+
+	MaxCompletedFrameworks          int
+	MaxCompletedTasksPerFramework   int
+	MaxUnreachableTasksPerFramework int
+}
+
+// DefaultPort is where a master listens unless told otherwise.
+const DefaultPort = 5050
+
+// minReregisterTimeout: Mesos refuses less, for an agent needs time to recover.
+const minReregisterTimeout = 10 * time.Minute
+
+// Default returns the configuration of a master that was told nothing.
+func Default() Config {
+	c := Config{Port: DefaultPort, RootSubmissions: true}
+	c.SetDefaults()
+	return c
+}
+
+// SetDefaults fills every zero field that has a default, except Port and
+// RootSubmissions, whose zero values mean something.
+func (c *Config) SetDefaults() {
+	if c.Hostname == "" {
+		c.Hostname, _ = os.Hostname()
+	}
+	setDuration(&c.AllocationInterval, time.Second)
+	setDuration(&c.AgentPingTimeout, 15*time.Second)
+	setDuration(&c.AgentReregisterTimeout, minReregisterTimeout)
+	setInt(&c.MaxAgentPingTimeouts, 5)
+	setInt(&c.MaxCompletedFrameworks, 50)
+	setInt(&c.MaxCompletedTasksPerFramework, 1000)
+	setInt(&c.MaxUnreachableTasksPerFramework, 1000)
+}
+
+func setDuration(d *time.Duration, v time.Duration) {
+	if *d == 0 {
+		*d = v
+	}
+}
+
+func setInt(n *int, v int) {
+	if *n == 0 {
+		*n = v
+	}
+}
+
+// Validate reports every problem of c, as errs.Invalid.
+func (c *Config) Validate() error {
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format+": %w", append(args, errs.Invalid)...))
+		}
+	}
+	check(c.IP == "" || net.ParseIP(c.IP) != nil, "ip %q is not an IP address", c.IP)
+	check(c.AdvertiseIP == "" || net.ParseIP(c.AdvertiseIP) != nil, "advertise_ip %q is not an IP address", c.AdvertiseIP)
+	check(c.Port >= 0 && c.Port <= math.MaxUint16, "port %d is not between 0 and 65535", c.Port)
+	check(c.AdvertisePort >= 0 && c.AdvertisePort <= math.MaxUint16, "advertise_port %d is not between 0 and 65535", c.AdvertisePort)
+	check(c.Hostname != "", "hostname is empty and the machine has none")
+	check(c.AllocationInterval > 0, "allocation_interval %v is not positive", c.AllocationInterval)
+	check(c.OfferTimeout >= 0, "offer_timeout %v is negative", c.OfferTimeout)
+	check(c.AgentPingTimeout > 0, "agent_ping_timeout %v is not positive", c.AgentPingTimeout)
+	check(c.MaxAgentPingTimeouts > 0, "max_agent_ping_timeouts %d is not positive", c.MaxAgentPingTimeouts)
+	check(c.AgentReregisterTimeout >= minReregisterTimeout, "agent_reregister_timeout %v is less than %v", c.AgentReregisterTimeout, minReregisterTimeout)
+	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)
+	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_tasks_per_framework %d is negative", c.MaxCompletedTasksPerFramework)
+	check(c.MaxUnreachableTasksPerFramework >= 0, "max_unreachable_tasks_per_framework %d is negative", c.MaxUnreachableTasksPerFramework)
+	check(!slices.ContainsFunc(c.Roles, func(r string) bool { return strings.TrimSpace(r) == "" }), "roles %q has an empty item", c.Roles)
+	return errors.Join(problems...)
+}
