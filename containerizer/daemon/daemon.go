@@ -1,0 +1,150 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	containerd "github.com/containerd/containerd/v2/client"
+
+	"mezzo/internal/errs"
+)
+
+// SystemAddress is where a distribution's containerd listens.
+const SystemAddress = "/run/containerd/containerd.sock"
+
+// Config says which containerd to use. The zero value of each field has a
+// meaning of its own, so there is nothing to default but Namespace and Binary.
+type Config struct {
+	// Address is the socket of a running containerd. Empty: the private one when
+	// Dir holds one from before, else the system's if it answers, else a new
+	// private one.
+	Address string
+	// Dir is where a private containerd lives; absolute.
+	Dir string
+	// Namespace is the client's default; empty: "mezzo".
+	Namespace string
+	// Binary is what is run for a private one; empty: "containerd" in PATH.
+	Binary string
+}
+
+// DefaultNamespace is the containerd namespace of everything mezzo creates.
+const DefaultNamespace = "mezzo"
+
+// Daemon is a connection to a containerd that answers.
+type Daemon struct {
+	client   *containerd.Client
+	address  string
+	runcRoot string
+	private  bool
+	version  Version
+	proc     *process // of a containerd that this process started
+}
+
+// Connect returns a connection to the containerd that cfg names, after it has
+// answered once. Versions found are logged, with a warning for those with known
+// holes.
+//
+// Errors: errs.Invalid for a bad Config, errs.NotFound when nothing listens at
+// Address or there is no containerd to start, errs.Unavailable when it does not
+// answer in time.
+func Connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error) {
+	log = log.With("component", "containerd")
+	if cfg.Namespace == "" {
+		cfg.Namespace = DefaultNamespace
+	}
+	d, err := connect(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.preflight(ctx, log); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error) {
+	if cfg.Address != "" {
+		return dial(ctx, cfg.Address, cfg.Namespace)
+	}
+	if !filepath.IsAbs(cfg.Dir) {
+		return nil, fmt.Errorf("private containerd: directory %q is not absolute: %w", cfg.Dir, errs.Invalid)
+	}
+	p := newPlaces(cfg.Dir)
+	if _, err := os.Stat(p.config); errors.Is(err, fs.ErrNotExist) {
+		if d, err := dial(ctx, SystemAddress, cfg.Namespace); err == nil {
+			return d, nil
+		}
+	}
+	return private(ctx, cfg, p, log)
+}
+
+// dial connects to a containerd that should be running.
+func dial(ctx context.Context, address, namespace string) (*Daemon, error) {
+	if err := probe(address); err != nil {
+		return nil, err
+	}
+	c, err := containerd.New(address, containerd.WithDefaultNamespace(namespace))
+	if err != nil {
+		return nil, fmt.Errorf("connect to containerd at %s: %w", address, err)
+	}
+	d := &Daemon{client: c, address: address}
+	if err := d.answer(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return d, nil
+}
+
+// probe tells quickly, and in words, why nobody is at a socket.
+func probe(address string) error {
+	c, err := net.DialTimeout("unix", address, 5*time.Second)
+	switch {
+	case err == nil:
+		return c.Close()
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("containerd at %s: %w (containerd is for root only)", address, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("containerd at %s: no such socket: %w", address, errs.NotFound)
+	default:
+		return fmt.Errorf("containerd at %s does not answer: %w: %w", address, err, errs.Unavailable)
+	}
+}
+
+// answerWithin is how long a containerd may take from connect to first answer;
+// a start on a cold, loaded machine was seen to take 10 s.
+const answerWithin = 60 * time.Second
+
+func (d *Daemon) answer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	if ok, err := d.client.IsServing(ctx); err != nil || !ok {
+		return fmt.Errorf("containerd at %s does not answer: %w: %w", d.address, errors.Join(err, ctx.Err()), errs.Unavailable)
+	}
+	return nil
+}
+
+// Client is the connection; it reconnects by itself when containerd restarts.
+func (d *Daemon) Client() *containerd.Client { return d.client }
+
+// Address is the socket that Client is connected to.
+func (d *Daemon) Address() string { return d.address }
+
+// Version is what the preflight found.
+func (d *Daemon) Version() Version { return d.version }
+
+// Private tells whether this containerd is the agent's own.
+func (d *Daemon) Private() bool { return d.private }
+
+// RuncRoot is where runc keeps its state for a private containerd, so that it
+// does not meet that of another; empty: containerd's default.
+func (d *Daemon) RuncRoot() string { return d.runcRoot }
+
+// Close closes the connection. A private containerd and all tasks go on.
+func (d *Daemon) Close() error { return d.client.Close() }

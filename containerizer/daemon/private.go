@@ -1,0 +1,245 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	containerd "github.com/containerd/containerd/v2/client"
+	"golang.org/x/sys/unix"
+
+	"mezzo/internal/errs"
+)
+
+// places are the paths of a private containerd.
+type places struct {
+	dir, config, root, log string // on disk
+	run, socket, state     string // in memory
+	runc                   string
+}
+
+func newPlaces(dir string) places {
+	dir = filepath.Clean(dir)
+	sum := sha256.Sum256([]byte(dir))
+	run := filepath.Join("/run/mezzo", hex.EncodeToString(sum[:6]))
+	return places{
+		dir:    dir,
+		config: filepath.Join(dir, "config.toml"),
+		root:   filepath.Join(dir, "root"),
+		log:    filepath.Join(dir, "containerd.log"),
+		run:    run,
+		socket: filepath.Join(run, "containerd.sock"),
+		state:  filepath.Join(run, "state"),
+		runc:   filepath.Join(run, "runc"),
+	}
+}
+
+// private connects to the private containerd of cfg.Dir, starting it if needed.
+func private(ctx context.Context, cfg Config, p places, log *slog.Logger) (*Daemon, error) {
+	var proc *process
+	if probe(p.socket) != nil {
+		var err error
+		if proc, err = start(cfg, p); err != nil {
+			return nil, err
+		}
+		log.Info("private containerd started", "pid", proc.cmd.Process.Pid, "dir", p.dir)
+	}
+	c, err := containerd.New(p.socket, containerd.WithDefaultNamespace(cfg.Namespace))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to containerd at %s: %w", p.socket, err), proc.kill())
+	}
+	d := &Daemon{client: c, address: p.socket, runcRoot: p.runc, private: true, proc: proc}
+	if err := d.answerOrDie(ctx, p); err != nil {
+		return nil, errors.Join(err, c.Close(), proc.kill())
+	}
+	return d, nil
+}
+
+// answerOrDie waits for the first answer, or for the end of the process.
+func (d *Daemon) answerOrDie(ctx context.Context, p places) error {
+	if d.proc == nil {
+		return d.answer(ctx)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-d.proc.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := d.answer(ctx)
+	select {
+	case <-d.proc.done:
+		return fmt.Errorf("private containerd ended at once (%v); its log %s ends with: %s: %w",
+			d.proc.err, p.log, tail(p.log), errs.Unavailable)
+	default:
+		return err
+	}
+}
+
+// process is a containerd that this process started and must reap.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed at the end; err is then set
+	err  error
+}
+
+func start(cfg Config, p places) (*process, error) {
+	name := cfg.Binary
+	if name == "" {
+		name = "containerd"
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return nil, fmt.Errorf("no containerd on this machine: %w: install it (Debian: apt install containerd runc) or name a running one's socket with --containerd: %w", err, errs.NotFound)
+	}
+	for _, dir := range []string{p.root, p.state, p.runc} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("private containerd: %w", err)
+		}
+	}
+	if err := os.WriteFile(p.config, []byte(p.toml()), 0o600); err != nil {
+		return nil, fmt.Errorf("private containerd: %w", err)
+	}
+	logFile, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("private containerd: %w", err)
+	}
+	defer logFile.Close()
+
+	cmd := exec.Command(path, "--config", p.config)
+	cmd.Stdout, cmd.Stderr, cmd.Dir = logFile, logFile, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", path, err)
+	}
+	proc := &process{cmd: cmd, done: make(chan struct{})}
+	go func() { proc.err = cmd.Wait(); close(proc.done) }()
+	return proc, nil
+}
+
+// kill ends a process that never answered. A nil process is none.
+func (p *process) kill() error {
+	if p == nil {
+		return nil
+	}
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-p.done
+	return nil
+}
+
+// toml is containerd's configuration, format 2: understood by 1.6 and by 2.x.
+// Nothing of Kubernetes is loaded; a plugin that a version lacks is ignored.
+func (p places) toml() string {
+	return fmt.Sprintf(`# Written by mezzo at each start of its private containerd.
+version = 2
+root = %q
+state = %q
+oom_score = -900
+disabled_plugins = [
+  "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime",
+  "io.containerd.podsandbox.controller.v1.podsandbox", "io.containerd.nri.v1.nri",
+  "io.containerd.internal.v1.opt", "io.containerd.internal.v1.restart", "io.containerd.monitor.v1.cgroups", "io.containerd.monitor.task.v1.cgroups",
+  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.erofs", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing",
+]
+[grpc]
+address = %q
+`, p.root, p.state, p.socket)
+}
+
+// Stop ends a private containerd and waits for it; its tasks' shims live on. It
+// finds one that an earlier process started by asking the socket for its owner.
+// A containerd that is not ours is left alone.
+func (d *Daemon) Stop(ctx context.Context) error {
+	if !d.private {
+		return nil
+	}
+	pid, err := owner(d.address)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("stop private containerd: %w", err)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("stop private containerd, pid %d: %w", pid, err)
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("stop private containerd, pid %d: %w", pid, err)
+	}
+	return awaitEnd(ctx, fd)
+}
+
+// owner is the process that listens on a unix socket.
+func owner(socket string) (int, error) {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	if err := raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return 0, err
+	}
+	if credErr != nil {
+		return 0, credErr
+	}
+	return int(cred.Pid), nil
+}
+
+// awaitEnd waits until the process of a pidfd has ended.
+func awaitEnd(ctx context.Context, fd int) error {
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("await the end of containerd: %w", err)
+		}
+		if n > 0 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("await the end of containerd: %w", err)
+		}
+	}
+}
+
+// tail is the end of a log, for an error message.
+func tail(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	const most = 600
+	if st, err := f.Stat(); err == nil && st.Size() > most {
+		f.Seek(-most, io.SeekEnd)
+	}
+	b, _ := io.ReadAll(f)
+	return strings.TrimSpace(string(b))
+}
+
