@@ -1,0 +1,91 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mezzo/internal/errs"
+)
+
+// Config is what an agent can be told. Names follow the flags of the same
+// words: WorkDir is --work_dir.
+type Config struct {
+	IP            string // address to listen on; all interfaces when empty
+	Port          int    // 0 takes a free port; the flag's default is DefaultPort
+	AdvertiseIP   string // address told to others, when it is not IP
+	AdvertisePort int    // port told to others, when it is not Port
+	Hostname      string // name told to others; the machine's own when empty
+	WorkDir       string // sandboxes and what must outlive the process
+
+	Resources  string // as in resources.Parse; what is not named is measured
+	Attributes string // "rack:r1;zone:west"
+
+	UsageInterval                 time.Duration // between two samples of usage
+	RegistrationBackoffFactor     time.Duration // first wait before a try to register, doubling
+	ExecutorShutdownGrace         time.Duration // longest grace of tasks that end with the agent
+	MaxCompletedFrameworks        int
+	MaxCompletedTasksPerFramework int
+
+	// DestroyOnExit kills every task when the agent's context ends. Without it
+	// they live on, for the next agent on the same WorkDir.
+	DestroyOnExit bool
+}
+
+// DefaultPort is where an agent listens unless told otherwise.
+const DefaultPort = 5051
+
+// Default returns the configuration of an agent that was told nothing.
+func Default() Config {
+	c := Config{Port: DefaultPort}
+	c.SetDefaults()
+	return c
+}
+
+// SetDefaults fills every zero field that has a default, except Port, whose
+// zero means something.
+//
+// Source: mesos slave/constants.hpp for the durations and numbers.
+func (c *Config) SetDefaults() {
+	if c.Hostname == "" {
+		c.Hostname, _ = os.Hostname()
+	}
+	setDefault(&c.UsageInterval, time.Second)
+	setDefault(&c.RegistrationBackoffFactor, time.Second)
+	setDefault(&c.ExecutorShutdownGrace, 5*time.Second)
+	setDefault(&c.MaxCompletedFrameworks, 50)
+	setDefault(&c.MaxCompletedTasksPerFramework, 150)
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate reports every problem of c, as errs.Invalid.
+func (c *Config) Validate() error {
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format+": %w", append(args, errs.Invalid)...))
+		}
+	}
+	check(c.IP == "" || net.ParseIP(c.IP) != nil, "ip %q is not an IP address", c.IP)
+	check(c.AdvertiseIP == "" || net.ParseIP(c.AdvertiseIP) != nil, "advertise_ip %q is not an IP address", c.AdvertiseIP)
+	check(c.Port >= 0 && c.Port <= math.MaxUint16, "port %d is not between 0 and 65535", c.Port)
+	check(c.AdvertisePort >= 0 && c.AdvertisePort <= math.MaxUint16, "advertise_port %d is not between 0 and 65535", c.AdvertisePort)
+	check(c.Hostname != "", "hostname is empty and the machine has none")
+	check(filepath.IsAbs(c.WorkDir), "work_dir %q is not an absolute path", c.WorkDir)
+	check(c.UsageInterval > 0, "usage_interval %v is not positive", c.UsageInterval)
+	check(c.RegistrationBackoffFactor > 0, "registration_backoff_factor %v is not positive", c.RegistrationBackoffFactor)
+	check(c.ExecutorShutdownGrace > 0, "executor_shutdown_grace_period %v is not positive", c.ExecutorShutdownGrace)
+	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)
+	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_executors_per_framework %d is negative", c.MaxCompletedTasksPerFramework)
+	return errors.Join(problems...)
+}
