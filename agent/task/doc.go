@@ -1,0 +1,22 @@
+// Package task is the life of one task on its agent, as a table: state and
+// event in, next state and effects out. It is pure; whoever owns a Task steps
+// it from one goroutine, gives it the time, and carries out the effects.
+//
+//	          Start              Launched               Exited
+//	Staging ────────▶ Starting ────────────▶ Running ───────────▶ Done
+//	   │ Refuse          │  │ LaunchFailed      │ Kill, Expired     ▲
+//	   │ Kill            │  └───────────────────┼───────────────────┤
+//	   │                 │ Kill                 ▼                   │
+//	   │                 ▼         Launched  Killing ───────────────┤
+//	   │              Aborting ────────────▶ ▲ │ Exited             │
+//	   │                 │ LaunchFailed      └─┘ Kill, GraceOver    │
+//	   └─────────────────┴──────────────────────────────────────────┘
+//
+// # Invariants
+//
+//  1. An event without an arrow in the table is refused and changes nothing.
+//  2. Exactly one Update is terminal, and it is the last.
+//  3. A Destroy is asked for once for every container that was launched, after
+//     its exit.
+//  4. A kill may be repeated; it only ever shortens the grace.
+package task
