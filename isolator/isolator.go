@@ -18,51 +18,57 @@ const Unlimited int64 = -1
 // Units: CPU in 1/1000 CPU, memory in bytes.
 type Limits struct {
 	CPURequestMilli int64
-	CPULimitMilli   int64 // Unlimited: none
+	CPULimitMilli   int64 // Unlimited: none; 0: nothing was asked, the isolator's minimum
 	MemRequestBytes int64
-	MemLimitBytes   int64 // Unlimited: none
+	MemLimitBytes   int64 // Unlimited: none; 0: nothing was asked, the isolator's minimum
 	SwapLimitBytes  int64 // 0: no swap
-	PidsLimit       int64 // 0: the isolator's default
+	PidsLimit       int64 // Unlimited: none; 0: the isolator's default
 	Revocable       bool  // first to be squeezed
 }
 
 // Container is what isolators are told about a container.
 type Container struct {
-	ID     ID
-	Limits Limits
+	ID           ID
+	Limits       Limits
+	Capabilities []string // asked for on top of the default set, "CAP_NET_ADMIN"
 }
 
-// Isolator guards one kind of resource or boundary. Prepare and Cleanup must
-// be repeatable; Cleanup of an unknown id is nil.
+// Isolator guards one kind of resource or boundary. Implementations are safe
+// for concurrent use; calls that change one container come one at a time.
 type Isolator interface {
 	Name() string
 	// Prepare sets up the host for c and edits the OCI spec it will start with.
+	// Repeatable while nothing runs in the container. After an error call Cleanup.
 	Prepare(ctx context.Context, c Container, s *specs.Spec) error
-	// Cleanup removes what Prepare made. The container's processes are gone.
+	// Cleanup removes what Prepare made, once the container's processes are gone;
+	// it waits for the last of them until ctx ends. Repeatable; unknown id: nil.
 	Cleanup(ctx context.Context, id ID) error
 }
 
 // Optional abilities of an Isolator, found once by NewSet.
 type (
-	// Updater changes the limits of a running container.
+	// Updater changes the limits of a running container. It refuses with
+	// errs.Conflict, and changes nothing, where the new limits would kill it.
 	Updater interface {
 		Update(ctx context.Context, c Container) error
 	}
-	// Reporter fills its part of a sample. Gone containers: errs.NotFound.
+	// Reporter fills its part of a sample; pressures that are set are reused.
+	// Gone or unknown containers: errs.NotFound, never zeros.
 	Reporter interface {
 		Usage(ctx context.Context, id ID, u *Usage) error
 	}
 	// Explainer says, after the exit and before Cleanup, whether a limit ended
-	// the container. Read once, from counters that outlive the process.
+	// the container; nil: none did. Read from counters that outlive the process.
 	Explainer interface {
 		Explain(ctx context.Context, id ID) (*Limitation, error)
 	}
-	// Killer ends every process of a container at once (cgroup.kill).
+	// Killer ends every process of a container at once (cgroup.kill) and waits
+	// until they are gone or ctx ends. Nothing there to kill: nil.
 	Killer interface {
 		Kill(ctx context.Context, id ID) error
 	}
 	// Recoverer adopts the known containers after a restart of the agent and
-	// returns what it found besides.
+	// returns what it found besides, to be killed and cleaned up.
 	Recoverer interface {
 		Recover(ctx context.Context, known []Container) (orphans []ID, err error)
 	}
@@ -102,6 +108,7 @@ type Usage struct {
 	Throttled                 time.Duration
 	CPUPressure               *Pressure
 
+	// MemPeakBytes 0: the kernel does not tell.
 	MemCurrentBytes, MemPeakBytes, MemWorkingSetBytes uint64
 	MemAnonBytes, MemFileBytes, MemKernelBytes        uint64
 	OOMEvents, OOMKills                               uint64
