@@ -16,15 +16,20 @@ import (
 	"mezzo/internal/errs"
 )
 
-// SystemAddress is where a distribution's containerd listens.
-const SystemAddress = "/run/containerd/containerd.sock"
+// Addresses with a meaning.
+const (
+	// SystemAddress is where a distribution's containerd listens.
+	SystemAddress = "/run/containerd/containerd.sock"
+	// Private asks for a private containerd, whoever else runs one.
+	Private = "private"
+)
 
 // Config says which containerd to use. The zero value of each field has a
 // meaning of its own, so there is nothing to default but Namespace and Binary.
 type Config struct {
-	// Address is the socket of a running containerd. Empty: the private one when
-	// Dir holds one from before, else the system's if it answers, else a new
-	// private one.
+	// Address is the socket of a running containerd, or Private. Empty: the
+	// private one when Dir holds one from before, else the system's if it
+	// answers, else a new private one.
 	Address string
 	// Dir is where a private containerd lives; absolute.
 	Dir string
@@ -71,19 +76,19 @@ func Connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error)
 }
 
 func connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error) {
-	if cfg.Address != "" {
+	if cfg.Address != "" && cfg.Address != Private {
 		return dial(ctx, cfg.Address, cfg.Namespace)
 	}
 	if !filepath.IsAbs(cfg.Dir) {
 		return nil, fmt.Errorf("private containerd: directory %q is not absolute: %w", cfg.Dir, errs.Invalid)
 	}
 	p := newPlaces(cfg.Dir)
-	if _, err := os.Stat(p.config); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(p.config); errors.Is(err, fs.ErrNotExist) && cfg.Address == "" {
 		if d, err := dial(ctx, SystemAddress, cfg.Namespace); err == nil {
 			return d, nil
 		}
 	}
-	return private(ctx, cfg, p, log)
+	return startOrFind(ctx, cfg, p, log)
 }
 
 // dial connects to a containerd that should be running.

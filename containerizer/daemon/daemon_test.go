@@ -65,15 +65,11 @@ func TestNobodyThere(t *testing.T) {
 		{"no socket", Config{Address: filepath.Join(dir, "no.sock")}, errs.NotFound, "no such socket"},
 		{"not a socket", Config{Address: silent}, errs.Unavailable, "does not answer"},
 		{"relative directory", Config{Dir: "x"}, errs.Invalid, "not absolute"},
-		{"nothing to start", Config{Dir: dir, Binary: "no-such-containerd"}, errs.NotFound, "apt install containerd"},
-		{"one that dies", Config{Dir: dir, Binary: "/bin/false"}, errs.Unavailable, "ended at once"},
+		{"nothing to start", Config{Address: Private, Dir: dir, Binary: "no-such-containerd"}, errs.NotFound, "apt install containerd"},
+		{"one that dies", Config{Address: Private, Dir: dir, Binary: "/bin/false"}, errs.Unavailable, "ended at once"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Cleanup(func() { os.RemoveAll(newPlaces(dir).run) })
-			// A config.toml says that there was a private one: the system's is not asked.
-			if err := os.WriteFile(newPlaces(dir).config, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
 			_, err := Connect(context.Background(), tt.cfg, quiet())
 			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v; want class %v and %q", err, tt.want, tt.says)
@@ -95,14 +91,7 @@ func TestPrivate(t *testing.T) {
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), strings.Repeat("a-long-name/", 12))
 	t.Cleanup(func() { os.RemoveAll(newPlaces(dir).run) })
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(newPlaces(dir).config, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-
-	first, err := Connect(ctx, Config{Dir: dir}, quiet())
+	first, err := Connect(ctx, Config{Address: Private, Dir: dir}, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,8 +44,8 @@ func newPlaces(dir string) places {
 	}
 }
 
-// private connects to the private containerd of cfg.Dir, starting it if needed.
-func private(ctx context.Context, cfg Config, p places, log *slog.Logger) (*Daemon, error) {
+// startOrFind connects to the private containerd of cfg.Dir, starting it if needed.
+func startOrFind(ctx context.Context, cfg Config, p places, log *slog.Logger) (*Daemon, error) {
 	var proc *process
 	if probe(p.socket) != nil {
 		var err error
@@ -121,6 +121,8 @@ func start(cfg Config, p places) (*process, error) {
 
 	cmd := exec.Command(path, "--config", p.config)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = logFile, logFile, "/"
+	// Its shim lies beside it; another version's may come first in PATH.
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(path)+":"+os.Getenv("PATH"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
@@ -242,4 +244,3 @@ func tail(path string) string {
 	b, _ := io.ReadAll(f)
 	return strings.TrimSpace(string(b))
 }
-
