@@ -69,6 +69,16 @@ func WriteFile(path string, images ...Named) (err error) {
 	return f.Close()
 }
 
+// WriteBusybox builds an image and writes it as an OCI archive, named like the
+// real busybox.
+func WriteBusybox(path string, o Options) error {
+	img, err := Build(o)
+	if err != nil {
+		return err
+	}
+	return WriteFile(path, Named{Name: "docker.io/library/busybox:latest", Image: img})
+}
+
 func goarch() string { return runtime.GOARCH }
 
 func sortedKeys(m map[string]string) []string {
