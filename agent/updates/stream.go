@@ -114,3 +114,11 @@ func (s *Stream) Closed() bool { return s.ended && len(s.queue) == 0 }
 
 // Pending is how many updates are not acknowledged.
 func (s *Stream) Pending() int { return len(s.queue) }
+
+// Head is the update to be acknowledged next.
+func (s *Stream) Head() (Update, bool) {
+	if len(s.queue) == 0 {
+		return Update{}, false
+	}
+	return s.queue[0], true
+}

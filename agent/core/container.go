@@ -1,0 +1,56 @@
+package core
+
+import (
+	"mezzo/agent/task"
+	"mezzo/api/ids"
+)
+
+// of returns the live task of a container; nil and a trace if there is none.
+func (c *Core) of(id ids.ContainerID, event string) *entry {
+	e := c.containers[id]
+	if e == nil {
+		c.trace(Warn, "event of an unknown container", Attr{"container_id", string(id)}, Attr{"event", event})
+	}
+	return e
+}
+
+func (c *Core) launched(ev Launched) {
+	if e := c.of(ev.Container, "launched"); e != nil {
+		e.pid = ev.PID
+		c.step(e, task.Launched{})
+	}
+}
+
+func (c *Core) launchFailed(ev LaunchFailed) {
+	e := c.of(ev.Container, "launch failed")
+	if e == nil {
+		return
+	}
+	if e.life.State() == task.Starting {
+		c.counters.LaunchErrors++
+	}
+	c.step(e, task.LaunchFailed{Why: ev.Err.Error()})
+	e.held = false
+	c.retire(e)
+}
+
+func (c *Core) exited(ev Exited) {
+	if e := c.of(ev.Container, "exited"); e != nil {
+		c.step(e, ev.Exit)
+	}
+}
+
+// destroyed lets a container go. One that could not be removed is not waited
+// for: the shell said why, and what is left is found by the next recovery.
+func (c *Core) destroyed(ev Destroyed) {
+	e := c.of(ev.Container, "destroyed")
+	if e == nil {
+		return
+	}
+	if ev.Err != nil {
+		c.counters.DestroyErrors++
+		c.trace(Warn, "container left behind", e.attrs(Attr{"err", ev.Err.Error()})...)
+	}
+	e.held = false
+	c.retire(e)
+}

@@ -1,0 +1,140 @@
+package core
+
+import (
+	"mezzo/agent/task"
+	"mezzo/api/ids"
+	"mezzo/api/link"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/isolator"
+)
+
+// Event is something that happened. The messages in it belong to the core from
+// then on.
+type Event interface{ isEvent() }
+
+type (
+	// Attached says that a master welcomed the agent on a new stream, which
+	// ends the one before.
+	Attached struct{ Welcome *link.Welcome }
+
+	// Detached says that the stream to the master ended.
+	Detached struct{}
+
+	// RunTask is the master's, with what the shell made of it: Refusal says why
+	// the task can never run here; What and Limits are told to its framework.
+	RunTask struct {
+		Framework *v1.FrameworkInfo
+		Task      *v1.TaskInfo
+		Refusal   error
+		What      string
+		Limits    isolator.Limits
+	}
+
+	// Message is anything else the master sends after its Welcome.
+	Message struct{ Message *link.FromMaster }
+
+	// Launched says that a container runs.
+	Launched struct {
+		Container ids.ContainerID
+		PID       uint32
+	}
+
+	// LaunchFailed says that a container does not run and won't.
+	LaunchFailed struct {
+		Container ids.ContainerID
+		Err       error
+	}
+
+	// Exited says that a container ended by itself or as asked.
+	Exited struct {
+		Container ids.ContainerID
+		Exit      task.Exited
+	}
+
+	// Destroyed says that nothing is left of a container, or why something is.
+	Destroyed struct {
+		Container ids.ContainerID
+		Err       error
+	}
+
+	// Tick says that the time of NextWake has come.
+	Tick struct{}
+
+	// Stop asks for the end of every task; Exit follows once they are gone.
+	Stop struct{ Why string }
+)
+
+func (Attached) isEvent()     {}
+func (Detached) isEvent()     {}
+func (RunTask) isEvent()      {}
+func (Message) isEvent()      {}
+func (Launched) isEvent()     {}
+func (LaunchFailed) isEvent() {}
+func (Exited) isEvent()       {}
+func (Destroyed) isEvent()    {}
+func (Tick) isEvent()         {}
+func (Stop) isEvent()         {}
+
+// Effect is something for the shell to do, in the order given.
+type Effect interface{ isEffect() }
+
+type (
+	// Send puts a message on the stream to the master.
+	Send struct{ Message *link.FromAgent }
+
+	// Launch asks for a container; Launched or LaunchFailed answers.
+	Launch struct {
+		Container ids.ContainerID
+		Agent     ids.AgentID
+		Framework *v1.FrameworkInfo
+		Task      *v1.TaskInfo
+	}
+
+	// Abort asks for the end of a launch; it is answered as Launch is.
+	Abort struct{ Container ids.ContainerID }
+
+	// Terminate sends SIGTERM to the first process of a container.
+	Terminate struct{ Container ids.ContainerID }
+
+	// Slay sends SIGKILL to it, which ends all others.
+	Slay struct{ Container ids.ContainerID }
+
+	// Destroy removes what is left of a container; Destroyed answers.
+	Destroy struct{ Container ids.ContainerID }
+
+	// Exit asks the agent to end: no container is left. Removed: by the word of
+	// the master, which will not take this agent back under its id.
+	Exit struct {
+		Why     string
+		Removed bool
+	}
+
+	// Trace is a line for the log.
+	Trace struct {
+		Level   Level
+		Message string
+		Attrs   []Attr
+	}
+)
+
+func (Send) isEffect()      {}
+func (Launch) isEffect()    {}
+func (Abort) isEffect()     {}
+func (Terminate) isEffect() {}
+func (Slay) isEffect()      {}
+func (Destroy) isEffect()   {}
+func (Exit) isEffect()      {}
+func (Trace) isEffect()     {}
+
+// Level says how much a Trace matters.
+type Level int
+
+// Levels of Trace.
+const (
+	Debug Level = iota
+	Info
+	Warn
+)
+
+// Attr is one key and value of a Trace.
+type Attr struct{ Key, Value string }

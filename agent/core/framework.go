@@ -1,0 +1,108 @@
+package core
+
+import (
+	"slices"
+
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+)
+
+// framework is one that has, or had, tasks here.
+type framework struct {
+	info      *v1.FrameworkInfo
+	tasks     []*entry // live, in order of arrival
+	completed []*entry // the oldest first
+	removed   bool     // shut down by the master
+}
+
+func (f *framework) id() string { return f.info.GetId().GetValue() }
+
+// find returns the live task of that id, or nil.
+func (f *framework) find(id ids.TaskID) *entry {
+	for _, e := range f.tasks {
+		if e.id() == string(id) {
+			return e
+		}
+	}
+	return nil
+}
+
+// has tells whether the framework asked for a capability.
+func (f *framework) has(want v1.FrameworkInfo_Capability_Type) bool {
+	return slices.ContainsFunc(f.info.GetCapabilities(), func(c *v1.FrameworkInfo_Capability) bool {
+		return c.GetType() == want
+	})
+}
+
+// findFramework returns the live framework of that id, or nil.
+func (c *Core) findFramework(id ids.FrameworkID) *framework {
+	for _, f := range c.frameworks {
+		if f.id() == string(id) {
+			return f
+		}
+	}
+	return nil
+}
+
+func (c *Core) findTask(fid *v1.FrameworkID, tid *v1.TaskID) *entry {
+	f := c.findFramework(ids.FrameworkID(fid.GetValue()))
+	if f == nil {
+		return nil
+	}
+	return f.find(ids.TaskID(tid.GetValue()))
+}
+
+// frameworkOf returns the live framework of info, brought up to date; one that
+// is past comes to life again with what it completed.
+func (c *Core) frameworkOf(info *v1.FrameworkInfo) *framework {
+	if f := c.findFramework(ids.FrameworkID(info.GetId().GetValue())); f != nil {
+		f.info = info
+		return f
+	}
+	f := &framework{}
+	for i, p := range c.past {
+		if p.id() == info.GetId().GetValue() {
+			f.completed = p.completed
+			c.past = slices.Delete(c.past, i, i+1)
+			break
+		}
+	}
+	f.info = info
+	c.frameworks = append(c.frameworks, f)
+	return f
+}
+
+// retire moves e to the completed tasks if nothing is owed about it any more.
+func (c *Core) retire(e *entry) {
+	f := e.framework
+	if e.held || !e.stream.Closed() && !f.removed {
+		return
+	}
+	c.live = without(c.live, e)
+	f.tasks = without(f.tasks, e)
+	delete(c.containers, e.container)
+	f.completed = last(append(f.completed, e), c.cfg.MaxCompletedTasksPerFramework)
+	if len(f.tasks) == 0 {
+		c.frameworks = without(c.frameworks, f)
+		c.past = last(append(c.past, f), c.cfg.MaxCompletedFrameworks)
+	}
+}
+
+// without returns a new list, so that a loop over the old one goes on unharmed.
+func without[T comparable](list []T, x T) []T {
+	out := make([]T, 0, len(list))
+	for _, y := range list {
+		if y != x {
+			out = append(out, y)
+		}
+	}
+	return out
+}
+
+// last returns the newest n of a list.
+func last[T any](list []T, n int) []T {
+	if len(list) <= n {
+		return list
+	}
+	return slices.Clone(list[len(list)-n:])
+}

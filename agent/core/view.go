@@ -1,0 +1,89 @@
+package core
+
+import (
+	"mezzo/agent/task"
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/isolator"
+)
+
+// View is the whole state at one moment, for readers. It shares messages with
+// the core, which never changes them.
+type View struct {
+	Agent      *v1.AgentInfo
+	Master     *v1.MasterInfo // the last one that welcomed the agent
+	Registered bool
+	Frameworks []Framework // with live tasks
+	Completed  []Framework // without
+	Counters   Counters
+}
+
+// Framework is one framework of a View.
+type Framework struct {
+	Info      *v1.FrameworkInfo
+	Tasks     []Task // live
+	Completed []Task
+}
+
+// Task is one task of a View.
+type Task struct {
+	Info      *v1.TaskInfo
+	Task      *v1.Task
+	Agent     ids.AgentID
+	Container ids.ContainerID
+	Limits    isolator.Limits
+	PID       uint32 // 0: not launched
+	Held      bool   // a container exists, or a launch may still make one
+	State     task.State
+}
+
+// Counters are what happened since the agent started.
+type Counters struct {
+	Finished, Failed, Killed, Error int // tasks, by their end
+	LaunchErrors, DestroyErrors     int
+	ValidUpdates, InvalidUpdates    int // acknowledgements taken and refused
+}
+
+func (n *Counters) count(u task.Update) {
+	switch u.State {
+	case v1.TaskState_TASK_FINISHED:
+		n.Finished++
+	case v1.TaskState_TASK_FAILED:
+		n.Failed++
+	case v1.TaskState_TASK_KILLED:
+		n.Killed++
+	case v1.TaskState_TASK_ERROR:
+		n.Error++
+	default: // not an end
+	}
+}
+
+// View returns the state as it is now.
+func (c *Core) View() *View {
+	v := &View{Agent: c.agent, Master: c.master, Registered: c.attached, Counters: c.counters}
+	for _, f := range c.frameworks {
+		v.Frameworks = append(v.Frameworks, f.view())
+	}
+	for _, f := range c.past {
+		v.Completed = append(v.Completed, f.view())
+	}
+	return v
+}
+
+func (f *framework) view() Framework {
+	v := Framework{Info: f.info}
+	for _, e := range f.tasks {
+		v.Tasks = append(v.Tasks, e.view())
+	}
+	for _, e := range f.completed {
+		v.Completed = append(v.Completed, e.view())
+	}
+	return v
+}
+
+func (e *entry) view() Task {
+	return Task{
+		Info: e.info, Task: e.proto(), Agent: e.agent, Container: e.container, Limits: e.limits,
+		PID: e.pid, Held: e.held, State: e.life.State(),
+	}
+}
