@@ -15,6 +15,7 @@ import (
 
 	"mezzo/agent/task"
 	"mezzo/api/ids"
+	"mezzo/api/labels"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
 )
@@ -218,6 +219,9 @@ func status(s *v1.TaskStatus) string {
 	out := fmt.Sprintf("%d %s", s.GetUuid()[15], s.GetState())
 	if s.Message != nil {
 		out += fmt.Sprintf(" %q", s.GetMessage())
+	}
+	if code, ok := labels.ExitCodeOf(s.GetLabels()); ok {
+		out += fmt.Sprintf(" exit %d", code)
 	}
 	if c := s.GetContainerStatus(); c != nil {
 		out += fmt.Sprintf(" in %s pid %d", short(ids.ContainerID(c.GetContainerId().GetValue())), c.GetExecutorPid())

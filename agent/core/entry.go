@@ -9,6 +9,7 @@ import (
 	"mezzo/agent/task"
 	"mezzo/agent/updates"
 	"mezzo/api/ids"
+	"mezzo/api/labels"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/isolator"
@@ -131,7 +132,7 @@ func (c *Core) status(e *entry, u task.Update) *v1.TaskStatus {
 		TaskId:     e.info.GetTaskId(),
 		State:      u.State.Enum(),
 		AgentId:    e.info.GetAgentId(),
-		ExecutorId: &v1.ExecutorID{Value: proto.String(e.id())},
+		ExecutorId: ids.ExecutorID(e.id()).Proto(),
 		Timestamp:  proto.Float64(seconds(c.now)),
 		Source:     u.Source.Enum(),
 		Reason:     u.Reason,
@@ -142,6 +143,9 @@ func (c *Core) status(e *entry, u task.Update) *v1.TaskStatus {
 	if len(u.Limitation) > 0 {
 		s.Limitation = &v1.TaskResourceLimitation{Resources: u.Limitation}
 	}
+	if u.ExitCode != nil {
+		s.Labels = labels.WithExitCode(*u.ExitCode)
+	}
 	if e.held {
 		s.ContainerStatus = c.containerStatus(e)
 	}
@@ -151,7 +155,7 @@ func (c *Core) status(e *entry, u task.Update) *v1.TaskStatus {
 // containerStatus tells where a task's container is: on the host's network.
 func (c *Core) containerStatus(e *entry) *v1.ContainerStatus {
 	s := &v1.ContainerStatus{
-		ContainerId: &v1.ContainerID{Value: proto.String(string(e.container))},
+		ContainerId: e.container.Proto(),
 		NetworkInfos: []*v1.NetworkInfo{{IpAddresses: []*v1.NetworkInfo_IPAddress{{
 			Protocol: v1.NetworkInfo_IPv4.Enum(), IpAddress: proto.String(c.cfg.IP),
 		}}}},
@@ -184,7 +188,7 @@ func (e *entry) proto() *v1.Task {
 		Name:        proto.String(e.info.GetName()),
 		TaskId:      e.info.GetTaskId(),
 		FrameworkId: e.framework.info.GetId(),
-		ExecutorId:  &v1.ExecutorID{Value: proto.String(e.id())},
+		ExecutorId:  ids.ExecutorID(e.id()).Proto(),
 		AgentId:     e.info.GetAgentId(),
 		State:       v1.TaskState_TASK_STAGING.Enum(),
 		Resources:   e.info.GetResources(),

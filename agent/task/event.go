@@ -100,6 +100,7 @@ type (
 		Message    string
 		Source     v1.TaskStatus_Source
 		Limitation []*v1.Resource // the resources whose limit ended the task
+		ExitCode   *int           // of the command, if it was seen
 	}
 
 	// Launch asks for the container; Launched or LaunchFailed answers.

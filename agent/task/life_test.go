@@ -127,6 +127,9 @@ func describe(e Effect) string {
 	if u.Message != "" {
 		s += " " + strconv.Quote(u.Message)
 	}
+	if u.ExitCode != nil {
+		s += fmt.Sprintf(" exit %d", *u.ExitCode)
+	}
 	for _, r := range u.Limitation {
 		s += fmt.Sprintf(" limit %s:%v", r.GetName(), r.GetScalar().GetValue())
 	}

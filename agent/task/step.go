@@ -101,8 +101,9 @@ func (t *Task) exit(_ time.Time, ev Event) []Effect {
 
 func (t *Task) exitKilled(_ time.Time, ev Event) []Effect {
 	t.deadline = time.Time{}
+	e := ev.(Exited)
 	u := t.killed()
-	u.Message = sentences(t.end.Message, how(ev.(Exited)))
+	u.Message, u.ExitCode = sentences(t.end.Message, how(e)), e.code()
 	return []Effect{u, Destroy{}}
 }
 

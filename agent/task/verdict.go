@@ -12,7 +12,7 @@ import (
 
 // verdict is the terminal update of a container that ended by itself.
 func (t *Task) verdict(e Exited) Update {
-	u := Update{State: v1.TaskState_TASK_FAILED, Message: how(e), Source: byExecutor}
+	u := Update{State: v1.TaskState_TASK_FAILED, Message: how(e), Source: byExecutor, ExitCode: e.code()}
 	switch {
 	case e.Limitation != nil:
 		u.Source = byAgent
@@ -57,6 +57,14 @@ func (t *Task) memLimit() *v1.Resource {
 		Type:   v1.Value_SCALAR.Enum(),
 		Scalar: &v1.Value_Scalar{Value: proto.Float64(float64(t.cfg.MemLimitBytes) / (1 << 20))},
 	}
+}
+
+// code is the exit code, if it is known.
+func (e Exited) code() *int {
+	if e.Unknown {
+		return nil
+	}
+	return &e.Code
 }
 
 // how tells in a sentence how a container ended.
