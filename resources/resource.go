@@ -65,6 +65,14 @@ func (r Resource) ReservedTo() string {
 	return r.attr.reservations[len(r.attr.reservations)-1].Role
 }
 
+// Depth is how many reservations are stacked on it; above 1 they are refined.
+func (r Resource) Depth() int {
+	if r.attr == nil {
+		return 0
+	}
+	return len(r.attr.reservations)
+}
+
 // Dynamic tells whether the innermost reservation was made at run time.
 func (r Resource) Dynamic() bool {
 	return r.ReservedTo() != "" && r.attr.reservations[len(r.attr.reservations)-1].Dynamic
@@ -168,14 +176,15 @@ func (r *Resource) contains(o *Resource) bool {
 	}
 }
 
-// sub takes o, which r contains, out of r. Nothing is left if it says false.
+// sub takes of o, of equal identity, as much out of r as there is. Nothing is
+// left if it says false.
 func (r *Resource) sub(o *Resource) bool {
 	switch {
 	case r.Shared():
 		r.copies -= o.copies
 		return r.copies > 0
 	case r.kind == KindScalar:
-		r.scalar -= o.scalar
+		r.scalar = max(0, r.scalar-o.scalar)
 	case r.kind == KindRanges:
 		r.ranges = r.ranges.Minus(o.ranges)
 	default:

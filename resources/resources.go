@@ -93,6 +93,27 @@ func (r Resources) Sub(o Resources) (Resources, bool) {
 	return Resources{append(out, a...)}, true
 }
 
+// Minus is what is left of r when of each item of o as much is taken as there
+// is. Unlike Sub it always goes.
+func (r Resources) Minus(o Resources) Resources {
+	a, b := r.items, o.items
+	var out []Resource
+	for len(a) > 0 && len(b) > 0 {
+		switch c := compare(&a[0], &b[0]); {
+		case c < 0:
+			out, a = append(out, a[0]), a[1:]
+		case c > 0:
+			b = b[1:]
+		default:
+			if left := a[0]; left.sub(&b[0]) {
+				out = append(out, left)
+			}
+			a, b = a[1:], b[1:]
+		}
+	}
+	return Resources{append(out, a...)}
+}
+
 // Contains tells whether all of o is in r.
 func (r Resources) Contains(o Resources) bool {
 	a, b := r.items, o.items

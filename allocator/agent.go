@@ -1,0 +1,221 @@
+package allocator
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"mezzo/api/ids"
+	"mezzo/internal/errs"
+	"mezzo/resources"
+)
+
+// Agent is what the allocator is told of one.
+type Agent struct {
+	ID    ids.AgentID
+	Total resources.Resources
+}
+
+// agent is an Agent and what is used of it.
+type agent struct {
+	id     ids.AgentID
+	active bool
+	total  resources.Resources
+	used   map[ids.FrameworkID]resources.Resources // allocated to roles; none is empty
+
+	taken     resources.Resources  // all in used that is not shared, unallocated
+	available resources.Resources  // total less taken
+	load      resources.Quantities // the most that can ever be used at once
+
+	reserved []string // roles that something available is reserved to
+	matters  caps     // that make a difference here
+	views    []view   // of available; made when needed
+	refusals []*refusal
+	idle     uint64 // epoch at which nobody was eligible; 0: perhaps somebody is
+}
+
+// AddAgent adds g, active, with what is used on it, by frameworks known or
+// not. More may be used than there is.
+//
+// Ownership: used is not kept.
+// Errors: errs.Invalid if g.Total is allocated, or used is not, or some of it
+// is used twice; errs.Exists; errs.Exhausted if the cluster would have more
+// of a resource than can be counted.
+func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resources) error {
+	if a.agents[g.ID] != nil {
+		return fmt.Errorf("add agent %s: %w", g.ID, errs.Exists)
+	}
+	n := &agent{id: g.ID, active: true, used: map[ids.FrameworkID]resources.Resources{}}
+	err := n.begin(used)
+	if err == nil {
+		err = a.resize(n, g.Total)
+	}
+	if err != nil {
+		return fmt.Errorf("add agent %s: %w", g.ID, err)
+	}
+	a.agents[g.ID] = n
+	a.order = append(a.order, n)
+	for f, r := range used {
+		a.use(n, f, r)
+		if fw := a.frameworks[f]; fw != nil {
+			a.chargeAll(fw, r)
+		}
+	}
+	return nil
+}
+
+// UpdateAgent replaces the total of an agent, which may become less than what
+// is used.
+//
+// Errors: errs.NotFound; else as AddAgent, nothing being changed.
+func (a *Allocator) UpdateAgent(g Agent) error {
+	n, err := a.agent(g.ID)
+	if err == nil {
+		err = a.resize(n, g.Total)
+	}
+	if err != nil {
+		return fmt.Errorf("update agent %s: %w", g.ID, err)
+	}
+	return nil
+}
+
+// RemoveAgent forgets an agent and all that is used and refused of it.
+//
+// Errors: errs.NotFound.
+func (a *Allocator) RemoveAgent(id ids.AgentID) error {
+	g, err := a.agent(id)
+	if err != nil {
+		return fmt.Errorf("remove %w", err)
+	}
+	for f, used := range g.used {
+		if fw := a.frameworks[f]; fw != nil {
+			for role, part := range used.Allocations() {
+				a.refund(fw.clients[role], part, resources.Resources{})
+			}
+		}
+		a.use(g, f, resources.Resources{})
+	}
+	for _, r := range g.refusals {
+		a.drop(r)
+	}
+	a.totals.Sub(g.total.Quantities())
+	a.load = a.load.Minus(g.load)
+	a.order = slices.DeleteFunc(a.order, func(o *agent) bool { return o == g })
+	delete(a.agents, id)
+	return nil
+}
+
+// ActivateAgent makes a deactivated agent's resources be offered again.
+//
+// Errors: errs.NotFound.
+func (a *Allocator) ActivateAgent(id ids.AgentID) error { return a.activate(id, true) }
+
+// DeactivateAgent stops offers of an agent's resources. What is offered or
+// used stays so.
+//
+// Errors: errs.NotFound.
+func (a *Allocator) DeactivateAgent(id ids.AgentID) error { return a.activate(id, false) }
+
+func (a *Allocator) activate(id ids.AgentID, on bool) error {
+	g, err := a.agent(id)
+	if err != nil {
+		return fmt.Errorf("set active %t: %w", on, err)
+	}
+	g.active = on
+	return nil
+}
+
+// begin validates what is used on a new agent and takes it.
+func (g *agent) begin(used map[ids.FrameworkID]resources.Resources) error {
+	for _, f := range slices.Sorted(maps.Keys(used)) {
+		for r := range used[f].All() {
+			if r.AllocatedTo() == "" {
+				return fmt.Errorf("%v, used by framework %s, is allocated to no role: %w", r, f, errs.Invalid)
+			}
+		}
+		part := used[f].NonShared().Unallocated()
+		sum := g.taken.Add(part)
+		if rest, ok := sum.Sub(g.taken); !ok || !rest.Equal(part) {
+			return fmt.Errorf("%v, used by framework %s, is used by others too: %w", part, f, errs.Invalid)
+		}
+		g.taken = sum
+	}
+	return nil
+}
+
+// use sets what a framework, known or not, uses on an agent.
+func (a *Allocator) use(g *agent, f ids.FrameworkID, r resources.Resources) {
+	_, before := g.used[f]
+	switch after := !r.IsEmpty(); {
+	case after:
+		g.used[f] = r
+		if !before {
+			a.users[f]++
+		}
+	case before:
+		delete(g.used, f)
+		if a.users[f]--; a.users[f] == 0 {
+			delete(a.users, f)
+		}
+	}
+}
+
+// resize sets the total of an agent, new or not.
+func (a *Allocator) resize(g *agent, total resources.Resources) error {
+	for r := range total.All() {
+		if r.AllocatedTo() != "" {
+			return fmt.Errorf("total has %v, which is allocated: %w", r, errs.Invalid)
+		}
+	}
+	load := total.Quantities().Add(g.taken.Quantities())
+	sum := a.load.Minus(g.load).Add(load)
+	for _, q := range sum {
+		if q.Amount == math.MaxInt64 {
+			return fmt.Errorf("total %v: the cluster has more %q than can be counted: %w", total, q.Name, errs.Exhausted)
+		}
+	}
+	a.load, g.load = sum, load
+	a.totals.Sub(g.total.Quantities())
+	a.totals.Add(total.Quantities())
+	g.total = total
+	g.offerable()
+	return nil
+}
+
+// offerable renews what is available, and all that follows from it.
+func (g *agent) offerable() {
+	g.setAvailable(g.total.NonShared().Minus(g.taken).Add(g.total.Shared()))
+}
+
+func (g *agent) setAvailable(r resources.Resources) {
+	g.available, g.idle = r, 0
+	g.views = g.views[:0]
+	g.reserved = g.reserved[:0]
+	g.matters = 0
+	for r := range r.All() {
+		if to := r.ReservedTo(); to != "" && !slices.Contains(g.reserved, to) {
+			g.reserved = append(g.reserved, to)
+		}
+		g.matters |= needs(r)
+	}
+	if g.total.Total("gpus") > 0 {
+		g.matters |= capGPU
+	}
+}
+
+// Used is what a framework uses on an agent, nothing if either is unknown.
+func (a *Allocator) Used(f ids.FrameworkID, id ids.AgentID) resources.Resources {
+	if g := a.agents[id]; g != nil {
+		return g.used[f]
+	}
+	return resources.Resources{}
+}
+
+// Available is what is left of an agent, nothing if it is unknown.
+func (a *Allocator) Available(id ids.AgentID) resources.Resources {
+	if g := a.agents[id]; g != nil {
+		return g.available
+	}
+	return resources.Resources{}
+}

@@ -1,0 +1,66 @@
+package allocator
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mezzo/internal/errs"
+	"mezzo/resources"
+)
+
+// Config is what an Allocator is made with.
+type Config struct {
+	// MinAllocatable: an offer must have at least one of these. Empty: any
+	// offer will do.
+	MinAllocatable []resources.Quantities
+	// MinRefuse is the least time that a refusal holds: the time between
+	// cycles, or it would end before it was heard.
+	MinRefuse time.Duration
+	// GPUsForAll offers agents with GPUs also to frameworks that do not know
+	// of them.
+	GPUsForAll bool
+	// UnfairNames names resources that play no part in fairness.
+	UnfairNames []string
+	// Seed makes the order in which agents are asked.
+	Seed uint64
+}
+
+// SetDefaults fills in what Mesos has by default: cpus:0.01|mem:32, one
+// second.
+func (c *Config) SetDefaults() {
+	if c.MinAllocatable == nil {
+		c.MinAllocatable = []resources.Quantities{{{Name: "cpus", Amount: 10}}, {{Name: "mem", Amount: 32_000}}}
+	}
+	if c.MinRefuse == 0 {
+		c.MinRefuse = time.Second
+	}
+}
+
+// Validate names what is wrong with c.
+func (c *Config) Validate() error {
+	if c.MinRefuse < 0 || c.MinRefuse > MaxRefuse {
+		return fmt.Errorf("least refusal %v is not from 0 to %v: %w", c.MinRefuse, MaxRefuse, errs.Invalid)
+	}
+	if i := slices.Index(c.UnfairNames, ""); i >= 0 {
+		return fmt.Errorf("name of an unfair resource is empty: %w", errs.Invalid)
+	}
+	return nil
+}
+
+// ParseMinAllocatable reads the flag's form, "cpus:0.01|mem:32".
+func ParseMinAllocatable(text string) ([]resources.Quantities, error) {
+	out := []resources.Quantities{}
+	if strings.TrimSpace(text) == "" {
+		return out, nil
+	}
+	for part := range strings.SplitSeq(text, "|") {
+		q, err := resources.ParseQuantities(part)
+		if err != nil {
+			return nil, fmt.Errorf("least allocatable resources %q: %w", text, err)
+		}
+		out = append(out, q)
+	}
+	return out, nil
+}

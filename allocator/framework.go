@@ -1,0 +1,225 @@
+package allocator
+
+import (
+	"fmt"
+	"slices"
+
+	"mezzo/api/ids"
+	"mezzo/internal/errs"
+	"mezzo/resources"
+)
+
+// Framework is what the allocator is told of one.
+type Framework struct {
+	ID         ids.FrameworkID
+	Roles      []string // subscribed in
+	Suppressed []string // of Roles: wants no offers now
+
+	Revocable       bool                              // takes what may be taken back
+	Shared          bool                              // takes shared volumes
+	RefinedReserved bool                              // takes refined reservations
+	GPU             bool                              // takes agents with GPUs
+	MinAllocatable  map[string][]resources.Quantities // of a role, in place of Config's
+}
+
+// framework is a Framework and its clients.
+type framework struct {
+	Framework
+	caps      caps
+	connected bool
+	clients   map[string]*client // by role
+}
+
+// caps is what a framework knows to handle: what may be in its offers.
+type caps uint8
+
+const (
+	capRevocable caps = 1 << iota
+	capShared
+	capRefined
+	capGPU
+)
+
+func (f *Framework) caps() caps {
+	var c caps
+	c.set(capRevocable, f.Revocable)
+	c.set(capShared, f.Shared)
+	c.set(capRefined, f.RefinedReserved)
+	c.set(capGPU, f.GPU)
+	return c
+}
+
+func (c *caps) set(bit caps, on bool) {
+	if on {
+		*c |= bit
+	}
+}
+
+func (f *Framework) validate() error {
+	if f.ID == "" {
+		return fmt.Errorf("id is empty: %w", errs.Invalid)
+	}
+	for _, r := range f.Roles {
+		if err := resources.ValidateRole(r); err != nil {
+			return err
+		}
+	}
+	for _, r := range f.Suppressed {
+		if !slices.Contains(f.Roles, r) {
+			return fmt.Errorf("role %q is suppressed but not subscribed in: %w", r, errs.Invalid)
+		}
+	}
+	return nil
+}
+
+// AddFramework adds f, active. What it uses on agents already is known from
+// them.
+//
+// Ownership: f's slices and map are the allocator's from now on.
+// Errors: errs.Invalid naming what is wrong; errs.Exists.
+func (a *Allocator) AddFramework(f Framework) error {
+	if err := f.validate(); err != nil {
+		return fmt.Errorf("add framework %s: %w", f.ID, err)
+	}
+	if a.frameworks[f.ID] != nil {
+		return fmt.Errorf("add framework %s: %w", f.ID, errs.Exists)
+	}
+	fw := &framework{connected: true, clients: map[string]*client{}}
+	a.frameworks[f.ID] = fw
+	a.set(fw, f)
+	if a.users[f.ID] > 0 {
+		for _, g := range a.order {
+			a.chargeAll(fw, g.used[f.ID])
+		}
+	}
+	return nil
+}
+
+// UpdateFramework replaces all that is known of f. Refusals stay in force.
+//
+// Errors: errs.NotFound; errs.Invalid naming what is wrong.
+func (a *Allocator) UpdateFramework(f Framework) error {
+	fw, err := a.framework(f.ID)
+	if err == nil {
+		err = f.validate()
+	}
+	if err != nil {
+		return fmt.Errorf("update framework %s: %w", f.ID, err)
+	}
+	a.set(fw, f)
+	return nil
+}
+
+// RemoveFramework forgets a framework and its refusals. What it still uses
+// stays taken from the agents until it is released.
+//
+// Errors: errs.NotFound.
+func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
+	fw, err := a.framework(id)
+	if err != nil {
+		return fmt.Errorf("remove %w", err)
+	}
+	for _, c := range fw.sortedClients() {
+		a.removeClient(c)
+	}
+	delete(a.frameworks, id)
+	return nil
+}
+
+// ActivateFramework makes a deactivated framework eligible again.
+//
+// Errors: errs.NotFound.
+func (a *Allocator) ActivateFramework(id ids.FrameworkID) error {
+	return a.connect(id, true)
+}
+
+// DeactivateFramework makes a framework get no offers, and forgets what it
+// refused. What it uses it keeps.
+//
+// Errors: errs.NotFound.
+func (a *Allocator) DeactivateFramework(id ids.FrameworkID) error {
+	return a.connect(id, false)
+}
+
+func (a *Allocator) connect(id ids.FrameworkID, on bool) error {
+	fw, err := a.framework(id)
+	if err != nil {
+		return fmt.Errorf("set active %t: %w", on, err)
+	}
+	fw.connected = on
+	for _, c := range fw.sortedClients() {
+		if !on {
+			a.forget(c)
+		}
+		a.refresh(c)
+	}
+	return nil
+}
+
+// Suppress stops offers to a framework in roles; none named: in all its roles.
+//
+// Errors: errs.NotFound if there is no such framework or it is not subscribed
+// in one of roles; then nothing is changed.
+func (a *Allocator) Suppress(id ids.FrameworkID, roles []string) error {
+	return a.suppress(id, roles, true)
+}
+
+// Revive starts offers to a framework in roles and forgets what it refused
+// in them; none named: in all its roles.
+//
+// Errors: as Suppress.
+func (a *Allocator) Revive(id ids.FrameworkID, roles []string) error {
+	return a.suppress(id, roles, false)
+}
+
+func (a *Allocator) suppress(id ids.FrameworkID, roles []string, on bool) error {
+	fw, err := a.framework(id)
+	if err != nil {
+		return fmt.Errorf("suppress %t: %w", on, err)
+	}
+	if len(roles) == 0 {
+		roles = fw.Roles
+	}
+	for _, r := range roles {
+		if !slices.Contains(fw.Roles, r) {
+			return fmt.Errorf("suppress %t: framework %s in role %q: %w", on, id, r, errs.NotFound)
+		}
+	}
+	for _, r := range roles {
+		c := fw.clients[r]
+		c.suppressed = on
+		if !on {
+			a.forget(c)
+		}
+		a.refresh(c)
+	}
+	return nil
+}
+
+// set makes fw what f says, and clients for the roles that are new.
+func (a *Allocator) set(fw *framework, f Framework) {
+	fw.Framework, fw.caps = f, f.caps()
+	for _, r := range f.Roles {
+		a.client(fw, r)
+	}
+	for _, c := range fw.sortedClients() {
+		c.subscribed = slices.Contains(f.Roles, c.role.path)
+		c.suppressed = slices.Contains(f.Suppressed, c.role.path)
+		c.minima = f.MinAllocatable[c.role.path]
+		if !c.subscribed {
+			a.forget(c)
+		}
+		a.refresh(c)
+		a.prune(c)
+	}
+	a.epoch++
+}
+
+func (f *framework) sortedClients() []*client {
+	out := make([]*client, 0, len(f.clients))
+	for _, c := range f.clients {
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b *client) int { return int(a.index) - int(b.index) })
+	return out
+}

@@ -1,0 +1,174 @@
+package allocator
+
+import (
+	"strings"
+
+	"mezzo/allocator/sorter"
+	"mezzo/api/ids"
+	"mezzo/resources"
+)
+
+// role is a role with clients.
+type role struct {
+	path    string
+	id      sorter.ID     // in roleOrder
+	order   sorter.Sorter // of its clients
+	clients []*client     // by sorter.ID in order
+	count   int           // of clients
+	active  int           // of them
+}
+
+// client is a framework in one of its roles.
+type client struct {
+	framework *framework
+	role      *role
+	id        sorter.ID // in role.order
+	index     int32     // among all clients
+
+	subscribed bool
+	suppressed bool
+	active     bool                   // in role.order
+	agents     int                    // on which the framework uses something for the role
+	minima     []resources.Quantities // nil: those of the Config
+
+	refusing int    // refusals in force
+	age      uint64 // a refusal of another age is forgotten
+}
+
+// client finds or makes the client of f in the role.
+func (a *Allocator) client(f *framework, path string) *client {
+	if c := f.clients[path]; c != nil {
+		return c
+	}
+	r := a.role(path)
+	a.age++
+	c := &client{framework: f, role: r, age: a.age}
+	c.id = r.order.Add(component(f.ID))
+	r.clients = place(r.clients, int(c.id), c)
+	r.count++
+	if n := len(a.freeIndex); n > 0 {
+		c.index, a.freeIndex = a.freeIndex[n-1], a.freeIndex[:n-1]
+	} else {
+		c.index = int32(len(a.clients))
+	}
+	a.clients = place(a.clients, int(c.index), c)
+	f.clients[path] = c
+	return c
+}
+
+func (a *Allocator) role(path string) *role {
+	if r := a.roles[path]; r != nil {
+		return r
+	}
+	r := &role{path: path, order: sorter.NewDRF(a.totals), id: a.roleOrder.Add(path)}
+	a.roles[path] = r
+	a.byID = place(a.byID, int(r.id), r)
+	return r
+}
+
+// refresh puts the client into the order, or takes it out.
+func (a *Allocator) refresh(c *client) {
+	on := c.subscribed && !c.suppressed && c.framework.connected
+	if on == c.active {
+		return
+	}
+	c.active = on
+	c.role.order.SetActive(c.id, on)
+	if on {
+		c.role.active++
+		a.epoch++
+	} else {
+		c.role.active--
+	}
+	a.roleOrder.SetActive(c.role.id, c.role.active > 0)
+}
+
+// prune removes the client if nothing holds it.
+func (a *Allocator) prune(c *client) {
+	if !c.subscribed && c.agents == 0 {
+		a.removeClient(c)
+	}
+}
+
+// removeClient forgets the client and takes what it is charged off its role.
+func (a *Allocator) removeClient(c *client) {
+	a.forget(c)
+	c.subscribed = false
+	a.refresh(c)
+	r := c.role
+	if c.agents > 0 {
+		for _, g := range a.order {
+			part := g.used[c.framework.ID].Filter(allocatedTo(r.path))
+			a.roleOrder.Refund(r.id, charged(part))
+		}
+	}
+	r.order.Remove(c.id)
+	r.clients[c.id] = nil
+	a.clients[c.index] = nil
+	a.freeIndex = append(a.freeIndex, c.index)
+	delete(c.framework.clients, r.path)
+	if r.count--; r.count == 0 {
+		a.roleOrder.Remove(r.id)
+		a.byID[r.id] = nil
+		delete(a.roles, r.path)
+	}
+}
+
+// charge counts part, which is allocated to the client's role on one agent
+// beside had, against it and its role.
+func (a *Allocator) charge(c *client, part, had resources.Resources) {
+	q := charged(part)
+	c.role.order.Charge(c.id, q)
+	a.roleOrder.Charge(c.role.id, q)
+	if !usesFor(had, c.role.path) {
+		c.agents++
+	}
+}
+
+// chargeAll counts all that a framework uses on one agent.
+func (a *Allocator) chargeAll(fw *framework, used resources.Resources) {
+	for path, part := range used.Allocations() {
+		a.charge(a.client(fw, path), part, resources.Resources{})
+	}
+}
+
+// refund takes part off again, left staying on its agent.
+func (a *Allocator) refund(c *client, part, left resources.Resources) {
+	q := charged(part)
+	c.role.order.Refund(c.id, q)
+	a.roleOrder.Refund(c.role.id, q)
+	if !usesFor(left, c.role.path) {
+		c.agents--
+		a.prune(c)
+	}
+}
+
+// charged is what counts in fairness: all but what is shared.
+func charged(r resources.Resources) resources.Quantities { return r.NonShared().Quantities() }
+
+func usesFor(used resources.Resources, role string) bool {
+	for r := range used.All() {
+		if r.AllocatedTo() == role {
+			return true
+		}
+	}
+	return false
+}
+
+func allocatedTo(role string) func(resources.Resource) bool {
+	return func(r resources.Resource) bool { return r.AllocatedTo() == role }
+}
+
+// component makes a framework's id one component of a path.
+func component(id ids.FrameworkID) string {
+	return strings.NewReplacer("~", "~0", "/", "~1").Replace(string(id))
+}
+
+// place puts v at position i of s, which is within s or just behind it.
+func place[T any](s []T, i int, v T) []T {
+	if i == len(s) {
+		return append(s, v)
+	}
+	s[i] = v
+	return s
+}

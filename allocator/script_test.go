@@ -1,0 +1,274 @@
+package allocator
+
+// Goal: whole histories of small clusters, readable from the outside.
+// Method: data-driven scripts in testdata; each command is a call, its output
+// what came of it, and Check runs after each. Rewrite with -rewrite, read the
+// diff, keep only what can be explained.
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+
+	"mezzo/api/ids"
+	"mezzo/resources"
+)
+
+func TestScripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		s := &script{now: time.Unix(0, 0)}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			run := commands[d.Cmd]
+			if run == nil {
+				d.Fatalf(t, "no such command")
+			}
+			out := run(s, t, d)
+			if s.a != nil {
+				if err := s.a.Check(); err != nil {
+					d.Fatalf(t, "%v", err)
+				}
+			}
+			return out
+		})
+	})
+}
+
+// script is a run of one file. Offers are numbered from 1.
+type script struct {
+	a      *Allocator
+	now    time.Time
+	offers []Offer
+}
+
+var commands = map[string]func(*script, *testing.T, *datadriven.TestData) string{
+	"new":        (*script).create,
+	"agent":      (*script).agent,
+	"agents":     (*script).listAgents,
+	"framework":  (*script).framework,
+	"remove":     (*script).remove,
+	"activate":   (*script).activate,
+	"deactivate": (*script).activate,
+	"suppress":   (*script).suppress,
+	"revive":     (*script).suppress,
+	"weight":     (*script).weight,
+	"allocate":   (*script).allocate,
+	"decline":    (*script).decline,
+	"release":    (*script).release,
+	"wait":       (*script).wait,
+}
+
+// arg is the value of a key=value argument; empty if there is none.
+func arg(d *datadriven.TestData, key string) string {
+	for _, a := range d.CmdArgs {
+		if a.Key == key {
+			return strings.Join(a.Vals, ",")
+		}
+	}
+	return ""
+}
+
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+func errText(err error) string {
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	return "ok\n"
+}
+
+func parse(t *testing.T, d *datadriven.TestData, text string) resources.Resources {
+	r, err := resources.Parse(text, "*")
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	return r
+}
+
+// new [min=cpus:1|mem:32] [unfair=x] [gpus-for-all]
+func (s *script) create(t *testing.T, d *datadriven.TestData) string {
+	cfg := Config{GPUsForAll: d.HasArg("gpus-for-all"), UnfairNames: words(arg(d, "unfair"))}
+	if d.HasArg("min") {
+		min, err := ParseMinAllocatable(arg(d, "min"))
+		if err != nil {
+			return errText(err)
+		}
+		cfg.MinAllocatable = min
+	}
+	cfg.SetDefaults()
+	a, err := New(cfg)
+	s.a = a
+	return errText(err)
+}
+
+// agent ID [update]
+// total
+// used by FRAMEWORK: resources
+func (s *script) agent(t *testing.T, d *datadriven.TestData) string {
+	g := Agent{ID: ids.AgentID(d.CmdArgs[0].Key)}
+	used := map[ids.FrameworkID]resources.Resources{}
+	for i, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+		if i == 0 {
+			g.Total = parse(t, d, line)
+			continue
+		}
+		f, r, _ := strings.Cut(strings.TrimPrefix(line, "used by "), ": ")
+		used[ids.FrameworkID(f)] = parse(t, d, r)
+	}
+	if d.HasArg("update") {
+		return errText(s.a.UpdateAgent(g))
+	}
+	return errText(s.a.AddAgent(g, used))
+}
+
+// agents: what is available and used of each
+func (s *script) listAgents(*testing.T, *datadriven.TestData) string {
+	var b strings.Builder
+	for _, g := range slices.SortedFunc(slices.Values(s.a.order), func(x, y *agent) int { return strings.Compare(string(x.id), string(y.id)) }) {
+		fmt.Fprintf(&b, "%s available %v\n", g.id, g.available)
+		for _, f := range slices.Sorted(maps.Keys(g.used)) {
+			fmt.Fprintf(&b, "  %s uses %v\n", f, g.used[f])
+		}
+	}
+	return b.String()
+}
+
+// framework ID roles=(a,b) [suppressed=(a)] [revocable] [shared] [refined] [gpu] [min=role/cpus:1] [update]
+func (s *script) framework(t *testing.T, d *datadriven.TestData) string {
+	f := Framework{
+		ID:              ids.FrameworkID(d.CmdArgs[0].Key),
+		Roles:           words(arg(d, "roles")),
+		Suppressed:      words(arg(d, "suppressed")),
+		Revocable:       d.HasArg("revocable"),
+		Shared:          d.HasArg("shared"),
+		RefinedReserved: d.HasArg("refined"),
+		GPU:             d.HasArg("gpu"),
+	}
+	if min := arg(d, "min"); min != "" {
+		q, err := ParseMinAllocatable(min)
+		if err != nil {
+			return errText(err)
+		}
+		f.MinAllocatable = map[string][]resources.Quantities{f.Roles[0]: q}
+	}
+	if d.HasArg("update") {
+		return errText(s.a.UpdateFramework(f))
+	}
+	return errText(s.a.AddFramework(f))
+}
+
+// remove framework=F | agent=A
+func (s *script) remove(t *testing.T, d *datadriven.TestData) string {
+	if f := arg(d, "framework"); f != "" {
+		return errText(s.a.RemoveFramework(ids.FrameworkID(f)))
+	}
+	return errText(s.a.RemoveAgent(ids.AgentID(arg(d, "agent"))))
+}
+
+// activate | deactivate framework=F | agent=A
+func (s *script) activate(t *testing.T, d *datadriven.TestData) string {
+	f, g := ids.FrameworkID(arg(d, "framework")), ids.AgentID(arg(d, "agent"))
+	switch on := d.Cmd == "activate"; {
+	case on && f != "":
+		return errText(s.a.ActivateFramework(f))
+	case f != "":
+		return errText(s.a.DeactivateFramework(f))
+	case on:
+		return errText(s.a.ActivateAgent(g))
+	default:
+		return errText(s.a.DeactivateAgent(g))
+	}
+}
+
+// suppress | revive FRAMEWORK [roles=(a,b)]
+func (s *script) suppress(t *testing.T, d *datadriven.TestData) string {
+	f, roles := ids.FrameworkID(d.CmdArgs[0].Key), words(arg(d, "roles"))
+	if d.Cmd == "revive" {
+		return errText(s.a.Revive(f, roles))
+	}
+	return errText(s.a.Suppress(f, roles))
+}
+
+// weight role=R weight=N in thousandths
+func (s *script) weight(t *testing.T, d *datadriven.TestData) string {
+	var w int
+	d.ScanArgs(t, "weight", &w)
+	return errText(s.a.SetWeight(arg(d, "role"), uint32(w)))
+}
+
+// allocate [agents=(a,b)]
+func (s *script) allocate(t *testing.T, d *datadriven.TestData) string {
+	var only []ids.AgentID
+	for _, id := range words(arg(d, "agents")) {
+		only = append(only, ids.AgentID(id))
+	}
+	offers := s.a.Allocate(s.now, only)
+	if len(offers) == 0 {
+		return "no offers\n"
+	}
+	var b strings.Builder
+	for _, o := range offers {
+		s.offers = append(s.offers, o)
+		fmt.Fprintf(&b, "%d: %s in %s gets of %s %v\n", len(s.offers), o.Framework, o.Role, o.Agent, o.Resources.Unallocated())
+	}
+	return b.String()
+}
+
+// decline offer=N [refuse=5s], or with input: all of it but what is named
+func (s *script) decline(t *testing.T, d *datadriven.TestData) string {
+	var n int
+	d.ScanArgs(t, "offer", &n)
+	o := s.offers[n-1]
+	rest := o.Resources
+	if d.Input != "" {
+		var ok bool
+		if rest, ok = rest.Sub(parse(t, d, d.Input).Allocated(o.Role)); !ok {
+			d.Fatalf(t, "offer has less")
+		}
+	}
+	return errText(s.a.Release(s.now, Release{o.Framework, o.Agent, rest, refuse(t, d)}))
+}
+
+// release framework=F agent=A [refuse=5s]
+// resources
+func (s *script) release(t *testing.T, d *datadriven.TestData) string {
+	return errText(s.a.Release(s.now, Release{
+		ids.FrameworkID(arg(d, "framework")), ids.AgentID(arg(d, "agent")), parse(t, d, d.Input), refuse(t, d),
+	}))
+}
+
+func refuse(t *testing.T, d *datadriven.TestData) time.Duration {
+	text := arg(d, "refuse")
+	if text == "" {
+		return 0
+	}
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	return v
+}
+
+// wait DURATION | wait wake: until NextWake
+func (s *script) wait(t *testing.T, d *datadriven.TestData) string {
+	if d.CmdArgs[0].Key == "wake" {
+		at, ok := s.a.NextWake()
+		if !ok {
+			return "never\n"
+		}
+		s.now = at
+	} else {
+		v, err := time.ParseDuration(d.CmdArgs[0].Key)
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		s.now = s.now.Add(v)
+	}
+	return fmt.Sprintf("at %v\n", s.now.Sub(time.Unix(0, 0)))
+}
