@@ -1,0 +1,119 @@
+package launch
+
+import (
+	"fmt"
+	"strings"
+
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/containerizer"
+	"mezzo/internal/errs"
+	"mezzo/isolator"
+)
+
+// Task is what a container is made from.
+type Task struct {
+	Container ids.ContainerID
+	Agent     ids.AgentID
+	Endpoint  string // of the agent's HTTP API, "ip:port"
+	Framework *v1.FrameworkInfo
+	Info      *v1.TaskInfo
+	Sandbox   string // on the host
+}
+
+// Plan is what is to be started, and what its sandbox needs before.
+type Plan struct {
+	Spec containerizer.Spec
+	Dirs []string // to be made in the sandbox, relative to it
+}
+
+// Labels kept with a container, so that it can be known again without us.
+const (
+	LabelAgent     = "mezzo/agent"
+	LabelFramework = "mezzo/framework"
+	LabelTask      = "mezzo/task"
+)
+
+// New checks t and plans its container.
+func New(t Task) (Plan, error) {
+	if err := check(t); err != nil {
+		return Plan{}, err
+	}
+	limits, err := Limits(t.Info)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Spec: containerizer.Spec{
+		ID: isolator.ID(t.Container),
+		Labels: map[string]string{
+			LabelAgent:     string(t.Agent),
+			LabelFramework: t.Framework.GetId().GetValue(),
+			LabelTask:      t.Info.GetTaskId().GetValue(),
+		},
+		Sandbox: t.Sandbox,
+		Limits:  limits,
+	}}
+	if err := container(&p, t.Info.GetContainer()); err != nil {
+		return Plan{}, err
+	}
+	if err := command(&p.Spec, t); err != nil {
+		return Plan{}, err
+	}
+	return p, nil
+}
+
+// check refuses what needs no more than a look.
+func check(t Task) error {
+	i := t.Info
+	if err := ids.Validate("framework", t.Framework.GetId().GetValue()); err != nil {
+		return err
+	}
+	if err := ids.Validate("task", i.GetTaskId().GetValue()); err != nil {
+		return err
+	}
+	switch {
+	case i.GetExecutor() != nil:
+		return unsupported("executor: only command tasks are run")
+	case i.GetCommand() == nil:
+		return invalid("command is missing")
+	case i.GetHealthCheck() != nil:
+		return unsupported("health_check: tasks are not checked")
+	case i.GetCheck() != nil:
+		return unsupported("check: tasks are not checked")
+	case i.GetKillPolicy().GetGracePeriod().GetNanoseconds() < 0:
+		return invalid("kill_policy.grace_period is negative")
+	case i.GetMaxCompletionTime().GetNanoseconds() < 0:
+		return invalid("max_completion_time is negative")
+	}
+	return nil
+}
+
+// Describe says in a few words what a task runs, for messages.
+func Describe(i *v1.TaskInfo) string {
+	c := i.GetCommand()
+	what := c.GetValue()
+	if args := strings.Join(c.GetArguments(), " "); !c.GetShell() && args != "" {
+		if what = args; isDocker(i.GetContainer()) {
+			what = strings.TrimSpace(c.GetValue() + " " + args)
+		}
+	}
+	if r := []rune(what); len(r) > 60 {
+		what = string(r[:59]) + "…"
+	}
+	switch img := image(i.GetContainer()); {
+	case img == "":
+		return fmt.Sprintf("command %q", what)
+	case what == "":
+		return fmt.Sprintf("image %q", img)
+	default:
+		return fmt.Sprintf("command %q in image %q", what, img)
+	}
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, errs.Invalid)...)
+}
+
+func unsupported(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, errs.Unsupported)...)
+}

@@ -1,0 +1,134 @@
+package launch
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/containerizer"
+)
+
+// volumes fills the mounts and the directories of the sandbox behind them.
+func volumes(p *Plan, vs []*v1.Volume) error {
+	seen := make(map[string]bool)
+	for i, v := range vs {
+		m, dir, err := mount(&p.Spec, v)
+		if err != nil {
+			return fmt.Errorf("container.volumes[%d] at %q: %w", i, v.GetContainerPath(), err)
+		}
+		if seen[m.Target] {
+			return invalid("container.volumes[%d]: %q has a volume already", i, v.GetContainerPath())
+		}
+		seen[m.Target] = true
+		p.Spec.Mounts = append(p.Spec.Mounts, m)
+		if dir != "" {
+			p.Dirs = append(p.Dirs, dir)
+		}
+	}
+	return nil
+}
+
+// mount is one volume; dir is what it needs in the sandbox, if anything.
+func mount(s *containerizer.Spec, v *v1.Volume) (m containerizer.Mount, dir string, err error) {
+	m.ReadOnly = v.GetMode() == v1.Volume_RO
+	if m.Target, err = target(s, v.GetContainerPath()); err != nil {
+		return m, "", err
+	}
+	host, inSandbox, err := source(v)
+	if err != nil {
+		return m, "", err
+	}
+	if inSandbox == "" {
+		m.Source = host
+		return m, "", nil
+	}
+	m.Source = filepath.Join(s.Sandbox, inSandbox)
+	return m, inSandbox, nil
+}
+
+// source is where a volume comes from: a path of the host, or a directory of
+// the sandbox.
+func source(v *v1.Volume) (host, inSandbox string, err error) {
+	src := v.GetSource()
+	switch {
+	case v.GetImage() != nil:
+		return "", "", unsupported("volumes from images")
+	case src == nil && v.HostPath == nil:
+		return "", "", invalid("neither host_path nor source is set")
+	case src != nil && v.HostPath != nil:
+		return "", "", invalid("both host_path and source are set")
+	case src == nil && !path.IsAbs(v.GetHostPath()):
+		// As in Mesos, a relative host_path is below the sandbox.
+		inSandbox, err = relative("host_path", v.GetHostPath())
+		return "", inSandbox, err
+	case src == nil:
+		host, err = absolute("host_path", v.GetHostPath())
+		return host, "", err
+	}
+	switch src.GetType() {
+	case v1.Volume_Source_HOST_PATH:
+		if src.GetHostPath().GetMountPropagation().GetMode() != v1.MountPropagation_UNKNOWN {
+			return "", "", unsupported("source.host_path.mount_propagation")
+		}
+		host, err = absolute("source.host_path.path", src.GetHostPath().GetPath())
+		return host, "", err
+	case v1.Volume_Source_SANDBOX_PATH:
+		if src.GetSandboxPath().GetType() == v1.Volume_Source_SandboxPath_PARENT {
+			return "", "", unsupported("source.sandbox_path.type PARENT: the task has no parent")
+		}
+		inSandbox, err = relative("source.sandbox_path.path", src.GetSandboxPath().GetPath())
+		return "", inSandbox, err
+	default:
+		return "", "", unsupported("source.type %s", src.GetType())
+	}
+}
+
+// target is where the container sees a volume; a relative path is below its
+// sandbox.
+func target(s *containerizer.Spec, p string) (string, error) {
+	if !path.IsAbs(p) {
+		rel, err := relative("container_path", p)
+		if s.Image == "" {
+			return filepath.Join(s.Sandbox, rel), err
+		}
+		return path.Join(containerizer.SandboxPath, rel), err
+	}
+	abs, err := absolute("container_path", p)
+	if err != nil {
+		return "", err
+	}
+	for _, kernel := range []string{"/dev", "/proc", "/sys"} {
+		if abs == "/" || abs == kernel || strings.HasPrefix(abs, kernel+"/") {
+			return "", invalid("container_path %q is the kernel's or above it", p)
+		}
+	}
+	return abs, nil
+}
+
+// absolute takes a path as it is or refuses it.
+func absolute(field, p string) (string, error) {
+	if !path.IsAbs(p) || strings.ContainsRune(p, 0) || hasDotDot(p) {
+		return "", invalid("%s %q is not an absolute path without ..", field, p)
+	}
+	return path.Clean(p), nil
+}
+
+// relative takes a path that stays below where it starts.
+func relative(field, p string) (string, error) {
+	c := path.Clean(p)
+	if p == "" || path.IsAbs(p) || c == "." || strings.ContainsRune(p, 0) || hasDotDot(p) {
+		return "", invalid("%s %q is not a path below the sandbox", field, p)
+	}
+	return c, nil
+}
+
+func hasDotDot(p string) bool {
+	for part := range strings.SplitSeq(p, "/") {
+		if part == ".." {
+			return true
+		}
+	}
+	return false
+}
