@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 # Packages whose tests need a VM with cgroup v2; the rest runs natively.
 E2E := ./test/e2e/...
 
-.PHONY: help build demo test unit lint race e2e bench gen vm fuzz clean distclean deps
+.PHONY: help build demo test unit vet lint race e2e bench gen vm fuzz clean distclean deps
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,7 +25,7 @@ demo: build ## the main job, shown: three tasks held to what they were given (ST
 	@test/deps.sh native
 	go run ./test/demo $(if $(STAY),-stay)
 
-test: deps lint unit e2e ## everything, VM tests included
+test: deps vet unit e2e ## everything, VM tests included
 
 unit: build ## all tests that need no VM; fails on a skip that isn't expected
 	MEZZO_TEST_REQUIRED=1 MEZZO_BIN=$(CURDIR)/bin/mezzo go test -json -timeout 20m $$(go list ./... | grep -v '^mezzo/test/e2e') | go run ./test/report -skips test/skips.txt
@@ -38,14 +38,15 @@ vm: ## build, cache and start the VM for end-to-end tests
 	@test/e2e/vm/host-deps.sh
 	go run ./test/e2e/vm up
 
-lint: ## gofmt, vet, the house's own rules, golangci-lint where it is installed
+vet: ## gofmt, go vet and the house's own rules
 	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v '\.pb\.go$$')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
 	go vet ./...
 	go test ./internal/lint
-	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: 'make tools' builds the pinned one"; fi
 
-tools: ## build the pinned golangci-lint into $(go env GOPATH)/bin
-	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+GOLANGCI := $(shell go env GOPATH)/bin/golangci-lint-v2.15.0
+lint: vet ## vet, and golangci-lint as .golangci.yml says
+	@test -x $(GOLANGCI) || { d=$$(mktemp -d) && GOBIN=$$d go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 && mv $$d/golangci-lint $(GOLANGCI) && rmdir $$d; }
+	$(GOLANGCI) run
 
 race: ## the native tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 30m $$(go list ./... | grep -v '^mezzo/test/')
