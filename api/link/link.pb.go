@@ -28,6 +28,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// FromAgent is one message to the master.
 type FromAgent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -142,6 +143,7 @@ func (*FromAgent_StatusUpdate) isFromAgent_Message() {}
 
 func (*FromAgent_Usage) isFromAgent_Message() {}
 
+// FromMaster is one message to the agent.
 type FromMaster struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -464,6 +466,7 @@ func (x *Welcome) GetMaxMissedPings() int32 {
 	return 0
 }
 
+// Ping asks for a Pong, so that both sides notice a dead stream.
 type Ping struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -500,6 +503,7 @@ func (*Ping) Descriptor() ([]byte, []int) {
 	return file_link_link_proto_rawDescGZIP(), []int{4}
 }
 
+// Pong answers a Ping.
 type Pong struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -600,6 +604,7 @@ func (x *StatusUpdate) GetLatest() *v1.TaskStatus {
 	return nil
 }
 
+// Usage is the latest sample of the node and of each container on it.
 type Usage struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	Node          *usage.NodeUsage        `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -652,6 +657,7 @@ func (x *Usage) GetContainers() []*usage.ContainerUsage {
 	return nil
 }
 
+// RunTask launches a task of a framework that the agent may not know yet.
 type RunTask struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Framework     *v1.FrameworkInfo      `protobuf:"bytes,1,opt,name=framework,proto3" json:"framework,omitempty"`
@@ -704,6 +710,7 @@ func (x *RunTask) GetTask() *v1.TaskInfo {
 	return nil
 }
 
+// KillTask ends a task; the outcome comes as a StatusUpdate.
 type KillTask struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
@@ -765,6 +772,7 @@ func (x *KillTask) GetKillPolicy() *v1.KillPolicy {
 	return nil
 }
 
+// Acknowledge passes on a scheduler's acknowledgement of a StatusUpdate.
 type Acknowledge struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`

@@ -30,6 +30,8 @@ const (
 // AgentLinkClient is the client API for AgentLink service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// AgentLink is how agents reach the leading master.
 type AgentLinkClient interface {
 	// Attach carries both directions. The first message from the agent is Hello,
 	// the first from the master Welcome or Shutdown.
@@ -60,6 +62,8 @@ type AgentLink_AttachClient = grpc.BidiStreamingClient[FromAgent, FromMaster]
 // AgentLinkServer is the server API for AgentLink service.
 // All implementations must embed UnimplementedAgentLinkServer
 // for forward compatibility.
+//
+// AgentLink is how agents reach the leading master.
 type AgentLinkServer interface {
 	// Attach carries both directions. The first message from the agent is Hello,
 	// the first from the master Welcome or Shutdown.

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/command.proto
 
+// What a task runs, how it is checked, how it is ended.
+
 package v1
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Type says which of the probes below is made.
 type CheckInfo_Type int32
 
 const (
@@ -83,6 +86,7 @@ func (CheckInfo_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_command_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Type says which of the probes below is made.
 type HealthCheck_Type int32
 
 const (
@@ -145,17 +149,22 @@ func (HealthCheck_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_command_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// CheckInfo is a probe whose result is reported in the task's status and has no
+// other effect.
 type CheckInfo struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Type            *CheckInfo_Type        `protobuf:"varint,1,opt,name=type,enum=mesos.v1.CheckInfo_Type" json:"type,omitempty"`
-	Command         *CheckInfo_Command     `protobuf:"bytes,2,opt,name=command" json:"command,omitempty"`
-	Http            *CheckInfo_Http        `protobuf:"bytes,3,opt,name=http" json:"http,omitempty"`
-	DelaySeconds    *float64               `protobuf:"fixed64,4,opt,name=delay_seconds,json=delaySeconds,def=15" json:"delay_seconds,omitempty"`
-	IntervalSeconds *float64               `protobuf:"fixed64,5,opt,name=interval_seconds,json=intervalSeconds,def=10" json:"interval_seconds,omitempty"`
-	TimeoutSeconds  *float64               `protobuf:"fixed64,6,opt,name=timeout_seconds,json=timeoutSeconds,def=20" json:"timeout_seconds,omitempty"`
-	Tcp             *CheckInfo_Tcp         `protobuf:"bytes,7,opt,name=tcp" json:"tcp,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Type    *CheckInfo_Type        `protobuf:"varint,1,opt,name=type,enum=mesos.v1.CheckInfo_Type" json:"type,omitempty"`
+	Command *CheckInfo_Command     `protobuf:"bytes,2,opt,name=command" json:"command,omitempty"`
+	Http    *CheckInfo_Http        `protobuf:"bytes,3,opt,name=http" json:"http,omitempty"`
+	// From the start of the task to the first probe.
+	DelaySeconds *float64 `protobuf:"fixed64,4,opt,name=delay_seconds,json=delaySeconds,def=15" json:"delay_seconds,omitempty"`
+	// From the end of one probe to the start of the next.
+	IntervalSeconds *float64 `protobuf:"fixed64,5,opt,name=interval_seconds,json=intervalSeconds,def=10" json:"interval_seconds,omitempty"`
+	// A probe that takes longer has failed; 0 is no limit.
+	TimeoutSeconds *float64       `protobuf:"fixed64,6,opt,name=timeout_seconds,json=timeoutSeconds,def=20" json:"timeout_seconds,omitempty"`
+	Tcp            *CheckInfo_Tcp `protobuf:"bytes,7,opt,name=tcp" json:"tcp,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 // Default values for CheckInfo fields.
@@ -244,19 +253,28 @@ func (x *CheckInfo) GetTcp() *CheckInfo_Tcp {
 	return nil
 }
 
+// HealthCheck is a probe that decides whether the task lives: after enough
+// failures in a row the task is killed and fails.
 type HealthCheck struct {
-	state               protoimpl.MessageState     `protogen:"open.v1"`
-	Http                *HealthCheck_HTTPCheckInfo `protobuf:"bytes,1,opt,name=http" json:"http,omitempty"`
-	DelaySeconds        *float64                   `protobuf:"fixed64,2,opt,name=delay_seconds,json=delaySeconds,def=15" json:"delay_seconds,omitempty"`
-	IntervalSeconds     *float64                   `protobuf:"fixed64,3,opt,name=interval_seconds,json=intervalSeconds,def=10" json:"interval_seconds,omitempty"`
-	TimeoutSeconds      *float64                   `protobuf:"fixed64,4,opt,name=timeout_seconds,json=timeoutSeconds,def=20" json:"timeout_seconds,omitempty"`
-	ConsecutiveFailures *uint32                    `protobuf:"varint,5,opt,name=consecutive_failures,json=consecutiveFailures,def=3" json:"consecutive_failures,omitempty"`
-	GracePeriodSeconds  *float64                   `protobuf:"fixed64,6,opt,name=grace_period_seconds,json=gracePeriodSeconds,def=10" json:"grace_period_seconds,omitempty"`
-	Command             *CommandInfo               `protobuf:"bytes,7,opt,name=command" json:"command,omitempty"`
-	Type                *HealthCheck_Type          `protobuf:"varint,8,opt,name=type,enum=mesos.v1.HealthCheck_Type" json:"type,omitempty"`
-	Tcp                 *HealthCheck_TCPCheckInfo  `protobuf:"bytes,9,opt,name=tcp" json:"tcp,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	state protoimpl.MessageState     `protogen:"open.v1"`
+	Http  *HealthCheck_HTTPCheckInfo `protobuf:"bytes,1,opt,name=http" json:"http,omitempty"`
+	// From the start of the task to the first probe.
+	DelaySeconds *float64 `protobuf:"fixed64,2,opt,name=delay_seconds,json=delaySeconds,def=15" json:"delay_seconds,omitempty"`
+	// From the end of one probe to the start of the next.
+	IntervalSeconds *float64 `protobuf:"fixed64,3,opt,name=interval_seconds,json=intervalSeconds,def=10" json:"interval_seconds,omitempty"`
+	// A probe that takes longer has failed; 0 is no limit.
+	TimeoutSeconds *float64 `protobuf:"fixed64,4,opt,name=timeout_seconds,json=timeoutSeconds,def=20" json:"timeout_seconds,omitempty"`
+	// Failures in a row after which the task is killed.
+	ConsecutiveFailures *uint32 `protobuf:"varint,5,opt,name=consecutive_failures,json=consecutiveFailures,def=3" json:"consecutive_failures,omitempty"`
+	// From the start of the task: failures within it do not count until the first
+	// success.
+	GracePeriodSeconds *float64 `protobuf:"fixed64,6,opt,name=grace_period_seconds,json=gracePeriodSeconds,def=10" json:"grace_period_seconds,omitempty"`
+	// Healthy if it exits with 0.
+	Command       *CommandInfo              `protobuf:"bytes,7,opt,name=command" json:"command,omitempty"`
+	Type          *HealthCheck_Type         `protobuf:"varint,8,opt,name=type,enum=mesos.v1.HealthCheck_Type" json:"type,omitempty"`
+	Tcp           *HealthCheck_TCPCheckInfo `protobuf:"bytes,9,opt,name=tcp" json:"tcp,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 // Default values for HealthCheck fields.
@@ -361,9 +379,12 @@ func (x *HealthCheck) GetTcp() *HealthCheck_TCPCheckInfo {
 	return nil
 }
 
+// KillPolicy says how a task is ended.
 type KillPolicy struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	GracePeriod   *DurationInfo          `protobuf:"bytes,1,opt,name=grace_period,json=gracePeriod" json:"grace_period,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From SIGTERM to SIGKILL. Unset means 3 s; a kill may shorten the grace of
+	// one under way, not lengthen it.
+	GracePeriod   *DurationInfo `protobuf:"bytes,1,opt,name=grace_period,json=gracePeriod" json:"grace_period,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -405,14 +426,22 @@ func (x *KillPolicy) GetGracePeriod() *DurationInfo {
 	return nil
 }
 
+// CommandInfo is a program with its files and its environment. With shell it
+// runs as `/bin/sh -c value`; without, value is the executable and arguments is
+// all of its argv, argv[0] included. A container image's entry point runs when
+// shell is false and value unset.
 type CommandInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Uris          []*CommandInfo_URI     `protobuf:"bytes,1,rep,name=uris" json:"uris,omitempty"`
-	Environment   *Environment           `protobuf:"bytes,2,opt,name=environment" json:"environment,omitempty"`
-	Value         *string                `protobuf:"bytes,3,opt,name=value" json:"value,omitempty"`
-	User          *string                `protobuf:"bytes,5,opt,name=user" json:"user,omitempty"`
-	Shell         *bool                  `protobuf:"varint,6,opt,name=shell,def=1" json:"shell,omitempty"`
-	Arguments     []string               `protobuf:"bytes,7,rep,name=arguments" json:"arguments,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Uris  []*CommandInfo_URI     `protobuf:"bytes,1,rep,name=uris" json:"uris,omitempty"`
+	// Added to what the agent sets; where both set a variable, this one counts.
+	Environment *Environment `protobuf:"bytes,2,opt,name=environment" json:"environment,omitempty"`
+	// The shell's command line, or the executable.
+	Value *string `protobuf:"bytes,3,opt,name=value" json:"value,omitempty"`
+	// Unset means the framework's user.
+	User  *string `protobuf:"bytes,5,opt,name=user" json:"user,omitempty"`
+	Shell *bool   `protobuf:"varint,6,opt,name=shell,def=1" json:"shell,omitempty"`
+	// Only used without shell.
+	Arguments     []string `protobuf:"bytes,7,rep,name=arguments" json:"arguments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -494,8 +523,11 @@ func (x *CommandInfo) GetArguments() []string {
 	return nil
 }
 
+// CheckStatusInfo is the latest result of a task's CheckInfo.
 type CheckStatusInfo struct {
-	state         protoimpl.MessageState   `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the check; the field of that type is set, and empty until the first
+	// probe ended.
 	Type          *CheckInfo_Type          `protobuf:"varint,1,opt,name=type,enum=mesos.v1.CheckInfo_Type" json:"type,omitempty"`
 	Command       *CheckStatusInfo_Command `protobuf:"bytes,2,opt,name=command" json:"command,omitempty"`
 	Http          *CheckStatusInfo_Http    `protobuf:"bytes,3,opt,name=http" json:"http,omitempty"`
@@ -562,6 +594,7 @@ func (x *CheckStatusInfo) GetTcp() *CheckStatusInfo_Tcp {
 	return nil
 }
 
+// Command runs a command in the task's environment and reports its exit code.
 type CheckInfo_Command struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Command       *CommandInfo           `protobuf:"bytes,1,req,name=command" json:"command,omitempty"`
@@ -606,10 +639,12 @@ func (x *CheckInfo_Command) GetCommand() *CommandInfo {
 	return nil
 }
 
+// Http sends a GET to the task and reports the status code.
 type CheckInfo_Http struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Port          *uint32                `protobuf:"varint,1,req,name=port" json:"port,omitempty"`
-	Path          *string                `protobuf:"bytes,2,opt,name=path" json:"path,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Port  *uint32                `protobuf:"varint,1,req,name=port" json:"port,omitempty"`
+	// Begins with a slash; unset means "/".
+	Path          *string `protobuf:"bytes,2,opt,name=path" json:"path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -658,6 +693,7 @@ func (x *CheckInfo_Http) GetPath() string {
 	return ""
 }
 
+// Tcp connects to the task and reports whether that worked.
 type CheckInfo_Tcp struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Port          *uint32                `protobuf:"varint,1,req,name=port" json:"port,omitempty"`
@@ -702,13 +738,18 @@ func (x *CheckInfo_Tcp) GetPort() uint32 {
 	return 0
 }
 
+// HTTPCheckInfo sends a GET to the task.
 type HealthCheck_HTTPCheckInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Port          *uint32                `protobuf:"varint,1,req,name=port" json:"port,omitempty"`
-	Path          *string                `protobuf:"bytes,2,opt,name=path" json:"path,omitempty"`
-	Scheme        *string                `protobuf:"bytes,3,opt,name=scheme" json:"scheme,omitempty"`
-	Statuses      []uint32               `protobuf:"varint,4,rep,name=statuses" json:"statuses,omitempty"`
-	Protocol      *NetworkInfo_Protocol  `protobuf:"varint,5,opt,name=protocol,enum=mesos.v1.NetworkInfo_Protocol,def=1" json:"protocol,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Port  *uint32                `protobuf:"varint,1,req,name=port" json:"port,omitempty"`
+	// Begins with a slash.
+	Path *string `protobuf:"bytes,2,opt,name=path" json:"path,omitempty"`
+	// "http" or "https", whose certificate is not verified; unset means http.
+	Scheme *string `protobuf:"bytes,3,opt,name=scheme" json:"scheme,omitempty"`
+	// Status codes that mean healthy; none given means 200 to 399.
+	Statuses []uint32 `protobuf:"varint,4,rep,name=statuses" json:"statuses,omitempty"`
+	// Picks the loopback address, 127.0.0.1 or ::1.
+	Protocol      *NetworkInfo_Protocol `protobuf:"varint,5,opt,name=protocol,enum=mesos.v1.NetworkInfo_Protocol,def=1" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -783,10 +824,12 @@ func (x *HealthCheck_HTTPCheckInfo) GetProtocol() NetworkInfo_Protocol {
 	return Default_HealthCheck_HTTPCheckInfo_Protocol
 }
 
+// TCPCheckInfo connects to the task; an accepted connection is healthy.
 type HealthCheck_TCPCheckInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Port          *uint32                `protobuf:"varint,1,req,name=port" json:"port,omitempty"`
-	Protocol      *NetworkInfo_Protocol  `protobuf:"varint,2,opt,name=protocol,enum=mesos.v1.NetworkInfo_Protocol,def=1" json:"protocol,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Port  *uint32                `protobuf:"varint,1,req,name=port" json:"port,omitempty"`
+	// Picks the loopback address, 127.0.0.1 or ::1.
+	Protocol      *NetworkInfo_Protocol `protobuf:"varint,2,opt,name=protocol,enum=mesos.v1.NetworkInfo_Protocol,def=1" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -840,13 +883,22 @@ func (x *HealthCheck_TCPCheckInfo) GetProtocol() NetworkInfo_Protocol {
 	return Default_HealthCheck_TCPCheckInfo_Protocol
 }
 
+// URI is a file to be in the sandbox before the program starts.
 type CommandInfo_URI struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
-	Executable    *bool                  `protobuf:"varint,2,opt,name=executable" json:"executable,omitempty"`
-	Extract       *bool                  `protobuf:"varint,3,opt,name=extract,def=1" json:"extract,omitempty"`
-	Cache         *bool                  `protobuf:"varint,4,opt,name=cache" json:"cache,omitempty"`
-	OutputFile    *string                `protobuf:"bytes,5,opt,name=output_file,json=outputFile" json:"output_file,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An http, https or ftp URL, or a path on the agent, or what a plugin of
+	// the agent knows.
+	Value *string `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
+	// Set the execute bit; the file is then never extracted.
+	Executable *bool `protobuf:"varint,2,opt,name=executable" json:"executable,omitempty"`
+	// Unpack it, if its name ends like an archive's (.tar, .tgz, .tar.gz,
+	// .tbz2, .tar.bz2, .txz, .tar.xz, .zip, .gz).
+	Extract *bool `protobuf:"varint,3,opt,name=extract,def=1" json:"extract,omitempty"`
+	// Keep it on the agent for others with the same user and URI. A cached file
+	// is never fetched anew.
+	Cache *bool `protobuf:"varint,4,opt,name=cache" json:"cache,omitempty"`
+	// Its path below the sandbox; unset means the URI's base name.
+	OutputFile    *string `protobuf:"bytes,5,opt,name=output_file,json=outputFile" json:"output_file,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -921,9 +973,12 @@ func (x *CommandInfo_URI) GetOutputFile() string {
 	return ""
 }
 
+// Command is the result of a command probe.
 type CheckStatusInfo_Command struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ExitCode      *int32                 `protobuf:"varint,1,opt,name=exit_code,json=exitCode" json:"exit_code,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As wait(2) tells it. Unset if the command could not be run or took too
+	// long.
+	ExitCode      *int32 `protobuf:"varint,1,opt,name=exit_code,json=exitCode" json:"exit_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -965,9 +1020,11 @@ func (x *CheckStatusInfo_Command) GetExitCode() int32 {
 	return 0
 }
 
+// Http is the result of an HTTP probe.
 type CheckStatusInfo_Http struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	StatusCode    *uint32                `protobuf:"varint,1,opt,name=status_code,json=statusCode" json:"status_code,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset if there was no answer in time.
+	StatusCode    *uint32 `protobuf:"varint,1,opt,name=status_code,json=statusCode" json:"status_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1009,9 +1066,11 @@ func (x *CheckStatusInfo_Http) GetStatusCode() uint32 {
 	return 0
 }
 
+// Tcp is the result of a TCP probe.
 type CheckStatusInfo_Tcp struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Succeeded     *bool                  `protobuf:"varint,1,opt,name=succeeded" json:"succeeded,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset until a probe ended.
+	Succeeded     *bool `protobuf:"varint,1,opt,name=succeeded" json:"succeeded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

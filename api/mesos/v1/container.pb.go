@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/container.proto
 
+// How a task is contained, and what became of it.
+
 package v1
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Capability is 1000 + the kernel's number of CAP_<name>.
 type CapabilityInfo_Capability int32
 
 const (
@@ -197,11 +200,15 @@ func (CapabilityInfo_Capability) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_container_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// IpcMode says whose System V IPC and /dev/shm the container uses. UNKNOWN
+// and unset mean PRIVATE if shm_size is set, else the agent's default.
 type LinuxInfo_IpcMode int32
 
 const (
-	LinuxInfo_UNKNOWN      LinuxInfo_IpcMode = 0
-	LinuxInfo_PRIVATE      LinuxInfo_IpcMode = 1
+	LinuxInfo_UNKNOWN LinuxInfo_IpcMode = 0
+	// Its own.
+	LinuxInfo_PRIVATE LinuxInfo_IpcMode = 1
+	// Those of the container it is nested in, or of the host.
 	LinuxInfo_SHARE_PARENT LinuxInfo_IpcMode = 2
 )
 
@@ -256,6 +263,7 @@ func (LinuxInfo_IpcMode) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_container_proto_rawDescGZIP(), []int{2, 0}
 }
 
+// Type is the limit that setrlimit(2) calls RLIMIT_<name>.
 type RLimitInfo_RLimit_Type int32
 
 const (
@@ -357,6 +365,7 @@ func (RLimitInfo_RLimit_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_container_proto_rawDescGZIP(), []int{3, 0, 0}
 }
 
+// Type says which field names the image.
 type ContainerInfo_Type int32
 
 const (
@@ -413,13 +422,18 @@ func (ContainerInfo_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_container_proto_rawDescGZIP(), []int{5, 0}
 }
 
+// Network is the container's network.
 type ContainerInfo_DockerInfo_Network int32
 
 const (
-	ContainerInfo_DockerInfo_HOST   ContainerInfo_DockerInfo_Network = 1
+	// The host's.
+	ContainerInfo_DockerInfo_HOST ContainerInfo_DockerInfo_Network = 1
+	// A bridge, out of which port_mappings lead.
 	ContainerInfo_DockerInfo_BRIDGE ContainerInfo_DockerInfo_Network = 2
-	ContainerInfo_DockerInfo_NONE   ContainerInfo_DockerInfo_Network = 3
-	ContainerInfo_DockerInfo_USER   ContainerInfo_DockerInfo_Network = 4
+	// Loopback only.
+	ContainerInfo_DockerInfo_NONE ContainerInfo_DockerInfo_Network = 3
+	// Of network_infos[0].name.
+	ContainerInfo_DockerInfo_USER ContainerInfo_DockerInfo_Network = 4
 )
 
 // Enum value maps for ContainerInfo_DockerInfo_Network.
@@ -475,6 +489,7 @@ func (ContainerInfo_DockerInfo_Network) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_container_proto_rawDescGZIP(), []int{5, 0, 0}
 }
 
+// Operation is the sort of I/O counted; TOTAL is all sorts.
 type CgroupInfo_Blkio_Operation int32
 
 const (
@@ -543,9 +558,10 @@ func (x *CgroupInfo_Blkio_Operation) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use CgroupInfo_Blkio_Operation.Descriptor instead.
 func (CgroupInfo_Blkio_Operation) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0, 0}
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1, 0}
 }
 
+// CapabilityInfo is a set of Linux capabilities.
 type CapabilityInfo struct {
 	state         protoimpl.MessageState      `protogen:"open.v1"`
 	Capabilities  []CapabilityInfo_Capability `protobuf:"varint,1,rep,name=capabilities,enum=mesos.v1.CapabilityInfo_Capability" json:"capabilities,omitempty"`
@@ -590,10 +606,14 @@ func (x *CapabilityInfo) GetCapabilities() []CapabilityInfo_Capability {
 	return nil
 }
 
+// SeccompInfo chooses the system call filter.
 type SeccompInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ProfileName   *string                `protobuf:"bytes,1,opt,name=profile_name,json=profileName" json:"profile_name,omitempty"`
-	Unconfined    *bool                  `protobuf:"varint,2,opt,name=unconfined" json:"unconfined,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A profile in the agent's directory of them; unset means the agent's
+	// default.
+	ProfileName *string `protobuf:"bytes,1,opt,name=profile_name,json=profileName" json:"profile_name,omitempty"`
+	// No filter. Excludes profile_name.
+	Unconfined    *bool `protobuf:"varint,2,opt,name=unconfined" json:"unconfined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -642,19 +662,28 @@ func (x *SeccompInfo) GetUnconfined() bool {
 	return false
 }
 
+// LinuxInfo holds what only Linux containers have.
 type LinuxInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Older name of effective_capabilities.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/container.proto.
-	CapabilityInfo        *CapabilityInfo    `protobuf:"bytes,1,opt,name=capability_info,json=capabilityInfo" json:"capability_info,omitempty"`
-	BoundingCapabilities  *CapabilityInfo    `protobuf:"bytes,2,opt,name=bounding_capabilities,json=boundingCapabilities" json:"bounding_capabilities,omitempty"`
-	EffectiveCapabilities *CapabilityInfo    `protobuf:"bytes,3,opt,name=effective_capabilities,json=effectiveCapabilities" json:"effective_capabilities,omitempty"`
-	SharePidNamespace     *bool              `protobuf:"varint,4,opt,name=share_pid_namespace,json=sharePidNamespace" json:"share_pid_namespace,omitempty"`
-	Seccomp               *SeccompInfo       `protobuf:"bytes,5,opt,name=seccomp" json:"seccomp,omitempty"`
-	IpcMode               *LinuxInfo_IpcMode `protobuf:"varint,6,opt,name=ipc_mode,json=ipcMode,enum=mesos.v1.LinuxInfo_IpcMode" json:"ipc_mode,omitempty"`
-	ShmSize               *uint32            `protobuf:"varint,7,opt,name=shm_size,json=shmSize" json:"shm_size,omitempty"`
-	ShareCgroups          *bool              `protobuf:"varint,8,opt,name=share_cgroups,json=shareCgroups,def=1" json:"share_cgroups,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	CapabilityInfo *CapabilityInfo `protobuf:"bytes,1,opt,name=capability_info,json=capabilityInfo" json:"capability_info,omitempty"`
+	// The most that its processes can ever have; unset means the agent's default.
+	BoundingCapabilities *CapabilityInfo `protobuf:"bytes,2,opt,name=bounding_capabilities,json=boundingCapabilities" json:"bounding_capabilities,omitempty"`
+	// Those it starts with; unset means the agent's default.
+	EffectiveCapabilities *CapabilityInfo `protobuf:"bytes,3,opt,name=effective_capabilities,json=effectiveCapabilities" json:"effective_capabilities,omitempty"`
+	// See and be seen by the processes of the parent container, or of the host.
+	SharePidNamespace *bool              `protobuf:"varint,4,opt,name=share_pid_namespace,json=sharePidNamespace" json:"share_pid_namespace,omitempty"`
+	Seccomp           *SeccompInfo       `protobuf:"bytes,5,opt,name=seccomp" json:"seccomp,omitempty"`
+	IpcMode           *LinuxInfo_IpcMode `protobuf:"varint,6,opt,name=ipc_mode,json=ipcMode,enum=mesos.v1.LinuxInfo_IpcMode" json:"ipc_mode,omitempty"`
+	// Of /dev/shm, in MiB.
+	ShmSize *uint32 `protobuf:"varint,7,opt,name=shm_size,json=shmSize" json:"shm_size,omitempty"`
+	// For a nested container: count it to its parent's cgroup. False gives it one
+	// of its own, which limits need.
+	ShareCgroups  *bool `protobuf:"varint,8,opt,name=share_cgroups,json=shareCgroups,def=1" json:"share_cgroups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 // Default values for LinuxInfo fields.
@@ -749,6 +778,7 @@ func (x *LinuxInfo) GetShareCgroups() bool {
 	return Default_LinuxInfo_ShareCgroups
 }
 
+// RLimitInfo is a set of POSIX resource limits.
 type RLimitInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rlimits       []*RLimitInfo_RLimit   `protobuf:"bytes,1,rep,name=rlimits" json:"rlimits,omitempty"`
@@ -793,6 +823,7 @@ func (x *RLimitInfo) GetRlimits() []*RLimitInfo_RLimit {
 	return nil
 }
 
+// TTYInfo asks for a terminal as stdin, stdout and stderr.
 type TTYInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	WindowSize    *TTYInfo_WindowSize    `protobuf:"bytes,1,opt,name=window_size,json=windowSize" json:"window_size,omitempty"`
@@ -837,17 +868,22 @@ func (x *TTYInfo) GetWindowSize() *TTYInfo_WindowSize {
 	return nil
 }
 
+// ContainerInfo is the container a task runs in. Both types run the same in
+// mezzo, by containerd; type says which of docker and mesos is read.
 type ContainerInfo struct {
-	state         protoimpl.MessageState    `protogen:"open.v1"`
-	Type          *ContainerInfo_Type       `protobuf:"varint,1,req,name=type,enum=mesos.v1.ContainerInfo_Type" json:"type,omitempty"`
-	Volumes       []*Volume                 `protobuf:"bytes,2,rep,name=volumes" json:"volumes,omitempty"`
-	Docker        *ContainerInfo_DockerInfo `protobuf:"bytes,3,opt,name=docker" json:"docker,omitempty"`
-	Hostname      *string                   `protobuf:"bytes,4,opt,name=hostname" json:"hostname,omitempty"`
-	Mesos         *ContainerInfo_MesosInfo  `protobuf:"bytes,5,opt,name=mesos" json:"mesos,omitempty"`
-	NetworkInfos  []*NetworkInfo            `protobuf:"bytes,7,rep,name=network_infos,json=networkInfos" json:"network_infos,omitempty"`
-	LinuxInfo     *LinuxInfo                `protobuf:"bytes,8,opt,name=linux_info,json=linuxInfo" json:"linux_info,omitempty"`
-	RlimitInfo    *RLimitInfo               `protobuf:"bytes,9,opt,name=rlimit_info,json=rlimitInfo" json:"rlimit_info,omitempty"`
-	TtyInfo       *TTYInfo                  `protobuf:"bytes,10,opt,name=tty_info,json=ttyInfo" json:"tty_info,omitempty"`
+	state   protoimpl.MessageState    `protogen:"open.v1"`
+	Type    *ContainerInfo_Type       `protobuf:"varint,1,req,name=type,enum=mesos.v1.ContainerInfo_Type" json:"type,omitempty"`
+	Volumes []*Volume                 `protobuf:"bytes,2,rep,name=volumes" json:"volumes,omitempty"`
+	Docker  *ContainerInfo_DockerInfo `protobuf:"bytes,3,opt,name=docker" json:"docker,omitempty"`
+	// Needs a network of its own.
+	Hostname *string                  `protobuf:"bytes,4,opt,name=hostname" json:"hostname,omitempty"`
+	Mesos    *ContainerInfo_MesosInfo `protobuf:"bytes,5,opt,name=mesos" json:"mesos,omitempty"`
+	// Empty means the host's network.
+	NetworkInfos []*NetworkInfo `protobuf:"bytes,7,rep,name=network_infos,json=networkInfos" json:"network_infos,omitempty"`
+	LinuxInfo    *LinuxInfo     `protobuf:"bytes,8,opt,name=linux_info,json=linuxInfo" json:"linux_info,omitempty"`
+	RlimitInfo   *RLimitInfo    `protobuf:"bytes,9,opt,name=rlimit_info,json=rlimitInfo" json:"rlimit_info,omitempty"`
+	// Set for a terminal.
+	TtyInfo       *TTYInfo `protobuf:"bytes,10,opt,name=tty_info,json=ttyInfo" json:"tty_info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -945,12 +981,15 @@ func (x *ContainerInfo) GetTtyInfo() *TTYInfo {
 	return nil
 }
 
+// ContainerStatus is what an agent tells about a running container.
 type ContainerStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	NetworkInfos  []*NetworkInfo         `protobuf:"bytes,1,rep,name=network_infos,json=networkInfos" json:"network_infos,omitempty"`
-	CgroupInfo    *CgroupInfo            `protobuf:"bytes,2,opt,name=cgroup_info,json=cgroupInfo" json:"cgroup_info,omitempty"`
-	ExecutorPid   *uint32                `protobuf:"varint,3,opt,name=executor_pid,json=executorPid" json:"executor_pid,omitempty"`
-	ContainerId   *ContainerID           `protobuf:"bytes,4,opt,name=container_id,json=containerId" json:"container_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One per interface, each with the addresses it got.
+	NetworkInfos []*NetworkInfo `protobuf:"bytes,1,rep,name=network_infos,json=networkInfos" json:"network_infos,omitempty"`
+	CgroupInfo   *CgroupInfo    `protobuf:"bytes,2,opt,name=cgroup_info,json=cgroupInfo" json:"cgroup_info,omitempty"`
+	// Of the first process, in the agent's PID namespace.
+	ExecutorPid   *uint32      `protobuf:"varint,3,opt,name=executor_pid,json=executorPid" json:"executor_pid,omitempty"`
+	ContainerId   *ContainerID `protobuf:"bytes,4,opt,name=container_id,json=containerId" json:"container_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1013,6 +1052,7 @@ func (x *ContainerStatus) GetContainerId() *ContainerID {
 	return nil
 }
 
+// CgroupInfo tells settings and counters of a container's cgroup.
 type CgroupInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	NetCls        *CgroupInfo_NetCls     `protobuf:"bytes,1,opt,name=net_cls,json=netCls" json:"net_cls,omitempty"`
@@ -1057,10 +1097,12 @@ func (x *CgroupInfo) GetNetCls() *CgroupInfo_NetCls {
 	return nil
 }
 
+// Device names a device by path, by number or by both.
 type Device struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Path          *string                `protobuf:"bytes,1,opt,name=path" json:"path,omitempty"`
-	Number        *Device_Number         `protobuf:"bytes,2,opt,name=number" json:"number,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absolute.
+	Path          *string        `protobuf:"bytes,1,opt,name=path" json:"path,omitempty"`
+	Number        *Device_Number `protobuf:"bytes,2,opt,name=number" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1109,6 +1151,7 @@ func (x *Device) GetNumber() *Device_Number {
 	return nil
 }
 
+// DeviceAccess gives access to a device.
 type DeviceAccess struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        *Device                `protobuf:"bytes,1,req,name=device" json:"device,omitempty"`
@@ -1161,6 +1204,8 @@ func (x *DeviceAccess) GetAccess() *DeviceAccess_Access {
 	return nil
 }
 
+// DeviceWhitelist lists what containers may use besides the usual
+// pseudo-devices.
 type DeviceWhitelist struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	AllowedDevices []*DeviceAccess        `protobuf:"bytes,1,rep,name=allowed_devices,json=allowedDevices" json:"allowed_devices,omitempty"`
@@ -1205,6 +1250,7 @@ func (x *DeviceWhitelist) GetAllowedDevices() []*DeviceAccess {
 	return nil
 }
 
+// RLimit is one limit. Both bounds are set, or neither, which means none.
 type RLimitInfo_RLimit struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	Type          *RLimitInfo_RLimit_Type `protobuf:"varint,1,opt,name=type,enum=mesos.v1.RLimitInfo_RLimit_Type" json:"type,omitempty"`
@@ -1265,6 +1311,7 @@ func (x *RLimitInfo_RLimit) GetSoft() uint64 {
 	return 0
 }
 
+// WindowSize is the terminal's size in characters.
 type TTYInfo_WindowSize struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rows          *uint32                `protobuf:"varint,1,req,name=rows" json:"rows,omitempty"`
@@ -1317,14 +1364,20 @@ func (x *TTYInfo_WindowSize) GetColumns() uint32 {
 	return 0
 }
 
+// DockerInfo is a container as the docker command describes it.
 type ContainerInfo_DockerInfo struct {
-	state          protoimpl.MessageState                  `protogen:"open.v1"`
-	Image          *string                                 `protobuf:"bytes,1,req,name=image" json:"image,omitempty"`
-	Network        *ContainerInfo_DockerInfo_Network       `protobuf:"varint,2,opt,name=network,enum=mesos.v1.ContainerInfo_DockerInfo_Network,def=1" json:"network,omitempty"`
-	PortMappings   []*ContainerInfo_DockerInfo_PortMapping `protobuf:"bytes,3,rep,name=port_mappings,json=portMappings" json:"port_mappings,omitempty"`
-	Privileged     *bool                                   `protobuf:"varint,4,opt,name=privileged,def=0" json:"privileged,omitempty"`
-	Parameters     []*Parameter                            `protobuf:"bytes,5,rep,name=parameters" json:"parameters,omitempty"`
-	ForcePullImage *bool                                   `protobuf:"varint,6,opt,name=force_pull_image,json=forcePullImage" json:"force_pull_image,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reference: [registry/]repository[:tag][@digest].
+	Image        *string                                 `protobuf:"bytes,1,req,name=image" json:"image,omitempty"`
+	Network      *ContainerInfo_DockerInfo_Network       `protobuf:"varint,2,opt,name=network,enum=mesos.v1.ContainerInfo_DockerInfo_Network,def=1" json:"network,omitempty"`
+	PortMappings []*ContainerInfo_DockerInfo_PortMapping `protobuf:"bytes,3,rep,name=port_mappings,json=portMappings" json:"port_mappings,omitempty"`
+	Privileged   *bool                                   `protobuf:"varint,4,opt,name=privileged,def=0" json:"privileged,omitempty"`
+	// Options of docker run: key "env" and value "A=b" stand for --env=A=b.
+	Parameters []*Parameter `protobuf:"bytes,5,rep,name=parameters" json:"parameters,omitempty"`
+	// Ask the registry although the agent holds the reference.
+	ForcePullImage *bool `protobuf:"varint,6,opt,name=force_pull_image,json=forcePullImage" json:"force_pull_image,omitempty"`
+	// Older form of Volume.Source.DockerVolume.driver.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/container.proto.
 	VolumeDriver  *string `protobuf:"bytes,7,opt,name=volume_driver,json=volumeDriver" json:"volume_driver,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1417,9 +1470,11 @@ func (x *ContainerInfo_DockerInfo) GetVolumeDriver() string {
 	return ""
 }
 
+// MesosInfo is a container as Mesos describes it.
 type ContainerInfo_MesosInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Image         *Image                 `protobuf:"bytes,1,opt,name=image" json:"image,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset means the agent's own filesystem.
+	Image         *Image `protobuf:"bytes,1,opt,name=image" json:"image,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1461,11 +1516,14 @@ func (x *ContainerInfo_MesosInfo) GetImage() *Image {
 	return nil
 }
 
+// PortMapping makes a port of the container reachable on the host.
 type ContainerInfo_DockerInfo_PortMapping struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	HostPort      *uint32                `protobuf:"varint,1,req,name=host_port,json=hostPort" json:"host_port,omitempty"`
-	ContainerPort *uint32                `protobuf:"varint,2,req,name=container_port,json=containerPort" json:"container_port,omitempty"`
-	Protocol      *string                `protobuf:"bytes,3,opt,name=protocol" json:"protocol,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Must be among the task's ports.
+	HostPort      *uint32 `protobuf:"varint,1,req,name=host_port,json=hostPort" json:"host_port,omitempty"`
+	ContainerPort *uint32 `protobuf:"varint,2,req,name=container_port,json=containerPort" json:"container_port,omitempty"`
+	// "tcp" or "udp"; unset means tcp.
+	Protocol      *string `protobuf:"bytes,3,opt,name=protocol" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1521,52 +1579,18 @@ func (x *ContainerInfo_DockerInfo_PortMapping) GetProtocol() string {
 	return ""
 }
 
-type CgroupInfo_Blkio struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CgroupInfo_Blkio) Reset() {
-	*x = CgroupInfo_Blkio{}
-	mi := &file_mesos_v1_container_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CgroupInfo_Blkio) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CgroupInfo_Blkio) ProtoMessage() {}
-
-func (x *CgroupInfo_Blkio) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_container_proto_msgTypes[16]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CgroupInfo_Blkio.ProtoReflect.Descriptor instead.
-func (*CgroupInfo_Blkio) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0}
-}
-
+// NetCls is the network classifier of cgroups v1.
 type CgroupInfo_NetCls struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Classid       *uint32                `protobuf:"varint,1,opt,name=classid" json:"classid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0xAAAABBBB, major and minor number of the class.
+	Classid       *uint32 `protobuf:"varint,1,opt,name=classid" json:"classid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CgroupInfo_NetCls) Reset() {
 	*x = CgroupInfo_NetCls{}
-	mi := &file_mesos_v1_container_proto_msgTypes[17]
+	mi := &file_mesos_v1_container_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1602,7 @@ func (x *CgroupInfo_NetCls) String() string {
 func (*CgroupInfo_NetCls) ProtoMessage() {}
 
 func (x *CgroupInfo_NetCls) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_container_proto_msgTypes[17]
+	mi := &file_mesos_v1_container_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1615,7 @@ func (x *CgroupInfo_NetCls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CgroupInfo_NetCls.ProtoReflect.Descriptor instead.
 func (*CgroupInfo_NetCls) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1}
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0}
 }
 
 func (x *CgroupInfo_NetCls) GetClassid() uint32 {
@@ -1601,8 +1625,47 @@ func (x *CgroupInfo_NetCls) GetClassid() uint32 {
 	return 0
 }
 
+// Blkio holds the counters of the block I/O controller of cgroups v1.
+type CgroupInfo_Blkio struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CgroupInfo_Blkio) Reset() {
+	*x = CgroupInfo_Blkio{}
+	mi := &file_mesos_v1_container_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CgroupInfo_Blkio) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CgroupInfo_Blkio) ProtoMessage() {}
+
+func (x *CgroupInfo_Blkio) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_container_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CgroupInfo_Blkio.ProtoReflect.Descriptor instead.
+func (*CgroupInfo_Blkio) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1}
+}
+
+// Value is one counter.
 type CgroupInfo_Blkio_Value struct {
-	state         protoimpl.MessageState      `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset on lines that do not tell operations apart.
 	Op            *CgroupInfo_Blkio_Operation `protobuf:"varint,1,opt,name=op,enum=mesos.v1.CgroupInfo_Blkio_Operation" json:"op,omitempty"`
 	Value         *uint64                     `protobuf:"varint,2,opt,name=value" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1636,7 +1699,7 @@ func (x *CgroupInfo_Blkio_Value) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CgroupInfo_Blkio_Value.ProtoReflect.Descriptor instead.
 func (*CgroupInfo_Blkio_Value) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0, 0}
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1, 0}
 }
 
 func (x *CgroupInfo_Blkio_Value) GetOp() CgroupInfo_Blkio_Operation {
@@ -1653,6 +1716,7 @@ func (x *CgroupInfo_Blkio_Value) GetValue() uint64 {
 	return 0
 }
 
+// CFQ holds counters of the CFQ scheduler.
 type CgroupInfo_Blkio_CFQ struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1686,9 +1750,10 @@ func (x *CgroupInfo_Blkio_CFQ) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CgroupInfo_Blkio_CFQ.ProtoReflect.Descriptor instead.
 func (*CgroupInfo_Blkio_CFQ) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0, 1}
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1, 1}
 }
 
+// Throttling holds counters of the throttling policy.
 type CgroupInfo_Blkio_Throttling struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1722,12 +1787,14 @@ func (x *CgroupInfo_Blkio_Throttling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CgroupInfo_Blkio_Throttling.ProtoReflect.Descriptor instead.
 func (*CgroupInfo_Blkio_Throttling) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0, 2}
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1, 2}
 }
 
+// Statistics is all that is counted.
 type CgroupInfo_Blkio_Statistics struct {
-	state         protoimpl.MessageState                    `protogen:"open.v1"`
-	Cfq           []*CgroupInfo_Blkio_CFQ_Statistics        `protobuf:"bytes,1,rep,name=cfq" json:"cfq,omitempty"`
+	state protoimpl.MessageState             `protogen:"open.v1"`
+	Cfq   []*CgroupInfo_Blkio_CFQ_Statistics `protobuf:"bytes,1,rep,name=cfq" json:"cfq,omitempty"`
+	// With the cgroups below.
 	CfqRecursive  []*CgroupInfo_Blkio_CFQ_Statistics        `protobuf:"bytes,2,rep,name=cfq_recursive,json=cfqRecursive" json:"cfq_recursive,omitempty"`
 	Throttling    []*CgroupInfo_Blkio_Throttling_Statistics `protobuf:"bytes,3,rep,name=throttling" json:"throttling,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1761,7 +1828,7 @@ func (x *CgroupInfo_Blkio_Statistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CgroupInfo_Blkio_Statistics.ProtoReflect.Descriptor instead.
 func (*CgroupInfo_Blkio_Statistics) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0, 3}
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1, 3}
 }
 
 func (x *CgroupInfo_Blkio_Statistics) GetCfq() []*CgroupInfo_Blkio_CFQ_Statistics {
@@ -1785,10 +1852,14 @@ func (x *CgroupInfo_Blkio_Statistics) GetThrottling() []*CgroupInfo_Blkio_Thrott
 	return nil
 }
 
+// Statistics is one device, the fields named as the kernel's files
+// blkio.<field>.
 type CgroupInfo_Blkio_CFQ_Statistics struct {
-	state          protoimpl.MessageState    `protogen:"open.v1"`
-	Device         *Device_Number            `protobuf:"bytes,1,opt,name=device" json:"device,omitempty"`
-	Sectors        *uint64                   `protobuf:"varint,2,opt,name=sectors" json:"sectors,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset for the sum of all.
+	Device  *Device_Number `protobuf:"bytes,1,opt,name=device" json:"device,omitempty"`
+	Sectors *uint64        `protobuf:"varint,2,opt,name=sectors" json:"sectors,omitempty"`
+	// Milliseconds.
 	Time           *uint64                   `protobuf:"varint,3,opt,name=time" json:"time,omitempty"`
 	IoServiced     []*CgroupInfo_Blkio_Value `protobuf:"bytes,4,rep,name=io_serviced,json=ioServiced" json:"io_serviced,omitempty"`
 	IoServiceBytes []*CgroupInfo_Blkio_Value `protobuf:"bytes,5,rep,name=io_service_bytes,json=ioServiceBytes" json:"io_service_bytes,omitempty"`
@@ -1827,7 +1898,7 @@ func (x *CgroupInfo_Blkio_CFQ_Statistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CgroupInfo_Blkio_CFQ_Statistics.ProtoReflect.Descriptor instead.
 func (*CgroupInfo_Blkio_CFQ_Statistics) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0, 1, 0}
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1, 1, 0}
 }
 
 func (x *CgroupInfo_Blkio_CFQ_Statistics) GetDevice() *Device_Number {
@@ -1893,8 +1964,11 @@ func (x *CgroupInfo_Blkio_CFQ_Statistics) GetIoQueued() []*CgroupInfo_Blkio_Valu
 	return nil
 }
 
+// Statistics is one device, the fields named as the kernel's files
+// blkio.throttle.<field>.
 type CgroupInfo_Blkio_Throttling_Statistics struct {
-	state          protoimpl.MessageState    `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset for the sum of all.
 	Device         *Device_Number            `protobuf:"bytes,1,opt,name=device" json:"device,omitempty"`
 	IoServiced     []*CgroupInfo_Blkio_Value `protobuf:"bytes,2,rep,name=io_serviced,json=ioServiced" json:"io_serviced,omitempty"`
 	IoServiceBytes []*CgroupInfo_Blkio_Value `protobuf:"bytes,3,rep,name=io_service_bytes,json=ioServiceBytes" json:"io_service_bytes,omitempty"`
@@ -1929,7 +2003,7 @@ func (x *CgroupInfo_Blkio_Throttling_Statistics) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use CgroupInfo_Blkio_Throttling_Statistics.ProtoReflect.Descriptor instead.
 func (*CgroupInfo_Blkio_Throttling_Statistics) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 0, 2, 0}
+	return file_mesos_v1_container_proto_rawDescGZIP(), []int{7, 1, 2, 0}
 }
 
 func (x *CgroupInfo_Blkio_Throttling_Statistics) GetDevice() *Device_Number {
@@ -1953,6 +2027,7 @@ func (x *CgroupInfo_Blkio_Throttling_Statistics) GetIoServiceBytes() []*CgroupIn
 	return nil
 }
 
+// Number is what the kernel knows a device by.
 type Device_Number struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	MajorNumber   *uint64                `protobuf:"varint,1,req,name=major_number,json=majorNumber" json:"major_number,omitempty"`
@@ -2005,6 +2080,7 @@ func (x *Device_Number) GetMinorNumber() uint64 {
 	return 0
 }
 
+// Access is any of reading, writing and making a node of it.
 type DeviceAccess_Access struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Read          *bool                  `protobuf:"varint,1,opt,name=read" json:"read,omitempty"`
@@ -2229,7 +2305,9 @@ const file_mesos_v1_container_proto_rawDesc = "" +
 	"\fcontainer_id\x18\x04 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\"\xfe\t\n" +
 	"\n" +
 	"CgroupInfo\x124\n" +
-	"\anet_cls\x18\x01 \x01(\v2\x1b.mesos.v1.CgroupInfo.NetClsR\x06netCls\x1a\x95\t\n" +
+	"\anet_cls\x18\x01 \x01(\v2\x1b.mesos.v1.CgroupInfo.NetClsR\x06netCls\x1a\"\n" +
+	"\x06NetCls\x12\x18\n" +
+	"\aclassid\x18\x01 \x01(\rR\aclassid\x1a\x95\t\n" +
 	"\x05Blkio\x1aS\n" +
 	"\x05Value\x124\n" +
 	"\x02op\x18\x01 \x01(\x0e2$.mesos.v1.CgroupInfo.Blkio.OperationR\x02op\x12\x14\n" +
@@ -2270,9 +2348,7 @@ const file_mesos_v1_container_proto_rawDesc = "" +
 	"\x05WRITE\x10\x03\x12\b\n" +
 	"\x04SYNC\x10\x04\x12\t\n" +
 	"\x05ASYNC\x10\x05\x12\v\n" +
-	"\aDISCARD\x10\x06\x1a\"\n" +
-	"\x06NetCls\x12\x18\n" +
-	"\aclassid\x18\x01 \x01(\rR\aclassid\"\x9d\x01\n" +
+	"\aDISCARD\x10\x06\"\x9d\x01\n" +
 	"\x06Device\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12/\n" +
 	"\x06number\x18\x02 \x01(\v2\x17.mesos.v1.Device.NumberR\x06number\x1aN\n" +
@@ -2326,8 +2402,8 @@ var file_mesos_v1_container_proto_goTypes = []any{
 	(*ContainerInfo_DockerInfo)(nil),               // 19: mesos.v1.ContainerInfo.DockerInfo
 	(*ContainerInfo_MesosInfo)(nil),                // 20: mesos.v1.ContainerInfo.MesosInfo
 	(*ContainerInfo_DockerInfo_PortMapping)(nil),   // 21: mesos.v1.ContainerInfo.DockerInfo.PortMapping
-	(*CgroupInfo_Blkio)(nil),                       // 22: mesos.v1.CgroupInfo.Blkio
-	(*CgroupInfo_NetCls)(nil),                      // 23: mesos.v1.CgroupInfo.NetCls
+	(*CgroupInfo_NetCls)(nil),                      // 22: mesos.v1.CgroupInfo.NetCls
+	(*CgroupInfo_Blkio)(nil),                       // 23: mesos.v1.CgroupInfo.Blkio
 	(*CgroupInfo_Blkio_Value)(nil),                 // 24: mesos.v1.CgroupInfo.Blkio.Value
 	(*CgroupInfo_Blkio_CFQ)(nil),                   // 25: mesos.v1.CgroupInfo.Blkio.CFQ
 	(*CgroupInfo_Blkio_Throttling)(nil),            // 26: mesos.v1.CgroupInfo.Blkio.Throttling
@@ -2362,7 +2438,7 @@ var file_mesos_v1_container_proto_depIdxs = []int32{
 	33, // 16: mesos.v1.ContainerStatus.network_infos:type_name -> mesos.v1.NetworkInfo
 	13, // 17: mesos.v1.ContainerStatus.cgroup_info:type_name -> mesos.v1.CgroupInfo
 	34, // 18: mesos.v1.ContainerStatus.container_id:type_name -> mesos.v1.ContainerID
-	23, // 19: mesos.v1.CgroupInfo.net_cls:type_name -> mesos.v1.CgroupInfo.NetCls
+	22, // 19: mesos.v1.CgroupInfo.net_cls:type_name -> mesos.v1.CgroupInfo.NetCls
 	30, // 20: mesos.v1.Device.number:type_name -> mesos.v1.Device.Number
 	14, // 21: mesos.v1.DeviceAccess.device:type_name -> mesos.v1.Device
 	31, // 22: mesos.v1.DeviceAccess.access:type_name -> mesos.v1.DeviceAccess.Access

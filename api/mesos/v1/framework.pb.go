@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/framework.proto
 
+// Frameworks and the roles they share resources under.
+
 package v1
 
 import (
@@ -21,6 +23,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Status is the state of a scheduler or executor driver; no HTTP call carries
+// it.
 type Status int32
 
 const (
@@ -83,18 +87,30 @@ func (Status) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_framework_proto_rawDescGZIP(), []int{0}
 }
 
+// Type names what a framework knows to handle; what needs an ability is
+// kept from those without.
 type FrameworkInfo_Capability_Type int32
 
 const (
-	FrameworkInfo_Capability_UNKNOWN                FrameworkInfo_Capability_Type = 0
-	FrameworkInfo_Capability_REVOCABLE_RESOURCES    FrameworkInfo_Capability_Type = 1
-	FrameworkInfo_Capability_TASK_KILLING_STATE     FrameworkInfo_Capability_Type = 2
-	FrameworkInfo_Capability_GPU_RESOURCES          FrameworkInfo_Capability_Type = 3
-	FrameworkInfo_Capability_SHARED_RESOURCES       FrameworkInfo_Capability_Type = 4
-	FrameworkInfo_Capability_PARTITION_AWARE        FrameworkInfo_Capability_Type = 5
-	FrameworkInfo_Capability_MULTI_ROLE             FrameworkInfo_Capability_Type = 6
+	FrameworkInfo_Capability_UNKNOWN FrameworkInfo_Capability_Type = 0
+	// Wants revocable resources.
+	FrameworkInfo_Capability_REVOCABLE_RESOURCES FrameworkInfo_Capability_Type = 1
+	// Knows TASK_KILLING.
+	FrameworkInfo_Capability_TASK_KILLING_STATE FrameworkInfo_Capability_Type = 2
+	// Is offered agents with GPUs.
+	FrameworkInfo_Capability_GPU_RESOURCES FrameworkInfo_Capability_Type = 3
+	// Is offered shared persistent volumes.
+	FrameworkInfo_Capability_SHARED_RESOURCES FrameworkInfo_Capability_Type = 4
+	// Gets TASK_DROPPED, TASK_UNREACHABLE, TASK_GONE, TASK_GONE_BY_OPERATOR
+	// and TASK_UNKNOWN; the others get TASK_LOST in their place.
+	FrameworkInfo_Capability_PARTITION_AWARE FrameworkInfo_Capability_Type = 5
+	// Uses roles, not role, and gets allocation_info.
+	FrameworkInfo_Capability_MULTI_ROLE FrameworkInfo_Capability_Type = 6
+	// Uses Resource.reservations; the others see and send the pre-refinement
+	// format.
 	FrameworkInfo_Capability_RESERVATION_REFINEMENT FrameworkInfo_Capability_Type = 7
-	FrameworkInfo_Capability_REGION_AWARE           FrameworkInfo_Capability_Type = 8
+	// Is offered agents of other regions than the master's.
+	FrameworkInfo_Capability_REGION_AWARE FrameworkInfo_Capability_Type = 8
 )
 
 // Enum value maps for FrameworkInfo_Capability_Type.
@@ -160,22 +176,38 @@ func (FrameworkInfo_Capability_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_framework_proto_rawDescGZIP(), []int{0, 0, 0}
 }
 
+// FrameworkInfo describes a framework. On failover and UPDATE_FRAMEWORK
+// everything may change but id, principal, user and checkpoint.
 type FrameworkInfo struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	User            *string                `protobuf:"bytes,1,req,name=user" json:"user,omitempty"`
-	Name            *string                `protobuf:"bytes,2,req,name=name" json:"name,omitempty"`
-	Id              *FrameworkID           `protobuf:"bytes,3,opt,name=id" json:"id,omitempty"`
-	FailoverTimeout *float64               `protobuf:"fixed64,4,opt,name=failover_timeout,json=failoverTimeout,def=0" json:"failover_timeout,omitempty"`
-	Checkpoint      *bool                  `protobuf:"varint,5,opt,name=checkpoint,def=0" json:"checkpoint,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unix user that runs its executors and tasks, unless they name one. Empty
+	// means the user that runs the scheduler.
+	User *string `protobuf:"bytes,1,req,name=user" json:"user,omitempty"`
+	// For people.
+	Name *string `protobuf:"bytes,2,req,name=name" json:"name,omitempty"`
+	// Unset asks for a new framework; set, it must equal the call's framework_id.
+	Id *FrameworkID `protobuf:"bytes,3,opt,name=id" json:"id,omitempty"`
+	// Seconds that the master waits for a disconnected scheduler before it kills
+	// all tasks and forgets the framework.
+	FailoverTimeout *float64 `protobuf:"fixed64,4,opt,name=failover_timeout,json=failoverTimeout,def=0" json:"failover_timeout,omitempty"`
+	// Tasks outlive a restart of their agent. mezzo's always do; the flag is
+	// carried.
+	Checkpoint *bool `protobuf:"varint,5,opt,name=checkpoint,def=0" json:"checkpoint,omitempty"`
+	// The only role of a framework without MULTI_ROLE.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/framework.proto.
-	Role          *string                     `protobuf:"bytes,6,opt,name=role,def=*" json:"role,omitempty"`
-	Hostname      *string                     `protobuf:"bytes,7,opt,name=hostname" json:"hostname,omitempty"`
-	Principal     *string                     `protobuf:"bytes,8,opt,name=principal" json:"principal,omitempty"`
-	WebuiUrl      *string                     `protobuf:"bytes,9,opt,name=webui_url,json=webuiUrl" json:"webui_url,omitempty"`
-	Capabilities  []*FrameworkInfo_Capability `protobuf:"bytes,10,rep,name=capabilities" json:"capabilities,omitempty"`
-	Labels        *Labels                     `protobuf:"bytes,11,opt,name=labels" json:"labels,omitempty"`
-	Roles         []string                    `protobuf:"bytes,12,rep,name=roles" json:"roles,omitempty"`
-	OfferFilters  map[string]*OfferFilters    `protobuf:"bytes,13,rep,name=offer_filters,json=offerFilters" json:"offer_filters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Role *string `protobuf:"bytes,6,opt,name=role,def=*" json:"role,omitempty"`
+	// Of the scheduler.
+	Hostname *string `protobuf:"bytes,7,opt,name=hostname" json:"hostname,omitempty"`
+	// Must be the authenticated one, where there is one.
+	Principal    *string                     `protobuf:"bytes,8,opt,name=principal" json:"principal,omitempty"`
+	WebuiUrl     *string                     `protobuf:"bytes,9,opt,name=webui_url,json=webuiUrl" json:"webui_url,omitempty"`
+	Capabilities []*FrameworkInfo_Capability `protobuf:"bytes,10,rep,name=capabilities" json:"capabilities,omitempty"`
+	Labels       *Labels                     `protobuf:"bytes,11,opt,name=labels" json:"labels,omitempty"`
+	// Distinct; needs MULTI_ROLE. None at all means no offers.
+	Roles []string `protobuf:"bytes,12,rep,name=roles" json:"roles,omitempty"`
+	// By role.
+	OfferFilters  map[string]*OfferFilters `protobuf:"bytes,13,rep,name=offer_filters,json=offerFilters" json:"offer_filters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -309,8 +341,10 @@ func (x *FrameworkInfo) GetOfferFilters() map[string]*OfferFilters {
 	return nil
 }
 
+// OfferFilters keeps offers of a role away that a framework could not use.
 type OfferFilters struct {
-	state                   protoimpl.MessageState                `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset means the master's own minimum.
 	MinAllocatableResources *OfferFilters_MinAllocatableResources `protobuf:"bytes,1,opt,name=min_allocatable_resources,json=minAllocatableResources" json:"min_allocatable_resources,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
@@ -353,11 +387,14 @@ func (x *OfferFilters) GetMinAllocatableResources() *OfferFilters_MinAllocatable
 	return nil
 }
 
+// RateLimit bounds the messages of one principal.
 type RateLimit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Qps           *float64               `protobuf:"fixed64,1,opt,name=qps" json:"qps,omitempty"`
-	Principal     *string                `protobuf:"bytes,2,req,name=principal" json:"principal,omitempty"`
-	Capacity      *uint64                `protobuf:"varint,3,opt,name=capacity" json:"capacity,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Messages per second; unset means no bound.
+	Qps       *float64 `protobuf:"fixed64,1,opt,name=qps" json:"qps,omitempty"`
+	Principal *string  `protobuf:"bytes,2,req,name=principal" json:"principal,omitempty"`
+	// Messages that may wait; one more and the framework gets an error.
+	Capacity      *uint64 `protobuf:"varint,3,opt,name=capacity" json:"capacity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -413,11 +450,13 @@ func (x *RateLimit) GetCapacity() uint64 {
 	return 0
 }
 
+// RateLimits is the content of the master's rate limits file.
 type RateLimits struct {
-	state                    protoimpl.MessageState `protogen:"open.v1"`
-	Limits                   []*RateLimit           `protobuf:"bytes,1,rep,name=limits" json:"limits,omitempty"`
-	AggregateDefaultQps      *float64               `protobuf:"fixed64,2,opt,name=aggregate_default_qps,json=aggregateDefaultQps" json:"aggregate_default_qps,omitempty"`
-	AggregateDefaultCapacity *uint64                `protobuf:"varint,3,opt,name=aggregate_default_capacity,json=aggregateDefaultCapacity" json:"aggregate_default_capacity,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Limits []*RateLimit           `protobuf:"bytes,1,rep,name=limits" json:"limits,omitempty"`
+	// For all principals that limits does not name together.
+	AggregateDefaultQps      *float64 `protobuf:"fixed64,2,opt,name=aggregate_default_qps,json=aggregateDefaultQps" json:"aggregate_default_qps,omitempty"`
+	AggregateDefaultCapacity *uint64  `protobuf:"varint,3,opt,name=aggregate_default_capacity,json=aggregateDefaultCapacity" json:"aggregate_default_capacity,omitempty"`
 	unknownFields            protoimpl.UnknownFields
 	sizeCache                protoimpl.SizeCache
 }
@@ -473,10 +512,13 @@ func (x *RateLimits) GetAggregateDefaultCapacity() uint64 {
 	return 0
 }
 
+// WeightInfo is how much a role counts in the sharing of resources: twice the
+// weight, twice the share.
 type WeightInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Weight        *float64               `protobuf:"fixed64,1,req,name=weight" json:"weight,omitempty"`
-	Role          *string                `protobuf:"bytes,2,opt,name=role" json:"role,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Above 0; a role without one has 1.
+	Weight        *float64 `protobuf:"fixed64,1,req,name=weight" json:"weight,omitempty"`
+	Role          *string  `protobuf:"bytes,2,opt,name=role" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -525,12 +567,16 @@ func (x *WeightInfo) GetRole() string {
 	return ""
 }
 
+// Role is a role that is known: it has frameworks, a weight, a quota or a
+// reservation.
 type Role struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
-	Weight        *float64               `protobuf:"fixed64,2,req,name=weight" json:"weight,omitempty"`
-	Frameworks    []*FrameworkID         `protobuf:"bytes,3,rep,name=frameworks" json:"frameworks,omitempty"`
-	Resources     []*Resource            `protobuf:"bytes,4,rep,name=resources" json:"resources,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	Weight *float64               `protobuf:"fixed64,2,req,name=weight" json:"weight,omitempty"`
+	// Subscribed under it.
+	Frameworks []*FrameworkID `protobuf:"bytes,3,rep,name=frameworks" json:"frameworks,omitempty"`
+	// Allocated or offered to it.
+	Resources     []*Resource `protobuf:"bytes,4,rep,name=resources" json:"resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -593,6 +639,7 @@ func (x *Role) GetResources() []*Resource {
 	return nil
 }
 
+// Capability is one ability of the framework.
 type FrameworkInfo_Capability struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	Type          *FrameworkInfo_Capability_Type `protobuf:"varint,1,opt,name=type,enum=mesos.v1.FrameworkInfo_Capability_Type" json:"type,omitempty"`
@@ -637,6 +684,7 @@ func (x *FrameworkInfo_Capability) GetType() FrameworkInfo_Capability_Type {
 	return FrameworkInfo_Capability_UNKNOWN
 }
 
+// ResourceQuantities is an amount per resource name.
 type OfferFilters_ResourceQuantities struct {
 	state         protoimpl.MessageState   `protogen:"open.v1"`
 	Quantities    map[string]*Value_Scalar `protobuf:"bytes,1,rep,name=quantities" json:"quantities,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -681,6 +729,9 @@ func (x *OfferFilters_ResourceQuantities) GetQuantities() map[string]*Value_Scal
 	return nil
 }
 
+// MinAllocatableResources is a set of alternatives: what is offered holds at
+// least one of them, of which every amount. No alternative means that
+// anything is offered.
 type OfferFilters_MinAllocatableResources struct {
 	state         protoimpl.MessageState             `protogen:"open.v1"`
 	Quantities    []*OfferFilters_ResourceQuantities `protobuf:"bytes,1,rep,name=quantities" json:"quantities,omitempty"`

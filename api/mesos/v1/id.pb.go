@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/id.proto
 
+// Identities and points in time.
+
 package v1
 
 import (
@@ -21,6 +23,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// FrameworkID names a framework for as long as the master remembers it, across
+// failovers of both. Masters make it as "<master id>-<4 digits>"; a framework
+// that subscribes with an id of its own choice keeps that.
 type FrameworkID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -65,6 +70,8 @@ func (x *FrameworkID) GetValue() string {
 	return ""
 }
 
+// OfferID names one offer or inverse offer. Masters make it as "<master
+// id>-O<n>".
 type OfferID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -109,6 +116,8 @@ func (x *OfferID) GetValue() string {
 	return ""
 }
 
+// AgentID names an agent, across its restarts. Masters make it as "<master
+// id>-S<n>" when the agent first registers.
 type AgentID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -153,6 +162,9 @@ func (x *AgentID) GetValue() string {
 	return ""
 }
 
+// TaskID is chosen by the scheduler and unique among the framework's unfinished
+// tasks. Like every id that users choose it becomes a directory on the agent: 1
+// to 255 bytes, not "." or "..", no slash, backslash or control character.
 type TaskID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -197,6 +209,8 @@ func (x *TaskID) GetValue() string {
 	return ""
 }
 
+// ExecutorID is chosen by the scheduler and unique within framework and agent.
+// A command task's executor has the task's id.
 type ExecutorID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -241,10 +255,13 @@ func (x *ExecutorID) GetValue() string {
 	return ""
 }
 
+// ContainerID names a container, unique in the cluster. Agents make it for
+// tasks and executors; users choose it for nested and standalone containers.
 type ContainerID struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
-	Parent        *ContainerID           `protobuf:"bytes,2,opt,name=parent" json:"parent,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Value *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
+	// Set for a nested container: the container it lives in, up to 32 deep.
+	Parent        *ContainerID `protobuf:"bytes,2,opt,name=parent" json:"parent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +310,8 @@ func (x *ContainerID) GetParent() *ContainerID {
 	return nil
 }
 
+// ResourceProviderID names a resource provider, made by the agent that it
+// subscribes at.
 type ResourceProviderID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -337,6 +356,8 @@ func (x *ResourceProviderID) GetValue() string {
 	return ""
 }
 
+// OperationID is chosen by the scheduler that wants to hear of an operation's
+// outcome.
 type OperationID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -381,9 +402,11 @@ func (x *OperationID) GetValue() string {
 	return ""
 }
 
+// TimeInfo is a point in time.
 type TimeInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Nanoseconds   *int64                 `protobuf:"varint,1,req,name=nanoseconds" json:"nanoseconds,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Since the Unix epoch.
+	Nanoseconds   *int64 `protobuf:"varint,1,req,name=nanoseconds" json:"nanoseconds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -425,6 +448,7 @@ func (x *TimeInfo) GetNanoseconds() int64 {
 	return 0
 }
 
+// DurationInfo is a span of time.
 type DurationInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nanoseconds   *int64                 `protobuf:"varint,1,req,name=nanoseconds" json:"nanoseconds,omitempty"`
@@ -469,10 +493,13 @@ func (x *DurationInfo) GetNanoseconds() int64 {
 	return 0
 }
 
+// MachineID names a machine to the maintenance calls. At least one field is
+// set; agents belong to the machine when all that are set agree.
 type MachineID struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hostname      *string                `protobuf:"bytes,1,opt,name=hostname" json:"hostname,omitempty"`
-	Ip            *string                `protobuf:"bytes,2,opt,name=ip" json:"ip,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Compared without regard to case.
+	Hostname      *string `protobuf:"bytes,1,opt,name=hostname" json:"hostname,omitempty"`
+	Ip            *string `protobuf:"bytes,2,opt,name=ip" json:"ip,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,6 +548,7 @@ func (x *MachineID) GetIp() string {
 	return ""
 }
 
+// UUID is a random RFC 9562 identifier in its 16 bytes.
 type UUID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         []byte                 `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/net.proto
 
+// Addresses, networks, and how tasks are found.
+
 package v1
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Protocol is the version of IP.
 type NetworkInfo_Protocol int32
 
 const (
@@ -77,12 +80,16 @@ func (NetworkInfo_Protocol) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_net_proto_rawDescGZIP(), []int{3, 0}
 }
 
+// Visibility says who should be able to find something.
 type DiscoveryInfo_Visibility int32
 
 const (
+	// Tasks of the same framework.
 	DiscoveryInfo_FRAMEWORK DiscoveryInfo_Visibility = 0
-	DiscoveryInfo_CLUSTER   DiscoveryInfo_Visibility = 1
-	DiscoveryInfo_EXTERNAL  DiscoveryInfo_Visibility = 2
+	// Everything in the cluster.
+	DiscoveryInfo_CLUSTER DiscoveryInfo_Visibility = 1
+	// Clients outside as well.
+	DiscoveryInfo_EXTERNAL DiscoveryInfo_Visibility = 2
 )
 
 // Enum value maps for DiscoveryInfo_Visibility.
@@ -136,11 +143,14 @@ func (DiscoveryInfo_Visibility) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_net_proto_rawDescGZIP(), []int{6, 0}
 }
 
+// Address is where something listens. It has a hostname or an IP address, or
+// both.
 type Address struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hostname      *string                `protobuf:"bytes,1,opt,name=hostname" json:"hostname,omitempty"`
-	Ip            *string                `protobuf:"bytes,2,opt,name=ip" json:"ip,omitempty"`
-	Port          *int32                 `protobuf:"varint,3,req,name=port" json:"port,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Hostname *string                `protobuf:"bytes,1,opt,name=hostname" json:"hostname,omitempty"`
+	// IPv4 or IPv6, in text form.
+	Ip            *string `protobuf:"bytes,2,opt,name=ip" json:"ip,omitempty"`
+	Port          *int32  `protobuf:"varint,3,req,name=port" json:"port,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -196,13 +206,16 @@ func (x *Address) GetPort() int32 {
 	return 0
 }
 
+// URL is a URL in its parts.
 type URL struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Scheme        *string                `protobuf:"bytes,1,req,name=scheme" json:"scheme,omitempty"`
-	Address       *Address               `protobuf:"bytes,2,req,name=address" json:"address,omitempty"`
-	Path          *string                `protobuf:"bytes,3,opt,name=path" json:"path,omitempty"`
-	Query         []*Parameter           `protobuf:"bytes,4,rep,name=query" json:"query,omitempty"`
-	Fragment      *string                `protobuf:"bytes,5,opt,name=fragment" json:"fragment,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "http" or "https".
+	Scheme  *string  `protobuf:"bytes,1,req,name=scheme" json:"scheme,omitempty"`
+	Address *Address `protobuf:"bytes,2,req,name=address" json:"address,omitempty"`
+	Path    *string  `protobuf:"bytes,3,opt,name=path" json:"path,omitempty"`
+	// In order; a key may repeat.
+	Query         []*Parameter `protobuf:"bytes,4,rep,name=query" json:"query,omitempty"`
+	Fragment      *string      `protobuf:"bytes,5,opt,name=fragment" json:"fragment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,6 +285,7 @@ func (x *URL) GetFragment() string {
 	return ""
 }
 
+// DomainInfo says which failures a machine shares with others.
 type DomainInfo struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	FaultDomain   *DomainInfo_FaultDomain `protobuf:"bytes,1,opt,name=fault_domain,json=faultDomain" json:"fault_domain,omitempty"`
@@ -316,11 +330,19 @@ func (x *DomainInfo) GetFaultDomain() *DomainInfo_FaultDomain {
 	return nil
 }
 
+// NetworkInfo asks for one network interface of a container or, in a status,
+// tells what it got.
 type NetworkInfo struct {
-	state         protoimpl.MessageState     `protogen:"open.v1"`
-	Groups        []string                   `protobuf:"bytes,3,rep,name=groups" json:"groups,omitempty"`
-	Labels        *Labels                    `protobuf:"bytes,4,opt,name=labels" json:"labels,omitempty"`
-	IpAddresses   []*NetworkInfo_IPAddress   `protobuf:"bytes,5,rep,name=ip_addresses,json=ipAddresses" json:"ip_addresses,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names that network plugins may use to keep containers apart; no meaning of
+	// their own.
+	Groups []string `protobuf:"bytes,3,rep,name=groups" json:"groups,omitempty"`
+	// Handed to the network plugin.
+	Labels *Labels `protobuf:"bytes,4,opt,name=labels" json:"labels,omitempty"`
+	// Several addresses on one interface. In a request: wishes, one address if
+	// empty.
+	IpAddresses []*NetworkInfo_IPAddress `protobuf:"bytes,5,rep,name=ip_addresses,json=ipAddresses" json:"ip_addresses,omitempty"`
+	// The network to join. Unset means the host's network.
 	Name          *string                    `protobuf:"bytes,6,opt,name=name" json:"name,omitempty"`
 	PortMappings  []*NetworkInfo_PortMapping `protobuf:"bytes,7,rep,name=port_mappings,json=portMappings" json:"port_mappings,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -392,11 +414,15 @@ func (x *NetworkInfo) GetPortMappings() []*NetworkInfo_PortMapping {
 	return nil
 }
 
+// Port describes a port that a task listens on, for service discovery.
 type Port struct {
-	state         protoimpl.MessageState    `protogen:"open.v1"`
-	Number        *uint32                   `protobuf:"varint,1,req,name=number" json:"number,omitempty"`
-	Name          *string                   `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
-	Protocol      *string                   `protobuf:"bytes,3,opt,name=protocol" json:"protocol,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number *uint32                `protobuf:"varint,1,req,name=number" json:"number,omitempty"`
+	// What is spoken there, such as "http".
+	Name *string `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	// "tcp" or "udp".
+	Protocol *string `protobuf:"bytes,3,opt,name=protocol" json:"protocol,omitempty"`
+	// Overrides the task's.
 	Visibility    *DiscoveryInfo_Visibility `protobuf:"varint,4,opt,name=visibility,enum=mesos.v1.DiscoveryInfo_Visibility" json:"visibility,omitempty"`
 	Labels        *Labels                   `protobuf:"bytes,5,opt,name=labels" json:"labels,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -468,6 +494,7 @@ func (x *Port) GetLabels() *Labels {
 	return nil
 }
 
+// Ports is a list of ports.
 type Ports struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ports         []*Port                `protobuf:"bytes,1,rep,name=ports" json:"ports,omitempty"`
@@ -512,15 +539,21 @@ func (x *Ports) GetPorts() []*Port {
 	return nil
 }
 
+// DiscoveryInfo is what a task tells service discovery about itself. mezzo
+// carries it.
 type DiscoveryInfo struct {
-	state         protoimpl.MessageState    `protogen:"open.v1"`
-	Visibility    *DiscoveryInfo_Visibility `protobuf:"varint,1,req,name=visibility,enum=mesos.v1.DiscoveryInfo_Visibility" json:"visibility,omitempty"`
-	Name          *string                   `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
-	Environment   *string                   `protobuf:"bytes,3,opt,name=environment" json:"environment,omitempty"`
-	Location      *string                   `protobuf:"bytes,4,opt,name=location" json:"location,omitempty"`
-	Version       *string                   `protobuf:"bytes,5,opt,name=version" json:"version,omitempty"`
-	Ports         *Ports                    `protobuf:"bytes,6,opt,name=ports" json:"ports,omitempty"`
-	Labels        *Labels                   `protobuf:"bytes,7,opt,name=labels" json:"labels,omitempty"`
+	state      protoimpl.MessageState    `protogen:"open.v1"`
+	Visibility *DiscoveryInfo_Visibility `protobuf:"varint,1,req,name=visibility,enum=mesos.v1.DiscoveryInfo_Visibility" json:"visibility,omitempty"`
+	// The service's name; unset means the task's.
+	Name *string `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	// Such as "staging".
+	Environment *string `protobuf:"bytes,3,opt,name=environment" json:"environment,omitempty"`
+	// Such as a site.
+	Location *string `protobuf:"bytes,4,opt,name=location" json:"location,omitempty"`
+	// Of the service.
+	Version       *string `protobuf:"bytes,5,opt,name=version" json:"version,omitempty"`
+	Ports         *Ports  `protobuf:"bytes,6,opt,name=ports" json:"ports,omitempty"`
+	Labels        *Labels `protobuf:"bytes,7,opt,name=labels" json:"labels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -604,6 +637,7 @@ func (x *DiscoveryInfo) GetLabels() *Labels {
 	return nil
 }
 
+// FaultDomain places a machine in a zone, and the zone in a region.
 type DomainInfo_FaultDomain struct {
 	state         protoimpl.MessageState             `protogen:"open.v1"`
 	Region        *DomainInfo_FaultDomain_RegionInfo `protobuf:"bytes,1,req,name=region" json:"region,omitempty"`
@@ -656,6 +690,9 @@ func (x *DomainInfo_FaultDomain) GetZone() *DomainInfo_FaultDomain_ZoneInfo {
 	return nil
 }
 
+// RegionInfo names a region: far from the others, with slower links to
+// them. Masters stay within one region; agents elsewhere are offered to
+// REGION_AWARE frameworks only.
 type DomainInfo_FaultDomain_RegionInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -700,6 +737,7 @@ func (x *DomainInfo_FaultDomain_RegionInfo) GetName() string {
 	return ""
 }
 
+// ZoneInfo names a zone: it fails apart from the other zones of its region.
 type DomainInfo_FaultDomain_ZoneInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -744,10 +782,12 @@ func (x *DomainInfo_FaultDomain_ZoneInfo) GetName() string {
 	return ""
 }
 
+// IPAddress asks for a certain address, or for any address of a protocol.
 type NetworkInfo_IPAddress struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Protocol      *NetworkInfo_Protocol  `protobuf:"varint,1,opt,name=protocol,enum=mesos.v1.NetworkInfo_Protocol,def=1" json:"protocol,omitempty"`
-	IpAddress     *string                `protobuf:"bytes,2,opt,name=ip_address,json=ipAddress" json:"ip_address,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Protocol *NetworkInfo_Protocol  `protobuf:"varint,1,opt,name=protocol,enum=mesos.v1.NetworkInfo_Protocol,def=1" json:"protocol,omitempty"`
+	// Unset in a request for any address.
+	IpAddress     *string `protobuf:"bytes,2,opt,name=ip_address,json=ipAddress" json:"ip_address,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -801,11 +841,13 @@ func (x *NetworkInfo_IPAddress) GetIpAddress() string {
 	return ""
 }
 
+// PortMapping makes a port of the container reachable on the agent's host.
 type NetworkInfo_PortMapping struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	HostPort      *uint32                `protobuf:"varint,1,req,name=host_port,json=hostPort" json:"host_port,omitempty"`
 	ContainerPort *uint32                `protobuf:"varint,2,req,name=container_port,json=containerPort" json:"container_port,omitempty"`
-	Protocol      *string                `protobuf:"bytes,3,opt,name=protocol" json:"protocol,omitempty"`
+	// "tcp" or "udp"; unset means tcp.
+	Protocol      *string `protobuf:"bytes,3,opt,name=protocol" json:"protocol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/node.proto
 
+// Masters, agents, machines, and their maintenance.
+
 package v1
 
 import (
@@ -21,12 +23,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// DrainState is how far the draining of an agent has come.
 type DrainState int32
 
 const (
-	DrainState_UNKNOWN  DrainState = 0
+	DrainState_UNKNOWN DrainState = 0
+	// Its tasks are being killed, or not yet reported as ended.
 	DrainState_DRAINING DrainState = 1
-	DrainState_DRAINED  DrainState = 2
+	// Nothing runs on it and no update is unacknowledged.
+	DrainState_DRAINED DrainState = 2
 )
 
 // Enum value maps for DrainState.
@@ -80,12 +85,17 @@ func (DrainState) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_node_proto_rawDescGZIP(), []int{0}
 }
 
+// Mode follows the operator's calls.
 type MachineInfo_Mode int32
 
 const (
-	MachineInfo_UP       MachineInfo_Mode = 1
+	// In service.
+	MachineInfo_UP MachineInfo_Mode = 1
+	// Scheduled: its resources are offered with the unavailability and asked
+	// back by inverse offers.
 	MachineInfo_DRAINING MachineInfo_Mode = 2
-	MachineInfo_DOWN     MachineInfo_Mode = 3
+	// In maintenance: its agents are refused.
+	MachineInfo_DOWN MachineInfo_Mode = 3
 )
 
 // Enum value maps for MachineInfo_Mode.
@@ -139,13 +149,17 @@ func (MachineInfo_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_node_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Type names abilities that came after Mesos 1.0.
 type MasterInfo_Capability_Type int32
 
 const (
-	MasterInfo_Capability_UNKNOWN        MasterInfo_Capability_Type = 0
-	MasterInfo_Capability_AGENT_UPDATE   MasterInfo_Capability_Type = 1
+	MasterInfo_Capability_UNKNOWN MasterInfo_Capability_Type = 0
+	// Takes an agent whose resources or attributes changed.
+	MasterInfo_Capability_AGENT_UPDATE MasterInfo_Capability_Type = 1
+	// DRAIN_AGENT, DEACTIVATE_AGENT, REACTIVATE_AGENT.
 	MasterInfo_Capability_AGENT_DRAINING MasterInfo_Capability_Type = 2
-	MasterInfo_Capability_QUOTA_V2       MasterInfo_Capability_Type = 3
+	// UPDATE_QUOTA, with limits apart from guarantees.
+	MasterInfo_Capability_QUOTA_V2 MasterInfo_Capability_Type = 3
 )
 
 // Enum value maps for MasterInfo_Capability_Type.
@@ -201,18 +215,28 @@ func (MasterInfo_Capability_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_node_proto_rawDescGZIP(), []int{2, 0, 0}
 }
 
+// Type names abilities that came after Mesos 1.0. An agent without one gets
+// no work that needs it.
 type AgentInfo_Capability_Type int32
 
 const (
-	AgentInfo_Capability_UNKNOWN                  AgentInfo_Capability_Type = 0
-	AgentInfo_Capability_MULTI_ROLE               AgentInfo_Capability_Type = 1
-	AgentInfo_Capability_HIERARCHICAL_ROLE        AgentInfo_Capability_Type = 2
-	AgentInfo_Capability_RESERVATION_REFINEMENT   AgentInfo_Capability_Type = 3
-	AgentInfo_Capability_RESOURCE_PROVIDER        AgentInfo_Capability_Type = 4
-	AgentInfo_Capability_RESIZE_VOLUME            AgentInfo_Capability_Type = 5
+	AgentInfo_Capability_UNKNOWN AgentInfo_Capability_Type = 0
+	// Runs tasks of a framework under several roles.
+	AgentInfo_Capability_MULTI_ROLE AgentInfo_Capability_Type = 1
+	// Takes roles with slashes.
+	AgentInfo_Capability_HIERARCHICAL_ROLE AgentInfo_Capability_Type = 2
+	// Keeps reservations within reservations.
+	AgentInfo_Capability_RESERVATION_REFINEMENT AgentInfo_Capability_Type = 3
+	// Has resource providers.
+	AgentInfo_Capability_RESOURCE_PROVIDER AgentInfo_Capability_Type = 4
+	// GROW_VOLUME and SHRINK_VOLUME.
+	AgentInfo_Capability_RESIZE_VOLUME AgentInfo_Capability_Type = 5
+	// Reports the outcome of operations on its own resources.
 	AgentInfo_Capability_AGENT_OPERATION_FEEDBACK AgentInfo_Capability_Type = 6
-	AgentInfo_Capability_AGENT_DRAINING           AgentInfo_Capability_Type = 7
-	AgentInfo_Capability_TASK_RESOURCE_LIMITS     AgentInfo_Capability_Type = 8
+	// Drains itself.
+	AgentInfo_Capability_AGENT_DRAINING AgentInfo_Capability_Type = 7
+	// Takes TaskInfo.limits.
+	AgentInfo_Capability_TASK_RESOURCE_LIMITS AgentInfo_Capability_Type = 8
 )
 
 // Enum value maps for AgentInfo_Capability_Type.
@@ -278,6 +302,7 @@ func (AgentInfo_Capability_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_node_proto_rawDescGZIP(), []int{3, 0, 0}
 }
 
+// Service is a part of the CSI interface.
 type CSIPluginContainerInfo_Service int32
 
 const (
@@ -337,10 +362,12 @@ func (CSIPluginContainerInfo_Service) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_node_proto_rawDescGZIP(), []int{4, 0}
 }
 
+// Unavailability is when a machine will be out of service.
 type Unavailability struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Start         *TimeInfo              `protobuf:"bytes,1,req,name=start" json:"start,omitempty"`
-	Duration      *DurationInfo          `protobuf:"bytes,2,opt,name=duration" json:"duration,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Start *TimeInfo              `protobuf:"bytes,1,req,name=start" json:"start,omitempty"`
+	// Unset means for good.
+	Duration      *DurationInfo `protobuf:"bytes,2,opt,name=duration" json:"duration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -389,11 +416,13 @@ func (x *Unavailability) GetDuration() *DurationInfo {
 	return nil
 }
 
+// MachineInfo is how a machine stands with maintenance.
 type MachineInfo struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Id             *MachineID             `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
-	Mode           *MachineInfo_Mode      `protobuf:"varint,2,opt,name=mode,enum=mesos.v1.MachineInfo_Mode" json:"mode,omitempty"`
-	Unavailability *Unavailability        `protobuf:"bytes,3,opt,name=unavailability" json:"unavailability,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    *MachineID             `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	Mode  *MachineInfo_Mode      `protobuf:"varint,2,opt,name=mode,enum=mesos.v1.MachineInfo_Mode" json:"mode,omitempty"`
+	// Set unless it is UP.
+	Unavailability *Unavailability `protobuf:"bytes,3,opt,name=unavailability" json:"unavailability,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -449,14 +478,22 @@ func (x *MachineInfo) GetUnavailability() *Unavailability {
 	return nil
 }
 
+// MasterInfo describes a master. As JSON it is also what a master leaves in
+// ZooKeeper to be found by.
 type MasterInfo struct {
-	state         protoimpl.MessageState   `protogen:"open.v1"`
-	Id            *string                  `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
-	Ip            *uint32                  `protobuf:"varint,2,req,name=ip" json:"ip,omitempty"`
-	Port          *uint32                  `protobuf:"varint,3,req,name=port,def=5050" json:"port,omitempty"`
-	Pid           *string                  `protobuf:"bytes,4,opt,name=pid" json:"pid,omitempty"`
-	Hostname      *string                  `protobuf:"bytes,5,opt,name=hostname" json:"hostname,omitempty"`
-	Version       *string                  `protobuf:"bytes,6,opt,name=version" json:"version,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// New each time a master starts.
+	Id *string `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	// IPv4, the first byte of the address lowest. Only for old readers; address
+	// counts.
+	Ip *uint32 `protobuf:"varint,2,req,name=ip" json:"ip,omitempty"`
+	// For old readers; address counts.
+	Port *uint32 `protobuf:"varint,3,req,name=port,def=5050" json:"port,omitempty"`
+	// "master@ip:port", as libprocess addressed it.
+	Pid      *string `protobuf:"bytes,4,opt,name=pid" json:"pid,omitempty"`
+	Hostname *string `protobuf:"bytes,5,opt,name=hostname" json:"hostname,omitempty"`
+	Version  *string `protobuf:"bytes,6,opt,name=version" json:"version,omitempty"`
+	// Where its API listens.
 	Address       *Address                 `protobuf:"bytes,7,opt,name=address" json:"address,omitempty"`
 	Domain        *DomainInfo              `protobuf:"bytes,8,opt,name=domain" json:"domain,omitempty"`
 	Capabilities  []*MasterInfo_Capability `protobuf:"bytes,9,rep,name=capabilities" json:"capabilities,omitempty"`
@@ -562,14 +599,19 @@ func (x *MasterInfo) GetCapabilities() []*MasterInfo_Capability {
 	return nil
 }
 
+// AgentInfo describes an agent: what it has, and where it is.
 type AgentInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hostname      *string                `protobuf:"bytes,1,req,name=hostname" json:"hostname,omitempty"`
-	Resources     []*Resource            `protobuf:"bytes,3,rep,name=resources" json:"resources,omitempty"`
-	Attributes    []*Attribute           `protobuf:"bytes,5,rep,name=attributes" json:"attributes,omitempty"`
-	Id            *AgentID               `protobuf:"bytes,6,opt,name=id" json:"id,omitempty"`
-	Port          *int32                 `protobuf:"varint,8,opt,name=port,def=5051" json:"port,omitempty"`
-	Domain        *DomainInfo            `protobuf:"bytes,10,opt,name=domain" json:"domain,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How schedulers and people reach it.
+	Hostname *string `protobuf:"bytes,1,req,name=hostname" json:"hostname,omitempty"`
+	// All it has, reserved or not, used or not.
+	Resources  []*Resource  `protobuf:"bytes,3,rep,name=resources" json:"resources,omitempty"`
+	Attributes []*Attribute `protobuf:"bytes,5,rep,name=attributes" json:"attributes,omitempty"`
+	// Unset until the master gave it one.
+	Id *AgentID `protobuf:"bytes,6,opt,name=id" json:"id,omitempty"`
+	// Of its HTTP API.
+	Port          *int32      `protobuf:"varint,8,opt,name=port,def=5051" json:"port,omitempty"`
+	Domain        *DomainInfo `protobuf:"bytes,10,opt,name=domain" json:"domain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -651,8 +693,10 @@ func (x *AgentInfo) GetDomain() *DomainInfo {
 	return nil
 }
 
+// CSIPluginContainerInfo is a container that serves part of a CSI plugin.
 type CSIPluginContainerInfo struct {
-	state         protoimpl.MessageState           `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Served there.
 	Services      []CSIPluginContainerInfo_Service `protobuf:"varint,1,rep,name=services,enum=mesos.v1.CSIPluginContainerInfo_Service" json:"services,omitempty"`
 	Command       *CommandInfo                     `protobuf:"bytes,2,opt,name=command" json:"command,omitempty"`
 	Resources     []*Resource                      `protobuf:"bytes,3,rep,name=resources" json:"resources,omitempty"`
@@ -719,10 +763,12 @@ func (x *CSIPluginContainerInfo) GetContainer() *ContainerInfo {
 	return nil
 }
 
+// CSIPluginEndpoint is a part of a CSI plugin that runs already.
 type CSIPluginEndpoint struct {
-	state         protoimpl.MessageState          `protogen:"open.v1"`
-	CsiService    *CSIPluginContainerInfo_Service `protobuf:"varint,1,req,name=csi_service,json=csiService,enum=mesos.v1.CSIPluginContainerInfo_Service" json:"csi_service,omitempty"`
-	Endpoint      *string                         `protobuf:"bytes,2,req,name=endpoint" json:"endpoint,omitempty"`
+	state      protoimpl.MessageState          `protogen:"open.v1"`
+	CsiService *CSIPluginContainerInfo_Service `protobuf:"varint,1,req,name=csi_service,json=csiService,enum=mesos.v1.CSIPluginContainerInfo_Service" json:"csi_service,omitempty"`
+	// As gRPC dials it, such as "unix:///run/csi.sock".
+	Endpoint      *string `protobuf:"bytes,2,req,name=endpoint" json:"endpoint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -771,14 +817,21 @@ func (x *CSIPluginEndpoint) GetEndpoint() string {
 	return ""
 }
 
+// CSIPluginInfo says how to have a CSI plugin: start containers, or use
+// endpoints.
 type CSIPluginInfo struct {
-	state            protoimpl.MessageState    `protogen:"open.v1"`
-	Type             *string                   `protobuf:"bytes,1,req,name=type" json:"type,omitempty"`
-	Name             *string                   `protobuf:"bytes,2,opt,name=name,def=default" json:"name,omitempty"`
-	Containers       []*CSIPluginContainerInfo `protobuf:"bytes,3,rep,name=containers" json:"containers,omitempty"`
-	Endpoints        []*CSIPluginEndpoint      `protobuf:"bytes,4,rep,name=endpoints" json:"endpoints,omitempty"`
-	TargetPathRoot   *string                   `protobuf:"bytes,5,opt,name=target_path_root,json=targetPathRoot" json:"target_path_root,omitempty"`
-	TargetPathExists *bool                     `protobuf:"varint,6,opt,name=target_path_exists,json=targetPathExists" json:"target_path_exists,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The implementation, as a reversed domain name ("org.example.lvm").
+	Type *string `protobuf:"bytes,1,req,name=type" json:"type,omitempty"`
+	// The instance.
+	Name       *string                   `protobuf:"bytes,2,opt,name=name,def=default" json:"name,omitempty"`
+	Containers []*CSIPluginContainerInfo `protobuf:"bytes,3,rep,name=containers" json:"containers,omitempty"`
+	Endpoints  []*CSIPluginEndpoint      `protobuf:"bytes,4,rep,name=endpoints" json:"endpoints,omitempty"`
+	// Where volumes are published; unset means below the work directory.
+	TargetPathRoot *string `protobuf:"bytes,5,opt,name=target_path_root,json=targetPathRoot" json:"target_path_root,omitempty"`
+	// Make a volume's target path before NodePublishVolume, against the CSI
+	// specification.
+	TargetPathExists *bool `protobuf:"varint,6,opt,name=target_path_exists,json=targetPathExists" json:"target_path_exists,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -860,16 +913,22 @@ func (x *CSIPluginInfo) GetTargetPathExists() bool {
 	return false
 }
 
+// ResourceProviderInfo describes a source of resources beside the agent itself.
 type ResourceProviderInfo struct {
-	state               protoimpl.MessageState        `protogen:"open.v1"`
-	Id                  *ResourceProviderID           `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
-	Attributes          []*Attribute                  `protobuf:"bytes,2,rep,name=attributes" json:"attributes,omitempty"`
-	Type                *string                       `protobuf:"bytes,3,req,name=type" json:"type,omitempty"`
-	Name                *string                       `protobuf:"bytes,4,req,name=name" json:"name,omitempty"`
-	DefaultReservations []*Resource_ReservationInfo   `protobuf:"bytes,5,rep,name=default_reservations,json=defaultReservations" json:"default_reservations,omitempty"`
-	Storage             *ResourceProviderInfo_Storage `protobuf:"bytes,6,opt,name=storage" json:"storage,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset until it first subscribed.
+	Id         *ResourceProviderID `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
+	Attributes []*Attribute        `protobuf:"bytes,2,rep,name=attributes" json:"attributes,omitempty"`
+	// The implementation, as a reversed domain name ("org.example.rp.disk").
+	Type *string `protobuf:"bytes,3,req,name=type" json:"type,omitempty"`
+	// The instance; unique with type on an agent.
+	Name *string `protobuf:"bytes,4,req,name=name" json:"name,omitempty"`
+	// Put on all that it newly provides.
+	DefaultReservations []*Resource_ReservationInfo `protobuf:"bytes,5,rep,name=default_reservations,json=defaultReservations" json:"default_reservations,omitempty"`
+	// Set if type says it is one of storage.
+	Storage       *ResourceProviderInfo_Storage `protobuf:"bytes,6,opt,name=storage" json:"storage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResourceProviderInfo) Reset() {
@@ -944,15 +1003,17 @@ func (x *ResourceProviderInfo) GetStorage() *ResourceProviderInfo_Storage {
 	return nil
 }
 
+// VersionInfo is the build that answers.
 type VersionInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Version       *string                `protobuf:"bytes,1,req,name=version" json:"version,omitempty"`
-	BuildDate     *string                `protobuf:"bytes,2,opt,name=build_date,json=buildDate" json:"build_date,omitempty"`
-	BuildTime     *float64               `protobuf:"fixed64,3,opt,name=build_time,json=buildTime" json:"build_time,omitempty"`
-	BuildUser     *string                `protobuf:"bytes,4,opt,name=build_user,json=buildUser" json:"build_user,omitempty"`
-	GitSha        *string                `protobuf:"bytes,5,opt,name=git_sha,json=gitSha" json:"git_sha,omitempty"`
-	GitBranch     *string                `protobuf:"bytes,6,opt,name=git_branch,json=gitBranch" json:"git_branch,omitempty"`
-	GitTag        *string                `protobuf:"bytes,7,opt,name=git_tag,json=gitTag" json:"git_tag,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Version   *string                `protobuf:"bytes,1,req,name=version" json:"version,omitempty"`
+	BuildDate *string                `protobuf:"bytes,2,opt,name=build_date,json=buildDate" json:"build_date,omitempty"`
+	// Seconds since the Unix epoch.
+	BuildTime     *float64 `protobuf:"fixed64,3,opt,name=build_time,json=buildTime" json:"build_time,omitempty"`
+	BuildUser     *string  `protobuf:"bytes,4,opt,name=build_user,json=buildUser" json:"build_user,omitempty"`
+	GitSha        *string  `protobuf:"bytes,5,opt,name=git_sha,json=gitSha" json:"git_sha,omitempty"`
+	GitBranch     *string  `protobuf:"bytes,6,opt,name=git_branch,json=gitBranch" json:"git_branch,omitempty"`
+	GitTag        *string  `protobuf:"bytes,7,opt,name=git_tag,json=gitTag" json:"git_tag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1036,6 +1097,7 @@ func (x *VersionInfo) GetGitTag() string {
 	return ""
 }
 
+// Flag is one configuration flag and its value in effect; secrets are masked.
 type Flag struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -1088,15 +1150,21 @@ func (x *Flag) GetValue() string {
 	return ""
 }
 
+// FileInfo is one entry of a directory, as stat(2) has it.
 type FileInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Path          *string                `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
-	Nlink         *int32                 `protobuf:"varint,2,opt,name=nlink" json:"nlink,omitempty"`
-	Size          *uint64                `protobuf:"varint,3,opt,name=size" json:"size,omitempty"`
-	Mtime         *TimeInfo              `protobuf:"bytes,4,opt,name=mtime" json:"mtime,omitempty"`
-	Mode          *uint32                `protobuf:"varint,5,opt,name=mode" json:"mode,omitempty"`
-	Uid           *string                `protobuf:"bytes,6,opt,name=uid" json:"uid,omitempty"`
-	Gid           *string                `protobuf:"bytes,7,opt,name=gid" json:"gid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the files endpoints take it.
+	Path  *string `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
+	Nlink *int32  `protobuf:"varint,2,opt,name=nlink" json:"nlink,omitempty"`
+	// Bytes.
+	Size  *uint64   `protobuf:"varint,3,opt,name=size" json:"size,omitempty"`
+	Mtime *TimeInfo `protobuf:"bytes,4,opt,name=mtime" json:"mtime,omitempty"`
+	// Type and permission bits.
+	Mode *uint32 `protobuf:"varint,5,opt,name=mode" json:"mode,omitempty"`
+	// User's name.
+	Uid *string `protobuf:"bytes,6,opt,name=uid" json:"uid,omitempty"`
+	// Group's name.
+	Gid           *string `protobuf:"bytes,7,opt,name=gid" json:"gid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1180,12 +1248,15 @@ func (x *FileInfo) GetGid() string {
 	return ""
 }
 
+// DrainConfig is how an agent is drained.
 type DrainConfig struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	MaxGracePeriod *DurationInfo          `protobuf:"bytes,1,opt,name=max_grace_period,json=maxGracePeriod" json:"max_grace_period,omitempty"`
-	MarkGone       *bool                  `protobuf:"varint,2,opt,name=mark_gone,json=markGone,def=0" json:"mark_gone,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Upper bound on every task's own grace; unset means none.
+	MaxGracePeriod *DurationInfo `protobuf:"bytes,1,opt,name=max_grace_period,json=maxGracePeriod" json:"max_grace_period,omitempty"`
+	// Mark the agent as gone when it is drained.
+	MarkGone      *bool `protobuf:"varint,2,opt,name=mark_gone,json=markGone,def=0" json:"mark_gone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 // Default values for DrainConfig fields.
@@ -1237,6 +1308,7 @@ func (x *DrainConfig) GetMarkGone() bool {
 	return Default_DrainConfig_MarkGone
 }
 
+// DrainInfo is the draining of one agent.
 type DrainInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         *DrainState            `protobuf:"varint,1,req,name=state,enum=mesos.v1.DrainState" json:"state,omitempty"`
@@ -1289,6 +1361,7 @@ func (x *DrainInfo) GetConfig() *DrainConfig {
 	return nil
 }
 
+// Capability is one ability of a master.
 type MasterInfo_Capability struct {
 	state         protoimpl.MessageState      `protogen:"open.v1"`
 	Type          *MasterInfo_Capability_Type `protobuf:"varint,1,opt,name=type,enum=mesos.v1.MasterInfo_Capability_Type" json:"type,omitempty"`
@@ -1333,6 +1406,7 @@ func (x *MasterInfo_Capability) GetType() MasterInfo_Capability_Type {
 	return MasterInfo_Capability_UNKNOWN
 }
 
+// Capability is one ability of an agent.
 type AgentInfo_Capability struct {
 	state         protoimpl.MessageState     `protogen:"open.v1"`
 	Type          *AgentInfo_Capability_Type `protobuf:"varint,1,opt,name=type,enum=mesos.v1.AgentInfo_Capability_Type" json:"type,omitempty"`
@@ -1377,10 +1451,12 @@ func (x *AgentInfo_Capability) GetType() AgentInfo_Capability_Type {
 	return AgentInfo_Capability_UNKNOWN
 }
 
+// Storage is a provider of disks through a CSI plugin.
 type ResourceProviderInfo_Storage struct {
-	state                         protoimpl.MessageState `protogen:"open.v1"`
-	Plugin                        *CSIPluginInfo         `protobuf:"bytes,1,req,name=plugin" json:"plugin,omitempty"`
-	ReconciliationIntervalSeconds *float64               `protobuf:"fixed64,2,opt,name=reconciliation_interval_seconds,json=reconciliationIntervalSeconds" json:"reconciliation_interval_seconds,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Plugin *CSIPluginInfo         `protobuf:"bytes,1,req,name=plugin" json:"plugin,omitempty"`
+	// How often the plugin is asked what exists; 0 is never.
+	ReconciliationIntervalSeconds *float64 `protobuf:"fixed64,2,opt,name=reconciliation_interval_seconds,json=reconciliationIntervalSeconds" json:"reconciliation_interval_seconds,omitempty"`
 	unknownFields                 protoimpl.UnknownFields
 	sizeCache                     protoimpl.SizeCache
 }

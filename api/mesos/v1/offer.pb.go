@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/offer.proto
 
+// Offers, and the operations that answer them.
+
 package v1
 
 import (
@@ -21,19 +23,31 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// OperationState is where an operation stands.
 type OperationState int32
 
 const (
-	OperationState_OPERATION_UNSUPPORTED      OperationState = 0
-	OperationState_OPERATION_PENDING          OperationState = 1
-	OperationState_OPERATION_FINISHED         OperationState = 2
-	OperationState_OPERATION_FAILED           OperationState = 3
-	OperationState_OPERATION_ERROR            OperationState = 4
-	OperationState_OPERATION_DROPPED          OperationState = 5
-	OperationState_OPERATION_UNREACHABLE      OperationState = 6
+	// The reader does not know the real state.
+	OperationState_OPERATION_UNSUPPORTED OperationState = 0
+	// Sent to the agent.
+	OperationState_OPERATION_PENDING OperationState = 1
+	// Terminal: done.
+	OperationState_OPERATION_FINISHED OperationState = 2
+	// Terminal: tried in vain; nothing changed.
+	OperationState_OPERATION_FAILED OperationState = 3
+	// Terminal: the operation is wrong.
+	OperationState_OPERATION_ERROR OperationState = 4
+	// Terminal: it did not arrive.
+	OperationState_OPERATION_DROPPED OperationState = 5
+	// Agent or resource provider is out of touch.
+	OperationState_OPERATION_UNREACHABLE OperationState = 6
+	// Terminal: an operator says that the agent or resource provider is gone for
+	// good.
 	OperationState_OPERATION_GONE_BY_OPERATOR OperationState = 7
-	OperationState_OPERATION_RECOVERING       OperationState = 8
-	OperationState_OPERATION_UNKNOWN          OperationState = 9
+	// The agent or resource provider is known and not back yet.
+	OperationState_OPERATION_RECOVERING OperationState = 8
+	// The master has never heard of it, or has forgotten.
+	OperationState_OPERATION_UNKNOWN OperationState = 9
 )
 
 // Enum value maps for OperationState.
@@ -101,16 +115,17 @@ func (OperationState) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0}
 }
 
+// Type says which field counts.
 type Offer_Operation_Type int32
 
 const (
 	Offer_Operation_UNKNOWN       Offer_Operation_Type = 0
 	Offer_Operation_LAUNCH        Offer_Operation_Type = 1
-	Offer_Operation_LAUNCH_GROUP  Offer_Operation_Type = 6
 	Offer_Operation_RESERVE       Offer_Operation_Type = 2
 	Offer_Operation_UNRESERVE     Offer_Operation_Type = 3
 	Offer_Operation_CREATE        Offer_Operation_Type = 4
 	Offer_Operation_DESTROY       Offer_Operation_Type = 5
+	Offer_Operation_LAUNCH_GROUP  Offer_Operation_Type = 6
 	Offer_Operation_GROW_VOLUME   Offer_Operation_Type = 11
 	Offer_Operation_SHRINK_VOLUME Offer_Operation_Type = 12
 	Offer_Operation_CREATE_DISK   Offer_Operation_Type = 13
@@ -122,11 +137,11 @@ var (
 	Offer_Operation_Type_name = map[int32]string{
 		0:  "UNKNOWN",
 		1:  "LAUNCH",
-		6:  "LAUNCH_GROUP",
 		2:  "RESERVE",
 		3:  "UNRESERVE",
 		4:  "CREATE",
 		5:  "DESTROY",
+		6:  "LAUNCH_GROUP",
 		11: "GROW_VOLUME",
 		12: "SHRINK_VOLUME",
 		13: "CREATE_DISK",
@@ -135,11 +150,11 @@ var (
 	Offer_Operation_Type_value = map[string]int32{
 		"UNKNOWN":       0,
 		"LAUNCH":        1,
-		"LAUNCH_GROUP":  6,
 		"RESERVE":       2,
 		"UNRESERVE":     3,
 		"CREATE":        4,
 		"DESTROY":       5,
+		"LAUNCH_GROUP":  6,
 		"GROW_VOLUME":   11,
 		"SHRINK_VOLUME": 12,
 		"CREATE_DISK":   13,
@@ -184,21 +199,30 @@ func (Offer_Operation_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 0}
 }
 
+// Offer says that a framework may use resources of an agent, until it accepts,
+// declines, or the offer is rescinded.
 type Offer struct {
-	state          protoimpl.MessageState   `protogen:"open.v1"`
-	Id             *OfferID                 `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
-	FrameworkId    *FrameworkID             `protobuf:"bytes,2,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	AgentId        *AgentID                 `protobuf:"bytes,3,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Hostname       *string                  `protobuf:"bytes,4,req,name=hostname" json:"hostname,omitempty"`
-	Resources      []*Resource              `protobuf:"bytes,5,rep,name=resources" json:"resources,omitempty"`
-	ExecutorIds    []*ExecutorID            `protobuf:"bytes,6,rep,name=executor_ids,json=executorIds" json:"executor_ids,omitempty"`
-	Attributes     []*Attribute             `protobuf:"bytes,7,rep,name=attributes" json:"attributes,omitempty"`
-	Url            *URL                     `protobuf:"bytes,8,opt,name=url" json:"url,omitempty"`
-	Unavailability *Unavailability          `protobuf:"bytes,9,opt,name=unavailability" json:"unavailability,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          *OfferID               `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	FrameworkId *FrameworkID           `protobuf:"bytes,2,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	AgentId     *AgentID               `protobuf:"bytes,3,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// The agent's.
+	Hostname  *string     `protobuf:"bytes,4,req,name=hostname" json:"hostname,omitempty"`
+	Resources []*Resource `protobuf:"bytes,5,rep,name=resources" json:"resources,omitempty"`
+	// Of this framework, running on the agent.
+	ExecutorIds []*ExecutorID `protobuf:"bytes,6,rep,name=executor_ids,json=executorIds" json:"executor_ids,omitempty"`
+	// The agent's.
+	Attributes []*Attribute `protobuf:"bytes,7,rep,name=attributes" json:"attributes,omitempty"`
+	// Where the agent's API listens.
+	Url *URL `protobuf:"bytes,8,opt,name=url" json:"url,omitempty"`
+	// Set if the machine is scheduled for maintenance.
+	Unavailability *Unavailability `protobuf:"bytes,9,opt,name=unavailability" json:"unavailability,omitempty"`
+	// The role that it is offered to. Unset for frameworks without MULTI_ROLE.
 	AllocationInfo *Resource_AllocationInfo `protobuf:"bytes,10,opt,name=allocation_info,json=allocationInfo" json:"allocation_info,omitempty"`
-	Domain         *DomainInfo              `protobuf:"bytes,11,opt,name=domain" json:"domain,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The agent's.
+	Domain        *DomainInfo `protobuf:"bytes,11,opt,name=domain" json:"domain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Offer) Reset() {
@@ -308,16 +332,22 @@ func (x *Offer) GetDomain() *DomainInfo {
 	return nil
 }
 
+// InverseOffer asks a framework to be off an agent before maintenance.
+// Accepting promises to; declining says that tasks will be lost. Neither moves
+// a task.
 type InverseOffer struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	Id             *OfferID               `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
-	Url            *URL                   `protobuf:"bytes,2,opt,name=url" json:"url,omitempty"`
-	FrameworkId    *FrameworkID           `protobuf:"bytes,3,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	AgentId        *AgentID               `protobuf:"bytes,4,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Unavailability *Unavailability        `protobuf:"bytes,5,req,name=unavailability" json:"unavailability,omitempty"`
-	Resources      []*Resource            `protobuf:"bytes,6,rep,name=resources" json:"resources,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    *OfferID               `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	// Where the agent's API listens.
+	Url         *URL         `protobuf:"bytes,2,opt,name=url" json:"url,omitempty"`
+	FrameworkId *FrameworkID `protobuf:"bytes,3,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	// Unset means that the request is for the resources wherever they are.
+	AgentId        *AgentID        `protobuf:"bytes,4,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	Unavailability *Unavailability `protobuf:"bytes,5,req,name=unavailability" json:"unavailability,omitempty"`
+	// Asked back; empty means all.
+	Resources     []*Resource `protobuf:"bytes,6,rep,name=resources" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *InverseOffer) Reset() {
@@ -392,14 +422,18 @@ func (x *InverseOffer) GetResources() []*Resource {
 	return nil
 }
 
+// Operation is an operation as master and agent know it.
 type Operation struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FrameworkId   *FrameworkID           `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	AgentId       *AgentID               `protobuf:"bytes,2,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Info          *Offer_Operation       `protobuf:"bytes,3,req,name=info" json:"info,omitempty"`
-	LatestStatus  *OperationStatus       `protobuf:"bytes,4,req,name=latest_status,json=latestStatus" json:"latest_status,omitempty"`
-	Statuses      []*OperationStatus     `protobuf:"bytes,5,rep,name=statuses" json:"statuses,omitempty"`
-	Uuid          *UUID                  `protobuf:"bytes,6,req,name=uuid" json:"uuid,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset if an operator asked for it.
+	FrameworkId  *FrameworkID     `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	AgentId      *AgentID         `protobuf:"bytes,2,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	Info         *Offer_Operation `protobuf:"bytes,3,req,name=info" json:"info,omitempty"`
+	LatestStatus *OperationStatus `protobuf:"bytes,4,req,name=latest_status,json=latestStatus" json:"latest_status,omitempty"`
+	// Oldest first, latest_status last.
+	Statuses []*OperationStatus `protobuf:"bytes,5,rep,name=statuses" json:"statuses,omitempty"`
+	// Made by the master.
+	Uuid          *UUID `protobuf:"bytes,6,req,name=uuid" json:"uuid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -476,15 +510,21 @@ func (x *Operation) GetUuid() *UUID {
 	return nil
 }
 
+// OperationStatus is one piece of news of an operation.
 type OperationStatus struct {
-	state              protoimpl.MessageState `protogen:"open.v1"`
-	OperationId        *OperationID           `protobuf:"bytes,1,opt,name=operation_id,json=operationId" json:"operation_id,omitempty"`
-	State              *OperationState        `protobuf:"varint,2,req,name=state,enum=mesos.v1.OperationState" json:"state,omitempty"`
-	Message            *string                `protobuf:"bytes,3,opt,name=message" json:"message,omitempty"`
-	ConvertedResources []*Resource            `protobuf:"bytes,4,rep,name=converted_resources,json=convertedResources" json:"converted_resources,omitempty"`
-	Uuid               *UUID                  `protobuf:"bytes,5,opt,name=uuid" json:"uuid,omitempty"`
-	AgentId            *AgentID               `protobuf:"bytes,6,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	ResourceProviderId *ResourceProviderID    `protobuf:"bytes,7,opt,name=resource_provider_id,json=resourceProviderId" json:"resource_provider_id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset if none was given with the operation.
+	OperationId *OperationID    `protobuf:"bytes,1,opt,name=operation_id,json=operationId" json:"operation_id,omitempty"`
+	State       *OperationState `protobuf:"varint,2,req,name=state,enum=mesos.v1.OperationState" json:"state,omitempty"`
+	// For people.
+	Message *string `protobuf:"bytes,3,opt,name=message" json:"message,omitempty"`
+	// With OPERATION_FINISHED: what became of the resources.
+	ConvertedResources []*Resource `protobuf:"bytes,4,rep,name=converted_resources,json=convertedResources" json:"converted_resources,omitempty"`
+	// Set if the status is repeated until it is acknowledged with this.
+	Uuid    *UUID    `protobuf:"bytes,5,opt,name=uuid" json:"uuid,omitempty"`
+	AgentId *AgentID `protobuf:"bytes,6,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// Unset for the agent's own resources.
+	ResourceProviderId *ResourceProviderID `protobuf:"bytes,7,opt,name=resource_provider_id,json=resourceProviderId" json:"resource_provider_id,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -568,15 +608,19 @@ func (x *OperationStatus) GetResourceProviderId() *ResourceProviderID {
 	return nil
 }
 
+// Operation is something to be done with offered resources: type, and the
+// field of that name.
 type Offer_Operation struct {
-	state         protoimpl.MessageState        `protogen:"open.v1"`
-	Type          *Offer_Operation_Type         `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Offer_Operation_Type" json:"type,omitempty"`
-	Launch        *Offer_Operation_Launch       `protobuf:"bytes,2,opt,name=launch" json:"launch,omitempty"`
-	Reserve       *Offer_Operation_Reserve      `protobuf:"bytes,3,opt,name=reserve" json:"reserve,omitempty"`
-	Unreserve     *Offer_Operation_Unreserve    `protobuf:"bytes,4,opt,name=unreserve" json:"unreserve,omitempty"`
-	Create        *Offer_Operation_Create       `protobuf:"bytes,5,opt,name=create" json:"create,omitempty"`
-	Destroy       *Offer_Operation_Destroy      `protobuf:"bytes,6,opt,name=destroy" json:"destroy,omitempty"`
-	LaunchGroup   *Offer_Operation_LaunchGroup  `protobuf:"bytes,7,opt,name=launch_group,json=launchGroup" json:"launch_group,omitempty"`
+	state       protoimpl.MessageState       `protogen:"open.v1"`
+	Type        *Offer_Operation_Type        `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Offer_Operation_Type" json:"type,omitempty"`
+	Launch      *Offer_Operation_Launch      `protobuf:"bytes,2,opt,name=launch" json:"launch,omitempty"`
+	Reserve     *Offer_Operation_Reserve     `protobuf:"bytes,3,opt,name=reserve" json:"reserve,omitempty"`
+	Unreserve   *Offer_Operation_Unreserve   `protobuf:"bytes,4,opt,name=unreserve" json:"unreserve,omitempty"`
+	Create      *Offer_Operation_Create      `protobuf:"bytes,5,opt,name=create" json:"create,omitempty"`
+	Destroy     *Offer_Operation_Destroy     `protobuf:"bytes,6,opt,name=destroy" json:"destroy,omitempty"`
+	LaunchGroup *Offer_Operation_LaunchGroup `protobuf:"bytes,7,opt,name=launch_group,json=launchGroup" json:"launch_group,omitempty"`
+	// Set to hear of the outcome. Not for LAUNCH and LAUNCH_GROUP, whose tasks
+	// tell.
 	Id            *OperationID                  `protobuf:"bytes,12,opt,name=id" json:"id,omitempty"`
 	GrowVolume    *Offer_Operation_GrowVolume   `protobuf:"bytes,13,opt,name=grow_volume,json=growVolume" json:"grow_volume,omitempty"`
 	ShrinkVolume  *Offer_Operation_ShrinkVolume `protobuf:"bytes,14,opt,name=shrink_volume,json=shrinkVolume" json:"shrink_volume,omitempty"`
@@ -700,6 +744,7 @@ func (x *Offer_Operation) GetDestroyDisk() *Offer_Operation_DestroyDisk {
 	return nil
 }
 
+// Launch starts tasks. None at all declines the resources.
 type Offer_Operation_Launch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	TaskInfos     []*TaskInfo            `protobuf:"bytes,1,rep,name=task_infos,json=taskInfos" json:"task_infos,omitempty"`
@@ -744,69 +789,21 @@ func (x *Offer_Operation_Launch) GetTaskInfos() []*TaskInfo {
 	return nil
 }
 
-type Offer_Operation_LaunchGroup struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Executor      *ExecutorInfo          `protobuf:"bytes,1,req,name=executor" json:"executor,omitempty"`
-	TaskGroup     *TaskGroupInfo         `protobuf:"bytes,2,req,name=task_group,json=taskGroup" json:"task_group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Offer_Operation_LaunchGroup) Reset() {
-	*x = Offer_Operation_LaunchGroup{}
-	mi := &file_mesos_v1_offer_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Offer_Operation_LaunchGroup) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Offer_Operation_LaunchGroup) ProtoMessage() {}
-
-func (x *Offer_Operation_LaunchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_offer_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Offer_Operation_LaunchGroup.ProtoReflect.Descriptor instead.
-func (*Offer_Operation_LaunchGroup) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 1}
-}
-
-func (x *Offer_Operation_LaunchGroup) GetExecutor() *ExecutorInfo {
-	if x != nil {
-		return x.Executor
-	}
-	return nil
-}
-
-func (x *Offer_Operation_LaunchGroup) GetTaskGroup() *TaskGroupInfo {
-	if x != nil {
-		return x.TaskGroup
-	}
-	return nil
-}
-
+// Reserve puts one more reservation on resources.
 type Offer_Operation_Reserve struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Resources     []*Resource            `protobuf:"bytes,1,rep,name=resources" json:"resources,omitempty"`
-	Source        []*Resource            `protobuf:"bytes,2,rep,name=source" json:"source,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As they are to be.
+	Resources []*Resource `protobuf:"bytes,1,rep,name=resources" json:"resources,omitempty"`
+	// As they are, when more than the last reservation differs. Unset means
+	// without that one.
+	Source        []*Resource `protobuf:"bytes,2,rep,name=source" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Offer_Operation_Reserve) Reset() {
 	*x = Offer_Operation_Reserve{}
-	mi := &file_mesos_v1_offer_proto_msgTypes[7]
+	mi := &file_mesos_v1_offer_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +815,7 @@ func (x *Offer_Operation_Reserve) String() string {
 func (*Offer_Operation_Reserve) ProtoMessage() {}
 
 func (x *Offer_Operation_Reserve) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_offer_proto_msgTypes[7]
+	mi := &file_mesos_v1_offer_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +828,7 @@ func (x *Offer_Operation_Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer_Operation_Reserve.ProtoReflect.Descriptor instead.
 func (*Offer_Operation_Reserve) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 2}
+	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 1}
 }
 
 func (x *Offer_Operation_Reserve) GetResources() []*Resource {
@@ -848,16 +845,18 @@ func (x *Offer_Operation_Reserve) GetSource() []*Resource {
 	return nil
 }
 
+// Unreserve takes the last reservation off resources.
 type Offer_Operation_Unreserve struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Resources     []*Resource            `protobuf:"bytes,1,rep,name=resources" json:"resources,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As they are.
+	Resources     []*Resource `protobuf:"bytes,1,rep,name=resources" json:"resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Offer_Operation_Unreserve) Reset() {
 	*x = Offer_Operation_Unreserve{}
-	mi := &file_mesos_v1_offer_proto_msgTypes[8]
+	mi := &file_mesos_v1_offer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -869,7 +868,7 @@ func (x *Offer_Operation_Unreserve) String() string {
 func (*Offer_Operation_Unreserve) ProtoMessage() {}
 
 func (x *Offer_Operation_Unreserve) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_offer_proto_msgTypes[8]
+	mi := &file_mesos_v1_offer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -882,7 +881,7 @@ func (x *Offer_Operation_Unreserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer_Operation_Unreserve.ProtoReflect.Descriptor instead.
 func (*Offer_Operation_Unreserve) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 3}
+	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 2}
 }
 
 func (x *Offer_Operation_Unreserve) GetResources() []*Resource {
@@ -892,16 +891,18 @@ func (x *Offer_Operation_Unreserve) GetResources() []*Resource {
 	return nil
 }
 
+// Create makes persistent volumes of reserved disk.
 type Offer_Operation_Create struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Volumes       []*Resource            `protobuf:"bytes,1,rep,name=volumes" json:"volumes,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As they are to be.
+	Volumes       []*Resource `protobuf:"bytes,1,rep,name=volumes" json:"volumes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Offer_Operation_Create) Reset() {
 	*x = Offer_Operation_Create{}
-	mi := &file_mesos_v1_offer_proto_msgTypes[9]
+	mi := &file_mesos_v1_offer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +914,7 @@ func (x *Offer_Operation_Create) String() string {
 func (*Offer_Operation_Create) ProtoMessage() {}
 
 func (x *Offer_Operation_Create) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_offer_proto_msgTypes[9]
+	mi := &file_mesos_v1_offer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +927,7 @@ func (x *Offer_Operation_Create) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer_Operation_Create.ProtoReflect.Descriptor instead.
 func (*Offer_Operation_Create) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 4}
+	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 3}
 }
 
 func (x *Offer_Operation_Create) GetVolumes() []*Resource {
@@ -936,6 +937,7 @@ func (x *Offer_Operation_Create) GetVolumes() []*Resource {
 	return nil
 }
 
+// Destroy deletes persistent volumes and what is on them.
 type Offer_Operation_Destroy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Volumes       []*Resource            `protobuf:"bytes,1,rep,name=volumes" json:"volumes,omitempty"`
@@ -945,7 +947,7 @@ type Offer_Operation_Destroy struct {
 
 func (x *Offer_Operation_Destroy) Reset() {
 	*x = Offer_Operation_Destroy{}
-	mi := &file_mesos_v1_offer_proto_msgTypes[10]
+	mi := &file_mesos_v1_offer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +959,7 @@ func (x *Offer_Operation_Destroy) String() string {
 func (*Offer_Operation_Destroy) ProtoMessage() {}
 
 func (x *Offer_Operation_Destroy) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_offer_proto_msgTypes[10]
+	mi := &file_mesos_v1_offer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +972,7 @@ func (x *Offer_Operation_Destroy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer_Operation_Destroy.ProtoReflect.Descriptor instead.
 func (*Offer_Operation_Destroy) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 5}
+	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 4}
 }
 
 func (x *Offer_Operation_Destroy) GetVolumes() []*Resource {
@@ -980,10 +982,66 @@ func (x *Offer_Operation_Destroy) GetVolumes() []*Resource {
 	return nil
 }
 
+// LaunchGroup starts a pod.
+type Offer_Operation_LaunchGroup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of type DEFAULT or CUSTOM; it may run already.
+	Executor      *ExecutorInfo  `protobuf:"bytes,1,req,name=executor" json:"executor,omitempty"`
+	TaskGroup     *TaskGroupInfo `protobuf:"bytes,2,req,name=task_group,json=taskGroup" json:"task_group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Offer_Operation_LaunchGroup) Reset() {
+	*x = Offer_Operation_LaunchGroup{}
+	mi := &file_mesos_v1_offer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Offer_Operation_LaunchGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Offer_Operation_LaunchGroup) ProtoMessage() {}
+
+func (x *Offer_Operation_LaunchGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_offer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Offer_Operation_LaunchGroup.ProtoReflect.Descriptor instead.
+func (*Offer_Operation_LaunchGroup) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{0, 0, 5}
+}
+
+func (x *Offer_Operation_LaunchGroup) GetExecutor() *ExecutorInfo {
+	if x != nil {
+		return x.Executor
+	}
+	return nil
+}
+
+func (x *Offer_Operation_LaunchGroup) GetTaskGroup() *TaskGroupInfo {
+	if x != nil {
+		return x.TaskGroup
+	}
+	return nil
+}
+
+// GrowVolume adds disk to a persistent volume that no task uses.
 type Offer_Operation_GrowVolume struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Volume        *Resource              `protobuf:"bytes,1,req,name=volume" json:"volume,omitempty"`
-	Addition      *Resource              `protobuf:"bytes,2,req,name=addition" json:"addition,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Volume *Resource              `protobuf:"bytes,1,req,name=volume" json:"volume,omitempty"`
+	// Disk of the same source and reservations.
+	Addition      *Resource `protobuf:"bytes,2,req,name=addition" json:"addition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1032,10 +1090,12 @@ func (x *Offer_Operation_GrowVolume) GetAddition() *Resource {
 	return nil
 }
 
+// ShrinkVolume gives back disk of a persistent volume that no task uses.
 type Offer_Operation_ShrinkVolume struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Volume        *Resource              `protobuf:"bytes,1,req,name=volume" json:"volume,omitempty"`
-	Subtract      *Value_Scalar          `protobuf:"bytes,2,req,name=subtract" json:"subtract,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Volume *Resource              `protobuf:"bytes,1,req,name=volume" json:"volume,omitempty"`
+	// MiB; less than the volume has.
+	Subtract      *Value_Scalar `protobuf:"bytes,2,req,name=subtract" json:"subtract,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1084,11 +1144,15 @@ func (x *Offer_Operation_ShrinkVolume) GetSubtract() *Value_Scalar {
 	return nil
 }
 
+// CreateDisk makes a disk at the storage system out of RAW space, or finds
+// the volume that RAW space with an id stands for.
 type Offer_Operation_CreateDisk struct {
-	state         protoimpl.MessageState         `protogen:"open.v1"`
-	Source        *Resource                      `protobuf:"bytes,1,req,name=source" json:"source,omitempty"`
-	TargetType    *Resource_DiskInfo_Source_Type `protobuf:"varint,2,req,name=target_type,json=targetType,enum=mesos.v1.Resource_DiskInfo_Source_Type" json:"target_type,omitempty"`
-	TargetProfile *string                        `protobuf:"bytes,3,opt,name=target_profile,json=targetProfile" json:"target_profile,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Source *Resource              `protobuf:"bytes,1,req,name=source" json:"source,omitempty"`
+	// MOUNT or BLOCK.
+	TargetType *Resource_DiskInfo_Source_Type `protobuf:"varint,2,req,name=target_type,json=targetType,enum=mesos.v1.Resource_DiskInfo_Source_Type" json:"target_type,omitempty"`
+	// The storage class, for RAW space that has none.
+	TargetProfile *string `protobuf:"bytes,3,opt,name=target_profile,json=targetProfile" json:"target_profile,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1144,9 +1208,11 @@ func (x *Offer_Operation_CreateDisk) GetTargetProfile() string {
 	return ""
 }
 
+// DestroyDisk deletes a disk at the storage system, which leaves RAW space.
 type Offer_Operation_DestroyDisk struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Source        *Resource              `protobuf:"bytes,1,req,name=source" json:"source,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A MOUNT, BLOCK or RAW disk with an id.
+	Source        *Resource `protobuf:"bytes,1,req,name=source" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1225,11 +1291,7 @@ const file_mesos_v1_offer_proto_rawDesc = "" +
 	"\fdestroy_disk\x18\x10 \x01(\v2%.mesos.v1.Offer.Operation.DestroyDiskR\vdestroyDisk\x1a;\n" +
 	"\x06Launch\x121\n" +
 	"\n" +
-	"task_infos\x18\x01 \x03(\v2\x12.mesos.v1.TaskInfoR\ttaskInfos\x1ay\n" +
-	"\vLaunchGroup\x122\n" +
-	"\bexecutor\x18\x01 \x02(\v2\x16.mesos.v1.ExecutorInfoR\bexecutor\x126\n" +
-	"\n" +
-	"task_group\x18\x02 \x02(\v2\x17.mesos.v1.TaskGroupInfoR\ttaskGroup\x1ag\n" +
+	"task_infos\x18\x01 \x03(\v2\x12.mesos.v1.TaskInfoR\ttaskInfos\x1ag\n" +
 	"\aReserve\x120\n" +
 	"\tresources\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\tresources\x12*\n" +
 	"\x06source\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x06source\x1a=\n" +
@@ -1238,7 +1300,11 @@ const file_mesos_v1_offer_proto_rawDesc = "" +
 	"\x06Create\x12,\n" +
 	"\avolumes\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\avolumes\x1a7\n" +
 	"\aDestroy\x12,\n" +
-	"\avolumes\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\avolumes\x1ah\n" +
+	"\avolumes\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\avolumes\x1ay\n" +
+	"\vLaunchGroup\x122\n" +
+	"\bexecutor\x18\x01 \x02(\v2\x16.mesos.v1.ExecutorInfoR\bexecutor\x126\n" +
+	"\n" +
+	"task_group\x18\x02 \x02(\v2\x17.mesos.v1.TaskGroupInfoR\ttaskGroup\x1ah\n" +
 	"\n" +
 	"GrowVolume\x12*\n" +
 	"\x06volume\x18\x01 \x02(\v2\x12.mesos.v1.ResourceR\x06volume\x12.\n" +
@@ -1257,13 +1323,13 @@ const file_mesos_v1_offer_proto_rawDesc = "" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\n" +
 	"\n" +
-	"\x06LAUNCH\x10\x01\x12\x10\n" +
-	"\fLAUNCH_GROUP\x10\x06\x12\v\n" +
+	"\x06LAUNCH\x10\x01\x12\v\n" +
 	"\aRESERVE\x10\x02\x12\r\n" +
 	"\tUNRESERVE\x10\x03\x12\n" +
 	"\n" +
 	"\x06CREATE\x10\x04\x12\v\n" +
-	"\aDESTROY\x10\x05\x12\x0f\n" +
+	"\aDESTROY\x10\x05\x12\x10\n" +
+	"\fLAUNCH_GROUP\x10\x06\x12\x0f\n" +
 	"\vGROW_VOLUME\x10\v\x12\x11\n" +
 	"\rSHRINK_VOLUME\x10\f\x12\x0f\n" +
 	"\vCREATE_DISK\x10\r\x12\x10\n" +
@@ -1325,11 +1391,11 @@ var file_mesos_v1_offer_proto_goTypes = []any{
 	(*OperationStatus)(nil),              // 5: mesos.v1.OperationStatus
 	(*Offer_Operation)(nil),              // 6: mesos.v1.Offer.Operation
 	(*Offer_Operation_Launch)(nil),       // 7: mesos.v1.Offer.Operation.Launch
-	(*Offer_Operation_LaunchGroup)(nil),  // 8: mesos.v1.Offer.Operation.LaunchGroup
-	(*Offer_Operation_Reserve)(nil),      // 9: mesos.v1.Offer.Operation.Reserve
-	(*Offer_Operation_Unreserve)(nil),    // 10: mesos.v1.Offer.Operation.Unreserve
-	(*Offer_Operation_Create)(nil),       // 11: mesos.v1.Offer.Operation.Create
-	(*Offer_Operation_Destroy)(nil),      // 12: mesos.v1.Offer.Operation.Destroy
+	(*Offer_Operation_Reserve)(nil),      // 8: mesos.v1.Offer.Operation.Reserve
+	(*Offer_Operation_Unreserve)(nil),    // 9: mesos.v1.Offer.Operation.Unreserve
+	(*Offer_Operation_Create)(nil),       // 10: mesos.v1.Offer.Operation.Create
+	(*Offer_Operation_Destroy)(nil),      // 11: mesos.v1.Offer.Operation.Destroy
+	(*Offer_Operation_LaunchGroup)(nil),  // 12: mesos.v1.Offer.Operation.LaunchGroup
 	(*Offer_Operation_GrowVolume)(nil),   // 13: mesos.v1.Offer.Operation.GrowVolume
 	(*Offer_Operation_ShrinkVolume)(nil), // 14: mesos.v1.Offer.Operation.ShrinkVolume
 	(*Offer_Operation_CreateDisk)(nil),   // 15: mesos.v1.Offer.Operation.CreateDisk
@@ -1384,24 +1450,24 @@ var file_mesos_v1_offer_proto_depIdxs = []int32{
 	29, // 27: mesos.v1.OperationStatus.resource_provider_id:type_name -> mesos.v1.ResourceProviderID
 	1,  // 28: mesos.v1.Offer.Operation.type:type_name -> mesos.v1.Offer.Operation.Type
 	7,  // 29: mesos.v1.Offer.Operation.launch:type_name -> mesos.v1.Offer.Operation.Launch
-	9,  // 30: mesos.v1.Offer.Operation.reserve:type_name -> mesos.v1.Offer.Operation.Reserve
-	10, // 31: mesos.v1.Offer.Operation.unreserve:type_name -> mesos.v1.Offer.Operation.Unreserve
-	11, // 32: mesos.v1.Offer.Operation.create:type_name -> mesos.v1.Offer.Operation.Create
-	12, // 33: mesos.v1.Offer.Operation.destroy:type_name -> mesos.v1.Offer.Operation.Destroy
-	8,  // 34: mesos.v1.Offer.Operation.launch_group:type_name -> mesos.v1.Offer.Operation.LaunchGroup
+	8,  // 30: mesos.v1.Offer.Operation.reserve:type_name -> mesos.v1.Offer.Operation.Reserve
+	9,  // 31: mesos.v1.Offer.Operation.unreserve:type_name -> mesos.v1.Offer.Operation.Unreserve
+	10, // 32: mesos.v1.Offer.Operation.create:type_name -> mesos.v1.Offer.Operation.Create
+	11, // 33: mesos.v1.Offer.Operation.destroy:type_name -> mesos.v1.Offer.Operation.Destroy
+	12, // 34: mesos.v1.Offer.Operation.launch_group:type_name -> mesos.v1.Offer.Operation.LaunchGroup
 	28, // 35: mesos.v1.Offer.Operation.id:type_name -> mesos.v1.OperationID
 	13, // 36: mesos.v1.Offer.Operation.grow_volume:type_name -> mesos.v1.Offer.Operation.GrowVolume
 	14, // 37: mesos.v1.Offer.Operation.shrink_volume:type_name -> mesos.v1.Offer.Operation.ShrinkVolume
 	15, // 38: mesos.v1.Offer.Operation.create_disk:type_name -> mesos.v1.Offer.Operation.CreateDisk
 	16, // 39: mesos.v1.Offer.Operation.destroy_disk:type_name -> mesos.v1.Offer.Operation.DestroyDisk
 	30, // 40: mesos.v1.Offer.Operation.Launch.task_infos:type_name -> mesos.v1.TaskInfo
-	31, // 41: mesos.v1.Offer.Operation.LaunchGroup.executor:type_name -> mesos.v1.ExecutorInfo
-	32, // 42: mesos.v1.Offer.Operation.LaunchGroup.task_group:type_name -> mesos.v1.TaskGroupInfo
-	20, // 43: mesos.v1.Offer.Operation.Reserve.resources:type_name -> mesos.v1.Resource
-	20, // 44: mesos.v1.Offer.Operation.Reserve.source:type_name -> mesos.v1.Resource
-	20, // 45: mesos.v1.Offer.Operation.Unreserve.resources:type_name -> mesos.v1.Resource
-	20, // 46: mesos.v1.Offer.Operation.Create.volumes:type_name -> mesos.v1.Resource
-	20, // 47: mesos.v1.Offer.Operation.Destroy.volumes:type_name -> mesos.v1.Resource
+	20, // 41: mesos.v1.Offer.Operation.Reserve.resources:type_name -> mesos.v1.Resource
+	20, // 42: mesos.v1.Offer.Operation.Reserve.source:type_name -> mesos.v1.Resource
+	20, // 43: mesos.v1.Offer.Operation.Unreserve.resources:type_name -> mesos.v1.Resource
+	20, // 44: mesos.v1.Offer.Operation.Create.volumes:type_name -> mesos.v1.Resource
+	20, // 45: mesos.v1.Offer.Operation.Destroy.volumes:type_name -> mesos.v1.Resource
+	31, // 46: mesos.v1.Offer.Operation.LaunchGroup.executor:type_name -> mesos.v1.ExecutorInfo
+	32, // 47: mesos.v1.Offer.Operation.LaunchGroup.task_group:type_name -> mesos.v1.TaskGroupInfo
 	20, // 48: mesos.v1.Offer.Operation.GrowVolume.volume:type_name -> mesos.v1.Resource
 	20, // 49: mesos.v1.Offer.Operation.GrowVolume.addition:type_name -> mesos.v1.Resource
 	20, // 50: mesos.v1.Offer.Operation.ShrinkVolume.volume:type_name -> mesos.v1.Resource

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/resource.proto
 
+// Resources, requests for them, refusals of them.
+
 package v1
 
 import (
@@ -21,73 +23,19 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-type Resource_ReservationInfo_Type int32
-
-const (
-	Resource_ReservationInfo_UNKNOWN Resource_ReservationInfo_Type = 0
-	Resource_ReservationInfo_STATIC  Resource_ReservationInfo_Type = 1
-	Resource_ReservationInfo_DYNAMIC Resource_ReservationInfo_Type = 2
-)
-
-// Enum value maps for Resource_ReservationInfo_Type.
-var (
-	Resource_ReservationInfo_Type_name = map[int32]string{
-		0: "UNKNOWN",
-		1: "STATIC",
-		2: "DYNAMIC",
-	}
-	Resource_ReservationInfo_Type_value = map[string]int32{
-		"UNKNOWN": 0,
-		"STATIC":  1,
-		"DYNAMIC": 2,
-	}
-)
-
-func (x Resource_ReservationInfo_Type) Enum() *Resource_ReservationInfo_Type {
-	p := new(Resource_ReservationInfo_Type)
-	*p = x
-	return p
-}
-
-func (x Resource_ReservationInfo_Type) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Resource_ReservationInfo_Type) Descriptor() protoreflect.EnumDescriptor {
-	return file_mesos_v1_resource_proto_enumTypes[0].Descriptor()
-}
-
-func (Resource_ReservationInfo_Type) Type() protoreflect.EnumType {
-	return &file_mesos_v1_resource_proto_enumTypes[0]
-}
-
-func (x Resource_ReservationInfo_Type) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Do not use.
-func (x *Resource_ReservationInfo_Type) UnmarshalJSON(b []byte) error {
-	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
-	if err != nil {
-		return err
-	}
-	*x = Resource_ReservationInfo_Type(num)
-	return nil
-}
-
-// Deprecated: Use Resource_ReservationInfo_Type.Descriptor instead.
-func (Resource_ReservationInfo_Type) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 1, 0}
-}
-
+// Type of storage.
 type Resource_DiskInfo_Source_Type int32
 
 const (
 	Resource_DiskInfo_Source_UNKNOWN Resource_DiskInfo_Source_Type = 0
-	Resource_DiskInfo_Source_PATH    Resource_DiskInfo_Source_Type = 1
-	Resource_DiskInfo_Source_MOUNT   Resource_DiskInfo_Source_Type = 2
-	Resource_DiskInfo_Source_BLOCK   Resource_DiskInfo_Source_Type = 3
-	Resource_DiskInfo_Source_RAW     Resource_DiskInfo_Source_Type = 4
+	// A directory; its space can be shared out.
+	Resource_DiskInfo_Source_PATH Resource_DiskInfo_Source_Type = 1
+	// A filesystem of its own; only whole.
+	Resource_DiskInfo_Source_MOUNT Resource_DiskInfo_Source_Type = 2
+	// A device; only whole.
+	Resource_DiskInfo_Source_BLOCK Resource_DiskInfo_Source_Type = 3
+	// Space at a storage system that no volume was made of yet.
+	Resource_DiskInfo_Source_RAW Resource_DiskInfo_Source_Type = 4
 )
 
 // Enum value maps for Resource_DiskInfo_Source_Type.
@@ -119,11 +67,11 @@ func (x Resource_DiskInfo_Source_Type) String() string {
 }
 
 func (Resource_DiskInfo_Source_Type) Descriptor() protoreflect.EnumDescriptor {
-	return file_mesos_v1_resource_proto_enumTypes[1].Descriptor()
+	return file_mesos_v1_resource_proto_enumTypes[0].Descriptor()
 }
 
 func (Resource_DiskInfo_Source_Type) Type() protoreflect.EnumType {
-	return &file_mesos_v1_resource_proto_enumTypes[1]
+	return &file_mesos_v1_resource_proto_enumTypes[0]
 }
 
 func (x Resource_DiskInfo_Source_Type) Number() protoreflect.EnumNumber {
@@ -142,9 +90,78 @@ func (x *Resource_DiskInfo_Source_Type) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use Resource_DiskInfo_Source_Type.Descriptor instead.
 func (Resource_DiskInfo_Source_Type) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 2, 1, 0}
+	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 0, 1, 0}
 }
 
+// Type says who made a reservation.
+type Resource_ReservationInfo_Type int32
+
+const (
+	Resource_ReservationInfo_UNKNOWN Resource_ReservationInfo_Type = 0
+	// The agent's configuration. It can't be unreserved.
+	Resource_ReservationInfo_STATIC Resource_ReservationInfo_Type = 1
+	// RESERVE, by a framework or an operator.
+	Resource_ReservationInfo_DYNAMIC Resource_ReservationInfo_Type = 2
+)
+
+// Enum value maps for Resource_ReservationInfo_Type.
+var (
+	Resource_ReservationInfo_Type_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "STATIC",
+		2: "DYNAMIC",
+	}
+	Resource_ReservationInfo_Type_value = map[string]int32{
+		"UNKNOWN": 0,
+		"STATIC":  1,
+		"DYNAMIC": 2,
+	}
+)
+
+func (x Resource_ReservationInfo_Type) Enum() *Resource_ReservationInfo_Type {
+	p := new(Resource_ReservationInfo_Type)
+	*p = x
+	return p
+}
+
+func (x Resource_ReservationInfo_Type) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Resource_ReservationInfo_Type) Descriptor() protoreflect.EnumDescriptor {
+	return file_mesos_v1_resource_proto_enumTypes[1].Descriptor()
+}
+
+func (Resource_ReservationInfo_Type) Type() protoreflect.EnumType {
+	return &file_mesos_v1_resource_proto_enumTypes[1]
+}
+
+func (x Resource_ReservationInfo_Type) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Do not use.
+func (x *Resource_ReservationInfo_Type) UnmarshalJSON(b []byte) error {
+	num, err := protoimpl.X.UnmarshalJSONEnum(x.Descriptor(), b)
+	if err != nil {
+		return err
+	}
+	*x = Resource_ReservationInfo_Type(num)
+	return nil
+}
+
+// Deprecated: Use Resource_ReservationInfo_Type.Descriptor instead.
+func (Resource_ReservationInfo_Type) EnumDescriptor() ([]byte, []int) {
+	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 1, 0}
+}
+
+// Resource is an amount of something that an agent has, with what is settled
+// about it: for whom it is reserved, to whom it is allocated, whether it can be
+// taken back. Amounts of equal settlement add up.
+//
+// The names that mezzo knows are cpus (scalar, CPUs), gpus (scalar, whole), mem
+// and disk (scalar, MiB) and ports (ranges); any other name is counted and
+// otherwise left alone.
 type Resource struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -152,17 +169,26 @@ type Resource struct {
 	Scalar *Value_Scalar          `protobuf:"bytes,3,opt,name=scalar" json:"scalar,omitempty"`
 	Ranges *Value_Ranges          `protobuf:"bytes,4,opt,name=ranges" json:"ranges,omitempty"`
 	Set    *Value_Set             `protobuf:"bytes,5,opt,name=set" json:"set,omitempty"`
+	// Pre-refinement format: the role it is reserved for, "*" for none.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/resource.proto.
-	Role           *string                     `protobuf:"bytes,6,opt,name=role,def=*" json:"role,omitempty"`
-	Disk           *Resource_DiskInfo          `protobuf:"bytes,7,opt,name=disk" json:"disk,omitempty"`
-	Reservation    *Resource_ReservationInfo   `protobuf:"bytes,8,opt,name=reservation" json:"reservation,omitempty"`
-	Revocable      *Resource_RevocableInfo     `protobuf:"bytes,9,opt,name=revocable" json:"revocable,omitempty"`
-	Shared         *Resource_SharedInfo        `protobuf:"bytes,10,opt,name=shared" json:"shared,omitempty"`
-	AllocationInfo *Resource_AllocationInfo    `protobuf:"bytes,11,opt,name=allocation_info,json=allocationInfo" json:"allocation_info,omitempty"`
-	ProviderId     *ResourceProviderID         `protobuf:"bytes,12,opt,name=provider_id,json=providerId" json:"provider_id,omitempty"`
-	Reservations   []*Resource_ReservationInfo `protobuf:"bytes,13,rep,name=reservations" json:"reservations,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	Role *string            `protobuf:"bytes,6,opt,name=role,def=*" json:"role,omitempty"`
+	Disk *Resource_DiskInfo `protobuf:"bytes,7,opt,name=disk" json:"disk,omitempty"`
+	// Pre-refinement format: set if the reservation is dynamic.
+	Reservation *Resource_ReservationInfo `protobuf:"bytes,8,opt,name=reservation" json:"reservation,omitempty"`
+	Revocable   *Resource_RevocableInfo   `protobuf:"bytes,9,opt,name=revocable" json:"revocable,omitempty"`
+	Shared      *Resource_SharedInfo      `protobuf:"bytes,10,opt,name=shared" json:"shared,omitempty"`
+	// Set by the master in offers, and in what is made of them, for frameworks
+	// with MULTI_ROLE.
+	AllocationInfo *Resource_AllocationInfo `protobuf:"bytes,11,opt,name=allocation_info,json=allocationInfo" json:"allocation_info,omitempty"`
+	// Unset for what the agent itself provides.
+	ProviderId *ResourceProviderID `protobuf:"bytes,12,opt,name=provider_id,json=providerId" json:"provider_id,omitempty"`
+	// From the first to the latest: each role is a child of the one before it.
+	// Empty means unreserved. Frameworks without RESERVATION_REFINEMENT see and
+	// send role and reservation instead.
+	Reservations  []*Resource_ReservationInfo `protobuf:"bytes,13,rep,name=reservations" json:"reservations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 // Default values for Resource fields.
@@ -292,10 +318,12 @@ func (x *Resource) GetReservations() []*Resource_ReservationInfo {
 	return nil
 }
 
+// Request says what a framework could use.
 type Request struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *AgentID               `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Resources     []*Resource            `protobuf:"bytes,2,rep,name=resources" json:"resources,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset means on any agent.
+	AgentId       *AgentID    `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	Resources     []*Resource `protobuf:"bytes,2,rep,name=resources" json:"resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,9 +372,14 @@ func (x *Request) GetResources() []*Resource {
 	return nil
 }
 
+// Filters says what to do with what is left over of accepted or declined
+// offers.
 type Filters struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RefuseSeconds *float64               `protobuf:"fixed64,1,opt,name=refuse_seconds,json=refuseSeconds,def=5" json:"refuse_seconds,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For so long, what fits into the refused resources of this agent is not
+	// offered to the framework under the same role. 0 is not at all; above a year
+	// counts as a year, below 0 or NaN as the default.
+	RefuseSeconds *float64 `protobuf:"fixed64,1,opt,name=refuse_seconds,json=refuseSeconds,def=5" json:"refuse_seconds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -393,27 +426,33 @@ func (x *Filters) GetRefuseSeconds() float64 {
 	return Default_Filters_RefuseSeconds
 }
 
-type Resource_AllocationInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Role          *string                `protobuf:"bytes,1,opt,name=role" json:"role,omitempty"`
+// DiskInfo is where disk comes from and whether it outlives its task. Set on
+// disk resources only.
+type Resource_DiskInfo struct {
+	state       protoimpl.MessageState         `protogen:"open.v1"`
+	Persistence *Resource_DiskInfo_Persistence `protobuf:"bytes,1,opt,name=persistence" json:"persistence,omitempty"`
+	// Where the container sees the persistent volume; its host_path and image
+	// are unset.
+	Volume        *Volume                   `protobuf:"bytes,2,opt,name=volume" json:"volume,omitempty"`
+	Source        *Resource_DiskInfo_Source `protobuf:"bytes,3,opt,name=source" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Resource_AllocationInfo) Reset() {
-	*x = Resource_AllocationInfo{}
+func (x *Resource_DiskInfo) Reset() {
+	*x = Resource_DiskInfo{}
 	mi := &file_mesos_v1_resource_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Resource_AllocationInfo) String() string {
+func (x *Resource_DiskInfo) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Resource_AllocationInfo) ProtoMessage() {}
+func (*Resource_DiskInfo) ProtoMessage() {}
 
-func (x *Resource_AllocationInfo) ProtoReflect() protoreflect.Message {
+func (x *Resource_DiskInfo) ProtoReflect() protoreflect.Message {
 	mi := &file_mesos_v1_resource_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -425,23 +464,42 @@ func (x *Resource_AllocationInfo) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Resource_AllocationInfo.ProtoReflect.Descriptor instead.
-func (*Resource_AllocationInfo) Descriptor() ([]byte, []int) {
+// Deprecated: Use Resource_DiskInfo.ProtoReflect.Descriptor instead.
+func (*Resource_DiskInfo) Descriptor() ([]byte, []int) {
 	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 0}
 }
 
-func (x *Resource_AllocationInfo) GetRole() string {
-	if x != nil && x.Role != nil {
-		return *x.Role
+func (x *Resource_DiskInfo) GetPersistence() *Resource_DiskInfo_Persistence {
+	if x != nil {
+		return x.Persistence
 	}
-	return ""
+	return nil
 }
 
+func (x *Resource_DiskInfo) GetVolume() *Volume {
+	if x != nil {
+		return x.Volume
+	}
+	return nil
+}
+
+func (x *Resource_DiskInfo) GetSource() *Resource_DiskInfo_Source {
+	if x != nil {
+		return x.Source
+	}
+	return nil
+}
+
+// ReservationInfo is one step in the reservations of a resource.
 type Resource_ReservationInfo struct {
-	state         protoimpl.MessageState         `protogen:"open.v1"`
-	Principal     *string                        `protobuf:"bytes,1,opt,name=principal" json:"principal,omitempty"`
-	Labels        *Labels                        `protobuf:"bytes,2,opt,name=labels" json:"labels,omitempty"`
-	Role          *string                        `protobuf:"bytes,3,opt,name=role" json:"role,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who made it, if authenticated.
+	Principal *string `protobuf:"bytes,1,opt,name=principal" json:"principal,omitempty"`
+	Labels    *Labels `protobuf:"bytes,2,opt,name=labels" json:"labels,omitempty"`
+	// For whom. Unset in the pre-refinement format only, which has it in
+	// Resource.role.
+	Role *string `protobuf:"bytes,3,opt,name=role" json:"role,omitempty"`
+	// Unset in the pre-refinement format only.
 	Type          *Resource_ReservationInfo_Type `protobuf:"varint,4,opt,name=type,enum=mesos.v1.Resource_ReservationInfo_Type" json:"type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -505,66 +563,8 @@ func (x *Resource_ReservationInfo) GetType() Resource_ReservationInfo_Type {
 	return Resource_ReservationInfo_UNKNOWN
 }
 
-type Resource_DiskInfo struct {
-	state         protoimpl.MessageState         `protogen:"open.v1"`
-	Persistence   *Resource_DiskInfo_Persistence `protobuf:"bytes,1,opt,name=persistence" json:"persistence,omitempty"`
-	Volume        *Volume                        `protobuf:"bytes,2,opt,name=volume" json:"volume,omitempty"`
-	Source        *Resource_DiskInfo_Source      `protobuf:"bytes,3,opt,name=source" json:"source,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Resource_DiskInfo) Reset() {
-	*x = Resource_DiskInfo{}
-	mi := &file_mesos_v1_resource_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Resource_DiskInfo) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Resource_DiskInfo) ProtoMessage() {}
-
-func (x *Resource_DiskInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_resource_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Resource_DiskInfo.ProtoReflect.Descriptor instead.
-func (*Resource_DiskInfo) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 2}
-}
-
-func (x *Resource_DiskInfo) GetPersistence() *Resource_DiskInfo_Persistence {
-	if x != nil {
-		return x.Persistence
-	}
-	return nil
-}
-
-func (x *Resource_DiskInfo) GetVolume() *Volume {
-	if x != nil {
-		return x.Volume
-	}
-	return nil
-}
-
-func (x *Resource_DiskInfo) GetSource() *Resource_DiskInfo_Source {
-	if x != nil {
-		return x.Source
-	}
-	return nil
-}
-
+// RevocableInfo marks what may be taken back at any time, with the task that
+// uses it. Only frameworks with REVOCABLE_RESOURCES are offered it.
 type Resource_RevocableInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -573,7 +573,7 @@ type Resource_RevocableInfo struct {
 
 func (x *Resource_RevocableInfo) Reset() {
 	*x = Resource_RevocableInfo{}
-	mi := &file_mesos_v1_resource_proto_msgTypes[6]
+	mi := &file_mesos_v1_resource_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +585,7 @@ func (x *Resource_RevocableInfo) String() string {
 func (*Resource_RevocableInfo) ProtoMessage() {}
 
 func (x *Resource_RevocableInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_resource_proto_msgTypes[6]
+	mi := &file_mesos_v1_resource_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,9 +598,10 @@ func (x *Resource_RevocableInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource_RevocableInfo.ProtoReflect.Descriptor instead.
 func (*Resource_RevocableInfo) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 3}
+	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 2}
 }
 
+// SharedInfo marks a persistent volume that several tasks may use at once.
 type Resource_SharedInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -609,7 +610,7 @@ type Resource_SharedInfo struct {
 
 func (x *Resource_SharedInfo) Reset() {
 	*x = Resource_SharedInfo{}
-	mi := &file_mesos_v1_resource_proto_msgTypes[7]
+	mi := &file_mesos_v1_resource_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -621,7 +622,7 @@ func (x *Resource_SharedInfo) String() string {
 func (*Resource_SharedInfo) ProtoMessage() {}
 
 func (x *Resource_SharedInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_resource_proto_msgTypes[7]
+	mi := &file_mesos_v1_resource_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -634,13 +635,61 @@ func (x *Resource_SharedInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource_SharedInfo.ProtoReflect.Descriptor instead.
 func (*Resource_SharedInfo) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 3}
+}
+
+// AllocationInfo says to which role's share an allocated resource counts.
+type Resource_AllocationInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Role          *string                `protobuf:"bytes,1,opt,name=role" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resource_AllocationInfo) Reset() {
+	*x = Resource_AllocationInfo{}
+	mi := &file_mesos_v1_resource_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resource_AllocationInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resource_AllocationInfo) ProtoMessage() {}
+
+func (x *Resource_AllocationInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_resource_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resource_AllocationInfo.ProtoReflect.Descriptor instead.
+func (*Resource_AllocationInfo) Descriptor() ([]byte, []int) {
 	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 4}
 }
 
+func (x *Resource_AllocationInfo) GetRole() string {
+	if x != nil && x.Role != nil {
+		return *x.Role
+	}
+	return ""
+}
+
+// Persistence makes disk a persistent volume: it stays when its task ends.
 type Resource_DiskInfo_Persistence struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            *string                `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
-	Principal     *string                `protobuf:"bytes,2,opt,name=principal" json:"principal,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unique for role and agent; CREATE chooses it.
+	Id *string `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	// Who created it, if authenticated.
+	Principal     *string `protobuf:"bytes,2,opt,name=principal" json:"principal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -672,7 +721,7 @@ func (x *Resource_DiskInfo_Persistence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource_DiskInfo_Persistence.ProtoReflect.Descriptor instead.
 func (*Resource_DiskInfo_Persistence) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 2, 0}
+	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 0, 0}
 }
 
 func (x *Resource_DiskInfo_Persistence) GetId() string {
@@ -689,15 +738,22 @@ func (x *Resource_DiskInfo_Persistence) GetPrincipal() string {
 	return ""
 }
 
+// Source is the storage behind the disk. Unset means the agent's root disk,
+// its work directory.
 type Resource_DiskInfo_Source struct {
-	state         protoimpl.MessageState          `protogen:"open.v1"`
-	Type          *Resource_DiskInfo_Source_Type  `protobuf:"varint,1,req,name=type,enum=mesos.v1.Resource_DiskInfo_Source_Type" json:"type,omitempty"`
-	Path          *Resource_DiskInfo_Source_Path  `protobuf:"bytes,2,opt,name=path" json:"path,omitempty"`
-	Mount         *Resource_DiskInfo_Source_Mount `protobuf:"bytes,3,opt,name=mount" json:"mount,omitempty"`
-	Id            *string                         `protobuf:"bytes,4,opt,name=id" json:"id,omitempty"`
-	Metadata      *Labels                         `protobuf:"bytes,5,opt,name=metadata" json:"metadata,omitempty"`
-	Profile       *string                         `protobuf:"bytes,6,opt,name=profile" json:"profile,omitempty"`
-	Vendor        *string                         `protobuf:"bytes,7,opt,name=vendor" json:"vendor,omitempty"`
+	state protoimpl.MessageState          `protogen:"open.v1"`
+	Type  *Resource_DiskInfo_Source_Type  `protobuf:"varint,1,req,name=type,enum=mesos.v1.Resource_DiskInfo_Source_Type" json:"type,omitempty"`
+	Path  *Resource_DiskInfo_Source_Path  `protobuf:"bytes,2,opt,name=path" json:"path,omitempty"`
+	Mount *Resource_DiskInfo_Source_Mount `protobuf:"bytes,3,opt,name=mount" json:"mount,omitempty"`
+	// The resource provider's handle; with vendor it says that two sources
+	// are the same.
+	Id *string `protobuf:"bytes,4,opt,name=id" json:"id,omitempty"`
+	// From the storage system.
+	Metadata *Labels `protobuf:"bytes,5,opt,name=metadata" json:"metadata,omitempty"`
+	// The storage class, as the resource provider names it.
+	Profile *string `protobuf:"bytes,6,opt,name=profile" json:"profile,omitempty"`
+	// The storage system, as "<plugin type>.<plugin name>".
+	Vendor        *string `protobuf:"bytes,7,opt,name=vendor" json:"vendor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -729,7 +785,7 @@ func (x *Resource_DiskInfo_Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource_DiskInfo_Source.ProtoReflect.Descriptor instead.
 func (*Resource_DiskInfo_Source) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 2, 1}
+	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 0, 1}
 }
 
 func (x *Resource_DiskInfo_Source) GetType() Resource_DiskInfo_Source_Type {
@@ -781,9 +837,11 @@ func (x *Resource_DiskInfo_Source) GetVendor() string {
 	return ""
 }
 
+// Path is a directory on the agent.
 type Resource_DiskInfo_Source_Path struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Root          *string                `protobuf:"bytes,1,opt,name=root" json:"root,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absolute, or relative to the work directory.
+	Root          *string `protobuf:"bytes,1,opt,name=root" json:"root,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -815,7 +873,7 @@ func (x *Resource_DiskInfo_Source_Path) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource_DiskInfo_Source_Path.ProtoReflect.Descriptor instead.
 func (*Resource_DiskInfo_Source_Path) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 2, 1, 0}
+	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 0, 1, 0}
 }
 
 func (x *Resource_DiskInfo_Source_Path) GetRoot() string {
@@ -825,9 +883,11 @@ func (x *Resource_DiskInfo_Source_Path) GetRoot() string {
 	return ""
 }
 
+// Mount is a mount point on the agent.
 type Resource_DiskInfo_Source_Mount struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Root          *string                `protobuf:"bytes,1,opt,name=root" json:"root,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absolute, or relative to the work directory.
+	Root          *string `protobuf:"bytes,1,opt,name=root" json:"root,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -859,7 +919,7 @@ func (x *Resource_DiskInfo_Source_Mount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resource_DiskInfo_Source_Mount.ProtoReflect.Descriptor instead.
 func (*Resource_DiskInfo_Source_Mount) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 2, 1, 1}
+	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{0, 0, 1, 1}
 }
 
 func (x *Resource_DiskInfo_Source_Mount) GetRoot() string {
@@ -889,19 +949,7 @@ const file_mesos_v1_resource_proto_rawDesc = "" +
 	"\x0fallocation_info\x18\v \x01(\v2!.mesos.v1.Resource.AllocationInfoR\x0eallocationInfo\x12=\n" +
 	"\vprovider_id\x18\f \x01(\v2\x1c.mesos.v1.ResourceProviderIDR\n" +
 	"providerId\x12F\n" +
-	"\freservations\x18\r \x03(\v2\".mesos.v1.Resource.ReservationInfoR\freservations\x1a$\n" +
-	"\x0eAllocationInfo\x12\x12\n" +
-	"\x04role\x18\x01 \x01(\tR\x04role\x1a\xd8\x01\n" +
-	"\x0fReservationInfo\x12\x1c\n" +
-	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12(\n" +
-	"\x06labels\x18\x02 \x01(\v2\x10.mesos.v1.LabelsR\x06labels\x12\x12\n" +
-	"\x04role\x18\x03 \x01(\tR\x04role\x12;\n" +
-	"\x04type\x18\x04 \x01(\x0e2'.mesos.v1.Resource.ReservationInfo.TypeR\x04type\",\n" +
-	"\x04Type\x12\v\n" +
-	"\aUNKNOWN\x10\x00\x12\n" +
-	"\n" +
-	"\x06STATIC\x10\x01\x12\v\n" +
-	"\aDYNAMIC\x10\x02\x1a\xa4\x05\n" +
+	"\freservations\x18\r \x03(\v2\".mesos.v1.Resource.ReservationInfoR\freservations\x1a\xa4\x05\n" +
 	"\bDiskInfo\x12I\n" +
 	"\vpersistence\x18\x01 \x01(\v2'.mesos.v1.Resource.DiskInfo.PersistenceR\vpersistence\x12(\n" +
 	"\x06volume\x18\x02 \x01(\v2\x10.mesos.v1.VolumeR\x06volume\x12:\n" +
@@ -926,10 +974,22 @@ const file_mesos_v1_resource_proto_rawDesc = "" +
 	"\x04PATH\x10\x01\x12\t\n" +
 	"\x05MOUNT\x10\x02\x12\t\n" +
 	"\x05BLOCK\x10\x03\x12\a\n" +
-	"\x03RAW\x10\x04\x1a\x0f\n" +
+	"\x03RAW\x10\x04\x1a\xd8\x01\n" +
+	"\x0fReservationInfo\x12\x1c\n" +
+	"\tprincipal\x18\x01 \x01(\tR\tprincipal\x12(\n" +
+	"\x06labels\x18\x02 \x01(\v2\x10.mesos.v1.LabelsR\x06labels\x12\x12\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x12;\n" +
+	"\x04type\x18\x04 \x01(\x0e2'.mesos.v1.Resource.ReservationInfo.TypeR\x04type\",\n" +
+	"\x04Type\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\n" +
+	"\n" +
+	"\x06STATIC\x10\x01\x12\v\n" +
+	"\aDYNAMIC\x10\x02\x1a\x0f\n" +
 	"\rRevocableInfo\x1a\f\n" +
 	"\n" +
-	"SharedInfo\"i\n" +
+	"SharedInfo\x1a$\n" +
+	"\x0eAllocationInfo\x12\x12\n" +
+	"\x04role\x18\x01 \x01(\tR\x04role\"i\n" +
 	"\aRequest\x12,\n" +
 	"\bagent_id\x18\x01 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x120\n" +
 	"\tresources\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\tresources\"3\n" +
@@ -951,16 +1011,16 @@ func file_mesos_v1_resource_proto_rawDescGZIP() []byte {
 var file_mesos_v1_resource_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_mesos_v1_resource_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_mesos_v1_resource_proto_goTypes = []any{
-	(Resource_ReservationInfo_Type)(0),     // 0: mesos.v1.Resource.ReservationInfo.Type
-	(Resource_DiskInfo_Source_Type)(0),     // 1: mesos.v1.Resource.DiskInfo.Source.Type
+	(Resource_DiskInfo_Source_Type)(0),     // 0: mesos.v1.Resource.DiskInfo.Source.Type
+	(Resource_ReservationInfo_Type)(0),     // 1: mesos.v1.Resource.ReservationInfo.Type
 	(*Resource)(nil),                       // 2: mesos.v1.Resource
 	(*Request)(nil),                        // 3: mesos.v1.Request
 	(*Filters)(nil),                        // 4: mesos.v1.Filters
-	(*Resource_AllocationInfo)(nil),        // 5: mesos.v1.Resource.AllocationInfo
+	(*Resource_DiskInfo)(nil),              // 5: mesos.v1.Resource.DiskInfo
 	(*Resource_ReservationInfo)(nil),       // 6: mesos.v1.Resource.ReservationInfo
-	(*Resource_DiskInfo)(nil),              // 7: mesos.v1.Resource.DiskInfo
-	(*Resource_RevocableInfo)(nil),         // 8: mesos.v1.Resource.RevocableInfo
-	(*Resource_SharedInfo)(nil),            // 9: mesos.v1.Resource.SharedInfo
+	(*Resource_RevocableInfo)(nil),         // 7: mesos.v1.Resource.RevocableInfo
+	(*Resource_SharedInfo)(nil),            // 8: mesos.v1.Resource.SharedInfo
+	(*Resource_AllocationInfo)(nil),        // 9: mesos.v1.Resource.AllocationInfo
 	(*Resource_DiskInfo_Persistence)(nil),  // 10: mesos.v1.Resource.DiskInfo.Persistence
 	(*Resource_DiskInfo_Source)(nil),       // 11: mesos.v1.Resource.DiskInfo.Source
 	(*Resource_DiskInfo_Source_Path)(nil),  // 12: mesos.v1.Resource.DiskInfo.Source.Path
@@ -971,32 +1031,32 @@ var file_mesos_v1_resource_proto_goTypes = []any{
 	(*Value_Set)(nil),                      // 17: mesos.v1.Value.Set
 	(*ResourceProviderID)(nil),             // 18: mesos.v1.ResourceProviderID
 	(*AgentID)(nil),                        // 19: mesos.v1.AgentID
-	(*Labels)(nil),                         // 20: mesos.v1.Labels
-	(*Volume)(nil),                         // 21: mesos.v1.Volume
+	(*Volume)(nil),                         // 20: mesos.v1.Volume
+	(*Labels)(nil),                         // 21: mesos.v1.Labels
 }
 var file_mesos_v1_resource_proto_depIdxs = []int32{
 	14, // 0: mesos.v1.Resource.type:type_name -> mesos.v1.Value.Type
 	15, // 1: mesos.v1.Resource.scalar:type_name -> mesos.v1.Value.Scalar
 	16, // 2: mesos.v1.Resource.ranges:type_name -> mesos.v1.Value.Ranges
 	17, // 3: mesos.v1.Resource.set:type_name -> mesos.v1.Value.Set
-	7,  // 4: mesos.v1.Resource.disk:type_name -> mesos.v1.Resource.DiskInfo
+	5,  // 4: mesos.v1.Resource.disk:type_name -> mesos.v1.Resource.DiskInfo
 	6,  // 5: mesos.v1.Resource.reservation:type_name -> mesos.v1.Resource.ReservationInfo
-	8,  // 6: mesos.v1.Resource.revocable:type_name -> mesos.v1.Resource.RevocableInfo
-	9,  // 7: mesos.v1.Resource.shared:type_name -> mesos.v1.Resource.SharedInfo
-	5,  // 8: mesos.v1.Resource.allocation_info:type_name -> mesos.v1.Resource.AllocationInfo
+	7,  // 6: mesos.v1.Resource.revocable:type_name -> mesos.v1.Resource.RevocableInfo
+	8,  // 7: mesos.v1.Resource.shared:type_name -> mesos.v1.Resource.SharedInfo
+	9,  // 8: mesos.v1.Resource.allocation_info:type_name -> mesos.v1.Resource.AllocationInfo
 	18, // 9: mesos.v1.Resource.provider_id:type_name -> mesos.v1.ResourceProviderID
 	6,  // 10: mesos.v1.Resource.reservations:type_name -> mesos.v1.Resource.ReservationInfo
 	19, // 11: mesos.v1.Request.agent_id:type_name -> mesos.v1.AgentID
 	2,  // 12: mesos.v1.Request.resources:type_name -> mesos.v1.Resource
-	20, // 13: mesos.v1.Resource.ReservationInfo.labels:type_name -> mesos.v1.Labels
-	0,  // 14: mesos.v1.Resource.ReservationInfo.type:type_name -> mesos.v1.Resource.ReservationInfo.Type
-	10, // 15: mesos.v1.Resource.DiskInfo.persistence:type_name -> mesos.v1.Resource.DiskInfo.Persistence
-	21, // 16: mesos.v1.Resource.DiskInfo.volume:type_name -> mesos.v1.Volume
-	11, // 17: mesos.v1.Resource.DiskInfo.source:type_name -> mesos.v1.Resource.DiskInfo.Source
-	1,  // 18: mesos.v1.Resource.DiskInfo.Source.type:type_name -> mesos.v1.Resource.DiskInfo.Source.Type
+	10, // 13: mesos.v1.Resource.DiskInfo.persistence:type_name -> mesos.v1.Resource.DiskInfo.Persistence
+	20, // 14: mesos.v1.Resource.DiskInfo.volume:type_name -> mesos.v1.Volume
+	11, // 15: mesos.v1.Resource.DiskInfo.source:type_name -> mesos.v1.Resource.DiskInfo.Source
+	21, // 16: mesos.v1.Resource.ReservationInfo.labels:type_name -> mesos.v1.Labels
+	1,  // 17: mesos.v1.Resource.ReservationInfo.type:type_name -> mesos.v1.Resource.ReservationInfo.Type
+	0,  // 18: mesos.v1.Resource.DiskInfo.Source.type:type_name -> mesos.v1.Resource.DiskInfo.Source.Type
 	12, // 19: mesos.v1.Resource.DiskInfo.Source.path:type_name -> mesos.v1.Resource.DiskInfo.Source.Path
 	13, // 20: mesos.v1.Resource.DiskInfo.Source.mount:type_name -> mesos.v1.Resource.DiskInfo.Source.Mount
-	20, // 21: mesos.v1.Resource.DiskInfo.Source.metadata:type_name -> mesos.v1.Labels
+	21, // 21: mesos.v1.Resource.DiskInfo.Source.metadata:type_name -> mesos.v1.Labels
 	22, // [22:22] is the sub-list for method output_type
 	22, // [22:22] is the sub-list for method input_type
 	22, // [22:22] is the sub-list for extension type_name

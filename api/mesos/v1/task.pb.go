@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/task.proto
 
+// Tasks, executors, and how they fare.
+
 package v1
 
 import (
@@ -21,23 +23,41 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// TaskState is where a task stands. Its first value is what an unset field
+// reads as.
 type TaskState int32
 
 const (
-	TaskState_TASK_STAGING          TaskState = 6
-	TaskState_TASK_STARTING         TaskState = 0
-	TaskState_TASK_RUNNING          TaskState = 1
-	TaskState_TASK_KILLING          TaskState = 8
-	TaskState_TASK_FINISHED         TaskState = 2
-	TaskState_TASK_FAILED           TaskState = 3
-	TaskState_TASK_KILLED           TaskState = 4
-	TaskState_TASK_ERROR            TaskState = 7
-	TaskState_TASK_LOST             TaskState = 5
-	TaskState_TASK_DROPPED          TaskState = 9
-	TaskState_TASK_UNREACHABLE      TaskState = 10
-	TaskState_TASK_GONE             TaskState = 11
+	// The master has it; nothing was heard of it yet.
+	TaskState_TASK_STAGING TaskState = 6
+	// Its executor has it, and has not started it.
+	TaskState_TASK_STARTING TaskState = 0
+	TaskState_TASK_RUNNING  TaskState = 1
+	// Terminal: it ended well.
+	TaskState_TASK_FINISHED TaskState = 2
+	// Terminal: it ended badly, or was ended for a limit or a failed health
+	// check.
+	TaskState_TASK_FAILED TaskState = 3
+	// Terminal: killed by the framework, the executor or an operator.
+	TaskState_TASK_KILLED TaskState = 4
+	// Terminal, for frameworks without PARTITION_AWARE: whatever keeps a task
+	// from being seen. It may run all the same.
+	TaskState_TASK_LOST TaskState = 5
+	// Terminal: the description of the task is wrong.
+	TaskState_TASK_ERROR TaskState = 7
+	// Killed, and not yet ended. For TASK_KILLING_STATE only.
+	TaskState_TASK_KILLING TaskState = 8
+	// Terminal: it was not launched, by no fault of its own.
+	TaskState_TASK_DROPPED TaskState = 9
+	// Its agent is out of touch; it may run, and come back as running.
+	TaskState_TASK_UNREACHABLE TaskState = 10
+	// Terminal: the agent is back, or shut down, without it.
+	TaskState_TASK_GONE TaskState = 11
+	// As TASK_UNREACHABLE, but an operator says that the agent is gone for good.
+	// It may come back only if that was wrong.
 	TaskState_TASK_GONE_BY_OPERATOR TaskState = 12
-	TaskState_TASK_UNKNOWN          TaskState = 13
+	// The master has never heard of it, or has forgotten.
+	TaskState_TASK_UNKNOWN TaskState = 13
 )
 
 // Enum value maps for TaskState.
@@ -46,12 +66,12 @@ var (
 		6:  "TASK_STAGING",
 		0:  "TASK_STARTING",
 		1:  "TASK_RUNNING",
-		8:  "TASK_KILLING",
 		2:  "TASK_FINISHED",
 		3:  "TASK_FAILED",
 		4:  "TASK_KILLED",
-		7:  "TASK_ERROR",
 		5:  "TASK_LOST",
+		7:  "TASK_ERROR",
+		8:  "TASK_KILLING",
 		9:  "TASK_DROPPED",
 		10: "TASK_UNREACHABLE",
 		11: "TASK_GONE",
@@ -62,12 +82,12 @@ var (
 		"TASK_STAGING":          6,
 		"TASK_STARTING":         0,
 		"TASK_RUNNING":          1,
-		"TASK_KILLING":          8,
 		"TASK_FINISHED":         2,
 		"TASK_FAILED":           3,
 		"TASK_KILLED":           4,
-		"TASK_ERROR":            7,
 		"TASK_LOST":             5,
+		"TASK_ERROR":            7,
+		"TASK_KILLING":          8,
 		"TASK_DROPPED":          9,
 		"TASK_UNREACHABLE":      10,
 		"TASK_GONE":             11,
@@ -113,12 +133,15 @@ func (TaskState) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_task_proto_rawDescGZIP(), []int{0}
 }
 
+// Type says who brings the program. UNKNOWN and unset mean CUSTOM.
 type ExecutorInfo_Type int32
 
 const (
 	ExecutorInfo_UNKNOWN ExecutorInfo_Type = 0
+	// The agent runs the task group itself; command is unset.
 	ExecutorInfo_DEFAULT ExecutorInfo_Type = 1
-	ExecutorInfo_CUSTOM  ExecutorInfo_Type = 2
+	// The framework: command is what starts it.
+	ExecutorInfo_CUSTOM ExecutorInfo_Type = 2
 )
 
 // Enum value maps for ExecutorInfo_Type.
@@ -172,6 +195,7 @@ func (ExecutorInfo_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_task_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Source is who made the status.
 type TaskStatus_Source int32
 
 const (
@@ -231,121 +255,153 @@ func (TaskStatus_Source) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_task_proto_rawDescGZIP(), []int{5, 0}
 }
 
+// Reason is why, for programs. Values that name no state go with the terminal
+// ones.
 type TaskStatus_Reason int32
 
 const (
-	TaskStatus_REASON_COMMAND_EXECUTOR_FAILED          TaskStatus_Reason = 0
-	TaskStatus_REASON_CONTAINER_LAUNCH_FAILED          TaskStatus_Reason = 21
-	TaskStatus_REASON_CONTAINER_LIMITATION             TaskStatus_Reason = 19
-	TaskStatus_REASON_CONTAINER_LIMITATION_DISK        TaskStatus_Reason = 20
-	TaskStatus_REASON_CONTAINER_LIMITATION_MEMORY      TaskStatus_Reason = 8
-	TaskStatus_REASON_CONTAINER_PREEMPTED              TaskStatus_Reason = 17
-	TaskStatus_REASON_CONTAINER_UPDATE_FAILED          TaskStatus_Reason = 22
-	TaskStatus_REASON_MAX_COMPLETION_TIME_REACHED      TaskStatus_Reason = 33
-	TaskStatus_REASON_EXECUTOR_REGISTRATION_TIMEOUT    TaskStatus_Reason = 23
-	TaskStatus_REASON_EXECUTOR_REREGISTRATION_TIMEOUT  TaskStatus_Reason = 24
-	TaskStatus_REASON_EXECUTOR_TERMINATED              TaskStatus_Reason = 1
-	TaskStatus_REASON_EXECUTOR_UNREGISTERED            TaskStatus_Reason = 2
-	TaskStatus_REASON_FRAMEWORK_REMOVED                TaskStatus_Reason = 3
-	TaskStatus_REASON_GC_ERROR                         TaskStatus_Reason = 4
-	TaskStatus_REASON_INVALID_FRAMEWORKID              TaskStatus_Reason = 5
-	TaskStatus_REASON_INVALID_OFFERS                   TaskStatus_Reason = 6
-	TaskStatus_REASON_IO_SWITCHBOARD_EXITED            TaskStatus_Reason = 27
-	TaskStatus_REASON_MASTER_DISCONNECTED              TaskStatus_Reason = 7
-	TaskStatus_REASON_RECONCILIATION                   TaskStatus_Reason = 9
-	TaskStatus_REASON_RESOURCES_UNKNOWN                TaskStatus_Reason = 18
-	TaskStatus_REASON_AGENT_DISCONNECTED               TaskStatus_Reason = 10
-	TaskStatus_REASON_AGENT_DRAINING                   TaskStatus_Reason = 34
-	TaskStatus_REASON_AGENT_REMOVED                    TaskStatus_Reason = 11
-	TaskStatus_REASON_AGENT_REMOVED_BY_OPERATOR        TaskStatus_Reason = 31
-	TaskStatus_REASON_AGENT_REREGISTERED               TaskStatus_Reason = 32
-	TaskStatus_REASON_AGENT_RESTARTED                  TaskStatus_Reason = 12
-	TaskStatus_REASON_AGENT_UNKNOWN                    TaskStatus_Reason = 13
-	TaskStatus_REASON_TASK_KILLED_DURING_LAUNCH        TaskStatus_Reason = 30
-	TaskStatus_REASON_TASK_CHECK_STATUS_UPDATED        TaskStatus_Reason = 28
+	// The agent failed in running the command.
+	TaskStatus_REASON_COMMAND_EXECUTOR_FAILED TaskStatus_Reason = 0
+	// Its executor ended.
+	TaskStatus_REASON_EXECUTOR_TERMINATED TaskStatus_Reason = 1
+	// Its executor had not subscribed when it was killed.
+	TaskStatus_REASON_EXECUTOR_UNREGISTERED TaskStatus_Reason = 2
+	// Its framework was torn down, or did not fail over in time.
+	TaskStatus_REASON_FRAMEWORK_REMOVED TaskStatus_Reason = 3
+	// The sandbox could not be kept from collection.
+	TaskStatus_REASON_GC_ERROR TaskStatus_Reason = 4
+	// The task names another framework.
+	TaskStatus_REASON_INVALID_FRAMEWORKID TaskStatus_Reason = 5
+	// An offer that was accepted is no longer, or not together with the others.
+	TaskStatus_REASON_INVALID_OFFERS TaskStatus_Reason = 6
+	// Made by a driver that had no master.
+	TaskStatus_REASON_MASTER_DISCONNECTED TaskStatus_Reason = 7
+	// Its memory ran over; limitation tells how far.
+	TaskStatus_REASON_CONTAINER_LIMITATION_MEMORY TaskStatus_Reason = 8
+	// Answer to RECONCILE, not news.
+	TaskStatus_REASON_RECONCILIATION TaskStatus_Reason = 9
+	// Its agent lost the master before it had the task.
+	TaskStatus_REASON_AGENT_DISCONNECTED TaskStatus_Reason = 10
+	// Its agent did not answer, or shut down.
+	TaskStatus_REASON_AGENT_REMOVED TaskStatus_Reason = 11
+	// Its agent came back without it.
+	TaskStatus_REASON_AGENT_RESTARTED TaskStatus_Reason = 12
+	// The agent is not known.
+	TaskStatus_REASON_AGENT_UNKNOWN TaskStatus_Reason = 13
+	// The message says what is wrong with it.
+	TaskStatus_REASON_TASK_INVALID TaskStatus_Reason = 14
+	// The framework must not run it.
+	TaskStatus_REASON_TASK_UNAUTHORIZED TaskStatus_Reason = 15
+	// No such task.
+	TaskStatus_REASON_TASK_UNKNOWN TaskStatus_Reason = 16
+	// Its revocable resources were taken back.
+	TaskStatus_REASON_CONTAINER_PREEMPTED TaskStatus_Reason = 17
+	// It uses what its agent does not have (any more).
+	TaskStatus_REASON_RESOURCES_UNKNOWN TaskStatus_Reason = 18
+	// It ran over a limit that has no reason of its own.
+	TaskStatus_REASON_CONTAINER_LIMITATION TaskStatus_Reason = 19
+	// Its disk ran over.
+	TaskStatus_REASON_CONTAINER_LIMITATION_DISK TaskStatus_Reason = 20
+	// Image, volume, network, fetch or program: the message says which.
+	TaskStatus_REASON_CONTAINER_LAUNCH_FAILED TaskStatus_Reason = 21
+	// The container could not be given the resources of another task.
+	TaskStatus_REASON_CONTAINER_UPDATE_FAILED TaskStatus_Reason = 22
+	// Its executor did not subscribe.
+	TaskStatus_REASON_EXECUTOR_REGISTRATION_TIMEOUT TaskStatus_Reason = 23
+	// Its executor did not come back after the agent did.
+	TaskStatus_REASON_EXECUTOR_REREGISTRATION_TIMEOUT TaskStatus_Reason = 24
+	TaskStatus_REASON_TASK_GROUP_INVALID              TaskStatus_Reason = 25
+	TaskStatus_REASON_TASK_GROUP_UNAUTHORIZED         TaskStatus_Reason = 26
+	// What copied its output ended.
+	TaskStatus_REASON_IO_SWITCHBOARD_EXITED TaskStatus_Reason = 27
+	// check_status has changed, the state has not.
+	TaskStatus_REASON_TASK_CHECK_STATUS_UPDATED TaskStatus_Reason = 28
+	// healthy has changed, the state has not.
 	TaskStatus_REASON_TASK_HEALTH_CHECK_STATUS_UPDATED TaskStatus_Reason = 29
-	TaskStatus_REASON_TASK_GROUP_INVALID               TaskStatus_Reason = 25
-	TaskStatus_REASON_TASK_GROUP_UNAUTHORIZED          TaskStatus_Reason = 26
-	TaskStatus_REASON_TASK_INVALID                     TaskStatus_Reason = 14
-	TaskStatus_REASON_TASK_UNAUTHORIZED                TaskStatus_Reason = 15
-	TaskStatus_REASON_TASK_UNKNOWN                     TaskStatus_Reason = 16
+	TaskStatus_REASON_TASK_KILLED_DURING_LAUNCH        TaskStatus_Reason = 30
+	TaskStatus_REASON_AGENT_REMOVED_BY_OPERATOR        TaskStatus_Reason = 31
+	// Its agent is back in touch.
+	TaskStatus_REASON_AGENT_REREGISTERED          TaskStatus_Reason = 32
+	TaskStatus_REASON_MAX_COMPLETION_TIME_REACHED TaskStatus_Reason = 33
+	// Its agent is being drained.
+	TaskStatus_REASON_AGENT_DRAINING TaskStatus_Reason = 34
 )
 
 // Enum value maps for TaskStatus_Reason.
 var (
 	TaskStatus_Reason_name = map[int32]string{
 		0:  "REASON_COMMAND_EXECUTOR_FAILED",
-		21: "REASON_CONTAINER_LAUNCH_FAILED",
-		19: "REASON_CONTAINER_LIMITATION",
-		20: "REASON_CONTAINER_LIMITATION_DISK",
-		8:  "REASON_CONTAINER_LIMITATION_MEMORY",
-		17: "REASON_CONTAINER_PREEMPTED",
-		22: "REASON_CONTAINER_UPDATE_FAILED",
-		33: "REASON_MAX_COMPLETION_TIME_REACHED",
-		23: "REASON_EXECUTOR_REGISTRATION_TIMEOUT",
-		24: "REASON_EXECUTOR_REREGISTRATION_TIMEOUT",
 		1:  "REASON_EXECUTOR_TERMINATED",
 		2:  "REASON_EXECUTOR_UNREGISTERED",
 		3:  "REASON_FRAMEWORK_REMOVED",
 		4:  "REASON_GC_ERROR",
 		5:  "REASON_INVALID_FRAMEWORKID",
 		6:  "REASON_INVALID_OFFERS",
-		27: "REASON_IO_SWITCHBOARD_EXITED",
 		7:  "REASON_MASTER_DISCONNECTED",
+		8:  "REASON_CONTAINER_LIMITATION_MEMORY",
 		9:  "REASON_RECONCILIATION",
-		18: "REASON_RESOURCES_UNKNOWN",
 		10: "REASON_AGENT_DISCONNECTED",
-		34: "REASON_AGENT_DRAINING",
 		11: "REASON_AGENT_REMOVED",
-		31: "REASON_AGENT_REMOVED_BY_OPERATOR",
-		32: "REASON_AGENT_REREGISTERED",
 		12: "REASON_AGENT_RESTARTED",
 		13: "REASON_AGENT_UNKNOWN",
-		30: "REASON_TASK_KILLED_DURING_LAUNCH",
-		28: "REASON_TASK_CHECK_STATUS_UPDATED",
-		29: "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED",
-		25: "REASON_TASK_GROUP_INVALID",
-		26: "REASON_TASK_GROUP_UNAUTHORIZED",
 		14: "REASON_TASK_INVALID",
 		15: "REASON_TASK_UNAUTHORIZED",
 		16: "REASON_TASK_UNKNOWN",
+		17: "REASON_CONTAINER_PREEMPTED",
+		18: "REASON_RESOURCES_UNKNOWN",
+		19: "REASON_CONTAINER_LIMITATION",
+		20: "REASON_CONTAINER_LIMITATION_DISK",
+		21: "REASON_CONTAINER_LAUNCH_FAILED",
+		22: "REASON_CONTAINER_UPDATE_FAILED",
+		23: "REASON_EXECUTOR_REGISTRATION_TIMEOUT",
+		24: "REASON_EXECUTOR_REREGISTRATION_TIMEOUT",
+		25: "REASON_TASK_GROUP_INVALID",
+		26: "REASON_TASK_GROUP_UNAUTHORIZED",
+		27: "REASON_IO_SWITCHBOARD_EXITED",
+		28: "REASON_TASK_CHECK_STATUS_UPDATED",
+		29: "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED",
+		30: "REASON_TASK_KILLED_DURING_LAUNCH",
+		31: "REASON_AGENT_REMOVED_BY_OPERATOR",
+		32: "REASON_AGENT_REREGISTERED",
+		33: "REASON_MAX_COMPLETION_TIME_REACHED",
+		34: "REASON_AGENT_DRAINING",
 	}
 	TaskStatus_Reason_value = map[string]int32{
 		"REASON_COMMAND_EXECUTOR_FAILED":          0,
-		"REASON_CONTAINER_LAUNCH_FAILED":          21,
-		"REASON_CONTAINER_LIMITATION":             19,
-		"REASON_CONTAINER_LIMITATION_DISK":        20,
-		"REASON_CONTAINER_LIMITATION_MEMORY":      8,
-		"REASON_CONTAINER_PREEMPTED":              17,
-		"REASON_CONTAINER_UPDATE_FAILED":          22,
-		"REASON_MAX_COMPLETION_TIME_REACHED":      33,
-		"REASON_EXECUTOR_REGISTRATION_TIMEOUT":    23,
-		"REASON_EXECUTOR_REREGISTRATION_TIMEOUT":  24,
 		"REASON_EXECUTOR_TERMINATED":              1,
 		"REASON_EXECUTOR_UNREGISTERED":            2,
 		"REASON_FRAMEWORK_REMOVED":                3,
 		"REASON_GC_ERROR":                         4,
 		"REASON_INVALID_FRAMEWORKID":              5,
 		"REASON_INVALID_OFFERS":                   6,
-		"REASON_IO_SWITCHBOARD_EXITED":            27,
 		"REASON_MASTER_DISCONNECTED":              7,
+		"REASON_CONTAINER_LIMITATION_MEMORY":      8,
 		"REASON_RECONCILIATION":                   9,
-		"REASON_RESOURCES_UNKNOWN":                18,
 		"REASON_AGENT_DISCONNECTED":               10,
-		"REASON_AGENT_DRAINING":                   34,
 		"REASON_AGENT_REMOVED":                    11,
-		"REASON_AGENT_REMOVED_BY_OPERATOR":        31,
-		"REASON_AGENT_REREGISTERED":               32,
 		"REASON_AGENT_RESTARTED":                  12,
 		"REASON_AGENT_UNKNOWN":                    13,
-		"REASON_TASK_KILLED_DURING_LAUNCH":        30,
-		"REASON_TASK_CHECK_STATUS_UPDATED":        28,
-		"REASON_TASK_HEALTH_CHECK_STATUS_UPDATED": 29,
-		"REASON_TASK_GROUP_INVALID":               25,
-		"REASON_TASK_GROUP_UNAUTHORIZED":          26,
 		"REASON_TASK_INVALID":                     14,
 		"REASON_TASK_UNAUTHORIZED":                15,
 		"REASON_TASK_UNKNOWN":                     16,
+		"REASON_CONTAINER_PREEMPTED":              17,
+		"REASON_RESOURCES_UNKNOWN":                18,
+		"REASON_CONTAINER_LIMITATION":             19,
+		"REASON_CONTAINER_LIMITATION_DISK":        20,
+		"REASON_CONTAINER_LAUNCH_FAILED":          21,
+		"REASON_CONTAINER_UPDATE_FAILED":          22,
+		"REASON_EXECUTOR_REGISTRATION_TIMEOUT":    23,
+		"REASON_EXECUTOR_REREGISTRATION_TIMEOUT":  24,
+		"REASON_TASK_GROUP_INVALID":               25,
+		"REASON_TASK_GROUP_UNAUTHORIZED":          26,
+		"REASON_IO_SWITCHBOARD_EXITED":            27,
+		"REASON_TASK_CHECK_STATUS_UPDATED":        28,
+		"REASON_TASK_HEALTH_CHECK_STATUS_UPDATED": 29,
+		"REASON_TASK_KILLED_DURING_LAUNCH":        30,
+		"REASON_AGENT_REMOVED_BY_OPERATOR":        31,
+		"REASON_AGENT_REREGISTERED":               32,
+		"REASON_MAX_COMPLETION_TIME_REACHED":      33,
+		"REASON_AGENT_DRAINING":                   34,
 	}
 )
 
@@ -386,18 +442,28 @@ func (TaskStatus_Reason) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_task_proto_rawDescGZIP(), []int{5, 1}
 }
 
+// ExecutorInfo describes an executor: the program of a framework that runs its
+// tasks on an agent. Tasks with an equal executor share one.
 type ExecutorInfo struct {
-	state       protoimpl.MessageState `protogen:"open.v1"`
-	ExecutorId  *ExecutorID            `protobuf:"bytes,1,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
-	Data        []byte                 `protobuf:"bytes,4,opt,name=data" json:"data,omitempty"`
-	Resources   []*Resource            `protobuf:"bytes,5,rep,name=resources" json:"resources,omitempty"`
-	Command     *CommandInfo           `protobuf:"bytes,7,opt,name=command" json:"command,omitempty"`
-	FrameworkId *FrameworkID           `protobuf:"bytes,8,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	Name        *string                `protobuf:"bytes,9,opt,name=name" json:"name,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ExecutorId *ExecutorID            `protobuf:"bytes,1,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
+	// Handed to the executor.
+	Data []byte `protobuf:"bytes,4,opt,name=data" json:"data,omitempty"`
+	// For the executor itself, beside its tasks'. Limited together with them.
+	Resources []*Resource  `protobuf:"bytes,5,rep,name=resources" json:"resources,omitempty"`
+	Command   *CommandInfo `protobuf:"bytes,7,opt,name=command" json:"command,omitempty"`
+	// Set by the master if the scheduler did not.
+	FrameworkId *FrameworkID `protobuf:"bytes,8,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	// For people.
+	Name *string `protobuf:"bytes,9,opt,name=name" json:"name,omitempty"`
+	// Free text; labels took its place.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/task.proto.
-	Source              *string            `protobuf:"bytes,10,opt,name=source" json:"source,omitempty"`
-	Container           *ContainerInfo     `protobuf:"bytes,11,opt,name=container" json:"container,omitempty"`
-	Discovery           *DiscoveryInfo     `protobuf:"bytes,12,opt,name=discovery" json:"discovery,omitempty"`
+	Source    *string        `protobuf:"bytes,10,opt,name=source" json:"source,omitempty"`
+	Container *ContainerInfo `protobuf:"bytes,11,opt,name=container" json:"container,omitempty"`
+	Discovery *DiscoveryInfo `protobuf:"bytes,12,opt,name=discovery" json:"discovery,omitempty"`
+	// From SHUTDOWN to the container's end by force; unset means the agent's
+	// default.
 	ShutdownGracePeriod *DurationInfo      `protobuf:"bytes,13,opt,name=shutdown_grace_period,json=shutdownGracePeriod" json:"shutdown_grace_period,omitempty"`
 	Labels              *Labels            `protobuf:"bytes,14,opt,name=labels" json:"labels,omitempty"`
 	Type                *ExecutorInfo_Type `protobuf:"varint,15,opt,name=type,enum=mesos.v1.ExecutorInfo_Type" json:"type,omitempty"`
@@ -520,25 +586,41 @@ func (x *ExecutorInfo) GetType() ExecutorInfo_Type {
 	return ExecutorInfo_UNKNOWN
 }
 
+// TaskInfo is a task as its scheduler describes it. It has either a command or
+// an executor. In a group it has no executor, and command and data are as the
+// group's executor takes them.
 type TaskInfo struct {
-	state             protoimpl.MessageState   `protogen:"open.v1"`
-	Name              *string                  `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
-	TaskId            *TaskID                  `protobuf:"bytes,2,req,name=task_id,json=taskId" json:"task_id,omitempty"`
-	AgentId           *AgentID                 `protobuf:"bytes,3,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Resources         []*Resource              `protobuf:"bytes,4,rep,name=resources" json:"resources,omitempty"`
-	Executor          *ExecutorInfo            `protobuf:"bytes,5,opt,name=executor" json:"executor,omitempty"`
-	Data              []byte                   `protobuf:"bytes,6,opt,name=data" json:"data,omitempty"`
-	Command           *CommandInfo             `protobuf:"bytes,7,opt,name=command" json:"command,omitempty"`
-	HealthCheck       *HealthCheck             `protobuf:"bytes,8,opt,name=health_check,json=healthCheck" json:"health_check,omitempty"`
-	Container         *ContainerInfo           `protobuf:"bytes,9,opt,name=container" json:"container,omitempty"`
-	Labels            *Labels                  `protobuf:"bytes,10,opt,name=labels" json:"labels,omitempty"`
-	Discovery         *DiscoveryInfo           `protobuf:"bytes,11,opt,name=discovery" json:"discovery,omitempty"`
-	KillPolicy        *KillPolicy              `protobuf:"bytes,12,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
-	Check             *CheckInfo               `protobuf:"bytes,13,opt,name=check" json:"check,omitempty"`
-	MaxCompletionTime *DurationInfo            `protobuf:"bytes,14,opt,name=max_completion_time,json=maxCompletionTime" json:"max_completion_time,omitempty"`
-	Limits            map[string]*Value_Scalar `protobuf:"bytes,15,rep,name=limits" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// For people; need not be unique.
+	Name   *string `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	TaskId *TaskID `protobuf:"bytes,2,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	// The agent whose offer is accepted.
+	AgentId *AgentID `protobuf:"bytes,3,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// What is guaranteed, part of what was offered.
+	Resources []*Resource `protobuf:"bytes,4,rep,name=resources" json:"resources,omitempty"`
+	// Who runs it; unset for a command task.
+	Executor *ExecutorInfo `protobuf:"bytes,5,opt,name=executor" json:"executor,omitempty"`
+	// Handed to the executor.
+	Data    []byte       `protobuf:"bytes,6,opt,name=data" json:"data,omitempty"`
+	Command *CommandInfo `protobuf:"bytes,7,opt,name=command" json:"command,omitempty"`
+	// A task that fails it is killed.
+	HealthCheck *HealthCheck `protobuf:"bytes,8,opt,name=health_check,json=healthCheck" json:"health_check,omitempty"`
+	// Unset means the agent's own filesystem and network.
+	Container *ContainerInfo `protobuf:"bytes,9,opt,name=container" json:"container,omitempty"`
+	Labels    *Labels        `protobuf:"bytes,10,opt,name=labels" json:"labels,omitempty"`
+	Discovery *DiscoveryInfo `protobuf:"bytes,11,opt,name=discovery" json:"discovery,omitempty"`
+	// For kills that bring none.
+	KillPolicy *KillPolicy `protobuf:"bytes,12,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
+	// Its result is only reported.
+	Check *CheckInfo `protobuf:"bytes,13,opt,name=check" json:"check,omitempty"`
+	// From the launch; then it is killed and fails with
+	// REASON_MAX_COMPLETION_TIME_REACHED.
+	MaxCompletionTime *DurationInfo `protobuf:"bytes,14,opt,name=max_completion_time,json=maxCompletionTime" json:"max_completion_time,omitempty"`
+	// Ceilings by resource name, cpus and mem; Infinity for none. A resource not
+	// named has its guaranteed amount as ceiling.
+	Limits        map[string]*Value_Scalar `protobuf:"bytes,15,rep,name=limits" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskInfo) Reset() {
@@ -676,6 +758,8 @@ func (x *TaskInfo) GetLimits() map[string]*Value_Scalar {
 	return nil
 }
 
+// TaskGroupInfo is a pod: tasks that are launched together on one agent, share
+// an executor's container, and are all killed when one fails.
 type TaskGroupInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tasks         []*TaskInfo            `protobuf:"bytes,1,rep,name=tasks" json:"tasks,omitempty"`
@@ -720,27 +804,34 @@ func (x *TaskGroupInfo) GetTasks() []*TaskInfo {
 	return nil
 }
 
+// Task is a task as the master knows it.
 type Task struct {
-	state             protoimpl.MessageState   `protogen:"open.v1"`
-	Name              *string                  `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
-	TaskId            *TaskID                  `protobuf:"bytes,2,req,name=task_id,json=taskId" json:"task_id,omitempty"`
-	FrameworkId       *FrameworkID             `protobuf:"bytes,3,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	ExecutorId        *ExecutorID              `protobuf:"bytes,4,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
-	AgentId           *AgentID                 `protobuf:"bytes,5,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	State             *TaskState               `protobuf:"varint,6,req,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
-	Resources         []*Resource              `protobuf:"bytes,7,rep,name=resources" json:"resources,omitempty"`
-	Statuses          []*TaskStatus            `protobuf:"bytes,8,rep,name=statuses" json:"statuses,omitempty"`
-	StatusUpdateState *TaskState               `protobuf:"varint,9,opt,name=status_update_state,json=statusUpdateState,enum=mesos.v1.TaskState" json:"status_update_state,omitempty"`
-	StatusUpdateUuid  []byte                   `protobuf:"bytes,10,opt,name=status_update_uuid,json=statusUpdateUuid" json:"status_update_uuid,omitempty"`
-	Labels            *Labels                  `protobuf:"bytes,11,opt,name=labels" json:"labels,omitempty"`
-	Discovery         *DiscoveryInfo           `protobuf:"bytes,12,opt,name=discovery" json:"discovery,omitempty"`
-	Container         *ContainerInfo           `protobuf:"bytes,13,opt,name=container" json:"container,omitempty"`
-	User              *string                  `protobuf:"bytes,14,opt,name=user" json:"user,omitempty"`
-	HealthCheck       *HealthCheck             `protobuf:"bytes,15,opt,name=health_check,json=healthCheck" json:"health_check,omitempty"`
-	KillPolicy        *KillPolicy              `protobuf:"bytes,16,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
-	Limits            map[string]*Value_Scalar `protobuf:"bytes,17,rep,name=limits" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Name        *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	TaskId      *TaskID                `protobuf:"bytes,2,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	FrameworkId *FrameworkID           `protobuf:"bytes,3,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	// Unset in the master for a command task.
+	ExecutorId *ExecutorID `protobuf:"bytes,4,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
+	AgentId    *AgentID    `protobuf:"bytes,5,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// The newest the agent told, acknowledged or not.
+	State     *TaskState  `protobuf:"varint,6,req,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
+	Resources []*Resource `protobuf:"bytes,7,rep,name=resources" json:"resources,omitempty"`
+	// Kept per change of state, oldest first, without data.
+	Statuses []*TaskStatus `protobuf:"bytes,8,rep,name=statuses" json:"statuses,omitempty"`
+	// State in the update last sent to the scheduler; maybe older than state.
+	StatusUpdateState *TaskState `protobuf:"varint,9,opt,name=status_update_state,json=statusUpdateState,enum=mesos.v1.TaskState" json:"status_update_state,omitempty"`
+	// Of that update.
+	StatusUpdateUuid []byte         `protobuf:"bytes,10,opt,name=status_update_uuid,json=statusUpdateUuid" json:"status_update_uuid,omitempty"`
+	Labels           *Labels        `protobuf:"bytes,11,opt,name=labels" json:"labels,omitempty"`
+	Discovery        *DiscoveryInfo `protobuf:"bytes,12,opt,name=discovery" json:"discovery,omitempty"`
+	Container        *ContainerInfo `protobuf:"bytes,13,opt,name=container" json:"container,omitempty"`
+	// Who it runs as.
+	User          *string                  `protobuf:"bytes,14,opt,name=user" json:"user,omitempty"`
+	HealthCheck   *HealthCheck             `protobuf:"bytes,15,opt,name=health_check,json=healthCheck" json:"health_check,omitempty"`
+	KillPolicy    *KillPolicy              `protobuf:"bytes,16,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
+	Limits        map[string]*Value_Scalar `protobuf:"bytes,17,rep,name=limits" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Task) Reset() {
@@ -892,9 +983,11 @@ func (x *Task) GetLimits() map[string]*Value_Scalar {
 	return nil
 }
 
+// TaskResourceLimitation says which limit a task ran into.
 type TaskResourceLimitation struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Resources     []*Resource            `protobuf:"bytes,1,rep,name=resources" json:"resources,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The resources concerned, as the amount when the limit was hit.
+	Resources     []*Resource `protobuf:"bytes,1,rep,name=resources" json:"resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -936,26 +1029,39 @@ func (x *TaskResourceLimitation) GetResources() []*Resource {
 	return nil
 }
 
+// TaskStatus is one piece of news of a task.
 type TaskStatus struct {
-	state           protoimpl.MessageState  `protogen:"open.v1"`
-	TaskId          *TaskID                 `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
-	State           *TaskState              `protobuf:"varint,2,req,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
-	Data            []byte                  `protobuf:"bytes,3,opt,name=data" json:"data,omitempty"`
-	Message         *string                 `protobuf:"bytes,4,opt,name=message" json:"message,omitempty"`
-	AgentId         *AgentID                `protobuf:"bytes,5,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Timestamp       *float64                `protobuf:"fixed64,6,opt,name=timestamp" json:"timestamp,omitempty"`
-	ExecutorId      *ExecutorID             `protobuf:"bytes,7,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
-	Healthy         *bool                   `protobuf:"varint,8,opt,name=healthy" json:"healthy,omitempty"`
-	Source          *TaskStatus_Source      `protobuf:"varint,9,opt,name=source,enum=mesos.v1.TaskStatus_Source" json:"source,omitempty"`
-	Reason          *TaskStatus_Reason      `protobuf:"varint,10,opt,name=reason,enum=mesos.v1.TaskStatus_Reason" json:"reason,omitempty"`
-	Uuid            []byte                  `protobuf:"bytes,11,opt,name=uuid" json:"uuid,omitempty"`
-	Labels          *Labels                 `protobuf:"bytes,12,opt,name=labels" json:"labels,omitempty"`
-	ContainerStatus *ContainerStatus        `protobuf:"bytes,13,opt,name=container_status,json=containerStatus" json:"container_status,omitempty"`
-	UnreachableTime *TimeInfo               `protobuf:"bytes,14,opt,name=unreachable_time,json=unreachableTime" json:"unreachable_time,omitempty"`
-	CheckStatus     *CheckStatusInfo        `protobuf:"bytes,15,opt,name=check_status,json=checkStatus" json:"check_status,omitempty"`
-	Limitation      *TaskResourceLimitation `protobuf:"bytes,16,opt,name=limitation" json:"limitation,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	TaskId *TaskID                `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	State  *TaskState             `protobuf:"varint,2,req,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
+	// From the executor, whatever it likes.
+	Data []byte `protobuf:"bytes,3,opt,name=data" json:"data,omitempty"`
+	// For people.
+	Message *string `protobuf:"bytes,4,opt,name=message" json:"message,omitempty"`
+	// The agent fills it in.
+	AgentId *AgentID `protobuf:"bytes,5,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// Seconds since the Unix epoch, of when the status was made.
+	Timestamp *float64 `protobuf:"fixed64,6,opt,name=timestamp" json:"timestamp,omitempty"`
+	// A command task's is its task id.
+	ExecutorId *ExecutorID `protobuf:"bytes,7,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
+	// By its health check; unset without one.
+	Healthy *bool              `protobuf:"varint,8,opt,name=healthy" json:"healthy,omitempty"`
+	Source  *TaskStatus_Source `protobuf:"varint,9,opt,name=source,enum=mesos.v1.TaskStatus_Source" json:"source,omitempty"`
+	Reason  *TaskStatus_Reason `protobuf:"varint,10,opt,name=reason,enum=mesos.v1.TaskStatus_Reason" json:"reason,omitempty"`
+	// Set if the status is repeated until it is acknowledged with this; those the
+	// master makes have none.
+	Uuid   []byte  `protobuf:"bytes,11,opt,name=uuid" json:"uuid,omitempty"`
+	Labels *Labels `protobuf:"bytes,12,opt,name=labels" json:"labels,omitempty"`
+	// Of its container, at the time.
+	ContainerStatus *ContainerStatus `protobuf:"bytes,13,opt,name=container_status,json=containerStatus" json:"container_status,omitempty"`
+	// With TASK_UNREACHABLE: since when.
+	UnreachableTime *TimeInfo `protobuf:"bytes,14,opt,name=unreachable_time,json=unreachableTime" json:"unreachable_time,omitempty"`
+	// By its check; unset without one.
+	CheckStatus *CheckStatusInfo `protobuf:"bytes,15,opt,name=check_status,json=checkStatus" json:"check_status,omitempty"`
+	// Set when a limit was the reason.
+	Limitation    *TaskResourceLimitation `protobuf:"bytes,16,opt,name=limitation" json:"limitation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskStatus) Reset() {
@@ -1201,53 +1307,53 @@ const file_mesos_v1_task_proto_rawDesc = "" +
 	"\fSOURCE_AGENT\x10\x01\x12\x13\n" +
 	"\x0fSOURCE_EXECUTOR\x10\x02\"\x87\t\n" +
 	"\x06Reason\x12\"\n" +
-	"\x1eREASON_COMMAND_EXECUTOR_FAILED\x10\x00\x12\"\n" +
-	"\x1eREASON_CONTAINER_LAUNCH_FAILED\x10\x15\x12\x1f\n" +
-	"\x1bREASON_CONTAINER_LIMITATION\x10\x13\x12$\n" +
-	" REASON_CONTAINER_LIMITATION_DISK\x10\x14\x12&\n" +
-	"\"REASON_CONTAINER_LIMITATION_MEMORY\x10\b\x12\x1e\n" +
-	"\x1aREASON_CONTAINER_PREEMPTED\x10\x11\x12\"\n" +
-	"\x1eREASON_CONTAINER_UPDATE_FAILED\x10\x16\x12&\n" +
-	"\"REASON_MAX_COMPLETION_TIME_REACHED\x10!\x12(\n" +
-	"$REASON_EXECUTOR_REGISTRATION_TIMEOUT\x10\x17\x12*\n" +
-	"&REASON_EXECUTOR_REREGISTRATION_TIMEOUT\x10\x18\x12\x1e\n" +
+	"\x1eREASON_COMMAND_EXECUTOR_FAILED\x10\x00\x12\x1e\n" +
 	"\x1aREASON_EXECUTOR_TERMINATED\x10\x01\x12 \n" +
 	"\x1cREASON_EXECUTOR_UNREGISTERED\x10\x02\x12\x1c\n" +
 	"\x18REASON_FRAMEWORK_REMOVED\x10\x03\x12\x13\n" +
 	"\x0fREASON_GC_ERROR\x10\x04\x12\x1e\n" +
 	"\x1aREASON_INVALID_FRAMEWORKID\x10\x05\x12\x19\n" +
-	"\x15REASON_INVALID_OFFERS\x10\x06\x12 \n" +
-	"\x1cREASON_IO_SWITCHBOARD_EXITED\x10\x1b\x12\x1e\n" +
-	"\x1aREASON_MASTER_DISCONNECTED\x10\a\x12\x19\n" +
-	"\x15REASON_RECONCILIATION\x10\t\x12\x1c\n" +
-	"\x18REASON_RESOURCES_UNKNOWN\x10\x12\x12\x1d\n" +
+	"\x15REASON_INVALID_OFFERS\x10\x06\x12\x1e\n" +
+	"\x1aREASON_MASTER_DISCONNECTED\x10\a\x12&\n" +
+	"\"REASON_CONTAINER_LIMITATION_MEMORY\x10\b\x12\x19\n" +
+	"\x15REASON_RECONCILIATION\x10\t\x12\x1d\n" +
 	"\x19REASON_AGENT_DISCONNECTED\x10\n" +
-	"\x12\x19\n" +
-	"\x15REASON_AGENT_DRAINING\x10\"\x12\x18\n" +
-	"\x14REASON_AGENT_REMOVED\x10\v\x12$\n" +
-	" REASON_AGENT_REMOVED_BY_OPERATOR\x10\x1f\x12\x1d\n" +
-	"\x19REASON_AGENT_REREGISTERED\x10 \x12\x1a\n" +
+	"\x12\x18\n" +
+	"\x14REASON_AGENT_REMOVED\x10\v\x12\x1a\n" +
 	"\x16REASON_AGENT_RESTARTED\x10\f\x12\x18\n" +
-	"\x14REASON_AGENT_UNKNOWN\x10\r\x12$\n" +
-	" REASON_TASK_KILLED_DURING_LAUNCH\x10\x1e\x12$\n" +
-	" REASON_TASK_CHECK_STATUS_UPDATED\x10\x1c\x12+\n" +
-	"'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED\x10\x1d\x12\x1d\n" +
-	"\x19REASON_TASK_GROUP_INVALID\x10\x19\x12\"\n" +
-	"\x1eREASON_TASK_GROUP_UNAUTHORIZED\x10\x1a\x12\x17\n" +
+	"\x14REASON_AGENT_UNKNOWN\x10\r\x12\x17\n" +
 	"\x13REASON_TASK_INVALID\x10\x0e\x12\x1c\n" +
 	"\x18REASON_TASK_UNAUTHORIZED\x10\x0f\x12\x17\n" +
-	"\x13REASON_TASK_UNKNOWN\x10\x10*\x8c\x02\n" +
+	"\x13REASON_TASK_UNKNOWN\x10\x10\x12\x1e\n" +
+	"\x1aREASON_CONTAINER_PREEMPTED\x10\x11\x12\x1c\n" +
+	"\x18REASON_RESOURCES_UNKNOWN\x10\x12\x12\x1f\n" +
+	"\x1bREASON_CONTAINER_LIMITATION\x10\x13\x12$\n" +
+	" REASON_CONTAINER_LIMITATION_DISK\x10\x14\x12\"\n" +
+	"\x1eREASON_CONTAINER_LAUNCH_FAILED\x10\x15\x12\"\n" +
+	"\x1eREASON_CONTAINER_UPDATE_FAILED\x10\x16\x12(\n" +
+	"$REASON_EXECUTOR_REGISTRATION_TIMEOUT\x10\x17\x12*\n" +
+	"&REASON_EXECUTOR_REREGISTRATION_TIMEOUT\x10\x18\x12\x1d\n" +
+	"\x19REASON_TASK_GROUP_INVALID\x10\x19\x12\"\n" +
+	"\x1eREASON_TASK_GROUP_UNAUTHORIZED\x10\x1a\x12 \n" +
+	"\x1cREASON_IO_SWITCHBOARD_EXITED\x10\x1b\x12$\n" +
+	" REASON_TASK_CHECK_STATUS_UPDATED\x10\x1c\x12+\n" +
+	"'REASON_TASK_HEALTH_CHECK_STATUS_UPDATED\x10\x1d\x12$\n" +
+	" REASON_TASK_KILLED_DURING_LAUNCH\x10\x1e\x12$\n" +
+	" REASON_AGENT_REMOVED_BY_OPERATOR\x10\x1f\x12\x1d\n" +
+	"\x19REASON_AGENT_REREGISTERED\x10 \x12&\n" +
+	"\"REASON_MAX_COMPLETION_TIME_REACHED\x10!\x12\x19\n" +
+	"\x15REASON_AGENT_DRAINING\x10\"*\x8c\x02\n" +
 	"\tTaskState\x12\x10\n" +
 	"\fTASK_STAGING\x10\x06\x12\x11\n" +
 	"\rTASK_STARTING\x10\x00\x12\x10\n" +
-	"\fTASK_RUNNING\x10\x01\x12\x10\n" +
-	"\fTASK_KILLING\x10\b\x12\x11\n" +
+	"\fTASK_RUNNING\x10\x01\x12\x11\n" +
 	"\rTASK_FINISHED\x10\x02\x12\x0f\n" +
 	"\vTASK_FAILED\x10\x03\x12\x0f\n" +
-	"\vTASK_KILLED\x10\x04\x12\x0e\n" +
+	"\vTASK_KILLED\x10\x04\x12\r\n" +
+	"\tTASK_LOST\x10\x05\x12\x0e\n" +
 	"\n" +
-	"TASK_ERROR\x10\a\x12\r\n" +
-	"\tTASK_LOST\x10\x05\x12\x10\n" +
+	"TASK_ERROR\x10\a\x12\x10\n" +
+	"\fTASK_KILLING\x10\b\x12\x10\n" +
 	"\fTASK_DROPPED\x10\t\x12\x14\n" +
 	"\x10TASK_UNREACHABLE\x10\n" +
 	"\x12\r\n" +

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/value.proto
 
+// Values, and the small structures that other messages are made of.
+
 package v1
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Type of a value, a resource or an attribute.
 type Value_Type int32
 
 const (
@@ -83,12 +86,15 @@ func (Value_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_value_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Type says where a variable's value comes from.
 type Environment_Variable_Type int32
 
 const (
 	Environment_Variable_UNKNOWN Environment_Variable_Type = 0
-	Environment_Variable_VALUE   Environment_Variable_Type = 1
-	Environment_Variable_SECRET  Environment_Variable_Type = 2
+	// From value.
+	Environment_Variable_VALUE Environment_Variable_Type = 1
+	// From secret, resolved on the agent when the container starts.
+	Environment_Variable_SECRET Environment_Variable_Type = 2
 )
 
 // Enum value maps for Environment_Variable_Type.
@@ -142,6 +148,7 @@ func (Environment_Variable_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_value_proto_rawDescGZIP(), []int{2, 0, 0}
 }
 
+// Type says which field counts.
 type Secret_Type int32
 
 const (
@@ -201,6 +208,7 @@ func (Secret_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_value_proto_rawDescGZIP(), []int{7, 0}
 }
 
+// Value is a tagged union: type says which of the other fields counts.
 type Value struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *Value_Type            `protobuf:"varint,1,req,name=type,enum=mesos.v1.Value_Type" json:"type,omitempty"`
@@ -277,6 +285,8 @@ func (x *Value) GetText() *Value_Text {
 	return nil
 }
 
+// Attribute describes an agent to schedulers, such as its rack. It is not
+// consumed. An agent may have several of one name.
 type Attribute struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -361,6 +371,7 @@ func (x *Attribute) GetSet() *Value_Set {
 	return nil
 }
 
+// Environment is a list of environment variables.
 type Environment struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	Variables     []*Environment_Variable `protobuf:"bytes,1,rep,name=variables" json:"variables,omitempty"`
@@ -405,6 +416,7 @@ func (x *Environment) GetVariables() []*Environment_Variable {
 	return nil
 }
 
+// Parameter is a key and a value for something that defines its own keys.
 type Parameter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *string                `protobuf:"bytes,1,req,name=key" json:"key,omitempty"`
@@ -457,6 +469,7 @@ func (x *Parameter) GetValue() string {
 	return ""
 }
 
+// Parameters is a list of parameters.
 type Parameters struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Parameter     []*Parameter           `protobuf:"bytes,1,rep,name=parameter" json:"parameter,omitempty"`
@@ -501,10 +514,12 @@ func (x *Parameters) GetParameter() []*Parameter {
 	return nil
 }
 
+// Credential proves who a client is.
 type Credential struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Principal     *string                `protobuf:"bytes,1,req,name=principal" json:"principal,omitempty"`
-	Secret        *string                `protobuf:"bytes,2,opt,name=secret" json:"secret,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name that is authenticated, and that authorization goes by.
+	Principal     *string `protobuf:"bytes,1,req,name=principal" json:"principal,omitempty"`
+	Secret        *string `protobuf:"bytes,2,opt,name=secret" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -553,6 +568,7 @@ func (x *Credential) GetSecret() string {
 	return ""
 }
 
+// Credentials is the content of a credentials file.
 type Credentials struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Credentials   []*Credential          `protobuf:"bytes,1,rep,name=credentials" json:"credentials,omitempty"`
@@ -597,6 +613,7 @@ func (x *Credentials) GetCredentials() []*Credential {
 	return nil
 }
 
+// Secret is a value that must not be shown, or the name of one.
 type Secret struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *Secret_Type           `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Secret_Type" json:"type,omitempty"`
@@ -657,6 +674,7 @@ func (x *Secret) GetValue() *Secret_Value {
 	return nil
 }
 
+// Labels is a list of labels; one key may occur more than once.
 type Labels struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Labels        []*Label               `protobuf:"bytes,1,rep,name=labels" json:"labels,omitempty"`
@@ -701,6 +719,8 @@ func (x *Labels) GetLabels() []*Label {
 	return nil
 }
 
+// Label is free text that users and tools attach to things; mezzo carries it
+// and never acts on it.
 type Label struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *string                `protobuf:"bytes,1,req,name=key" json:"key,omitempty"`
@@ -753,10 +773,12 @@ func (x *Label) GetValue() string {
 	return ""
 }
 
+// Metric is one number out of a metrics snapshot.
 type Metric struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
-	Value         *float64               `protobuf:"fixed64,2,opt,name=value" json:"value,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	// Unset if the metric could not be had in time.
+	Value         *float64 `protobuf:"fixed64,2,opt,name=value" json:"value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -805,6 +827,8 @@ func (x *Metric) GetValue() float64 {
 	return 0
 }
 
+// Scalar is a real number. Resources compare scalars in thousandths; further
+// digits are rounded away.
 type Value_Scalar struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *float64               `protobuf:"fixed64,1,req,name=value" json:"value,omitempty"`
@@ -849,6 +873,7 @@ func (x *Value_Scalar) GetValue() float64 {
 	return 0
 }
 
+// Range is a closed interval: both ends belong to it.
 type Value_Range struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Begin         *uint64                `protobuf:"varint,1,req,name=begin" json:"begin,omitempty"`
@@ -901,6 +926,8 @@ func (x *Value_Range) GetEnd() uint64 {
 	return 0
 }
 
+// Ranges is a set of integers, in any order; overlapping and adjoining ranges
+// count as one.
 type Value_Ranges struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Range         []*Value_Range         `protobuf:"bytes,1,rep,name=range" json:"range,omitempty"`
@@ -945,6 +972,7 @@ func (x *Value_Ranges) GetRange() []*Value_Range {
 	return nil
 }
 
+// Set is a set of strings, in any order.
 type Value_Set struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Item          []string               `protobuf:"bytes,1,rep,name=item" json:"item,omitempty"`
@@ -989,6 +1017,7 @@ func (x *Value_Set) GetItem() []string {
 	return nil
 }
 
+// Text is a string. Attributes may be text, resources may not.
 type Value_Text struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -1033,6 +1062,7 @@ func (x *Value_Text) GetValue() string {
 	return ""
 }
 
+// Variable sets one environment variable.
 type Environment_Variable struct {
 	state         protoimpl.MessageState     `protogen:"open.v1"`
 	Name          *string                    `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -1106,10 +1136,13 @@ func (x *Environment_Variable) GetSecret() *Secret {
 	return nil
 }
 
+// Reference points into a secret store.
 type Secret_Reference struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
-	Key           *string                `protobuf:"bytes,2,opt,name=key" json:"key,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The secret's name in the store.
+	Name *string `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	// The entry, where the store keeps several under one name.
+	Key           *string `protobuf:"bytes,2,opt,name=key" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1158,6 +1191,7 @@ func (x *Secret_Reference) GetKey() string {
 	return ""
 }
 
+// Value is the secret itself, open to whoever reads the message.
 type Secret_Value struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Data          []byte                 `protobuf:"bytes,1,req,name=data" json:"data,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/volume.proto
 
+// Images and volumes of containers.
+
 package v1
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Type says which field names the image.
 type Image_Type int32
 
 const (
@@ -77,12 +80,15 @@ func (Image_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Mode is the direction; UNKNOWN and unset mean neither.
 type MountPropagation_Mode int32
 
 const (
-	MountPropagation_UNKNOWN           MountPropagation_Mode = 0
+	MountPropagation_UNKNOWN MountPropagation_Mode = 0
+	// The container sees what the host mounts.
 	MountPropagation_HOST_TO_CONTAINER MountPropagation_Mode = 1
-	MountPropagation_BIDIRECTIONAL     MountPropagation_Mode = 2
+	// And the host what the container mounts.
+	MountPropagation_BIDIRECTIONAL MountPropagation_Mode = 2
 )
 
 // Enum value maps for MountPropagation_Mode.
@@ -136,6 +142,7 @@ func (MountPropagation_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Mode of access.
 type Volume_Mode int32
 
 const (
@@ -192,14 +199,15 @@ func (Volume_Mode) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0}
 }
 
+// Type says which field counts.
 type Volume_Source_Type int32
 
 const (
 	Volume_Source_UNKNOWN       Volume_Source_Type = 0
 	Volume_Source_DOCKER_VOLUME Volume_Source_Type = 1
-	Volume_Source_HOST_PATH     Volume_Source_Type = 4
 	Volume_Source_SANDBOX_PATH  Volume_Source_Type = 2
 	Volume_Source_SECRET        Volume_Source_Type = 3
+	Volume_Source_HOST_PATH     Volume_Source_Type = 4
 	Volume_Source_CSI_VOLUME    Volume_Source_Type = 5
 )
 
@@ -208,17 +216,17 @@ var (
 	Volume_Source_Type_name = map[int32]string{
 		0: "UNKNOWN",
 		1: "DOCKER_VOLUME",
-		4: "HOST_PATH",
 		2: "SANDBOX_PATH",
 		3: "SECRET",
+		4: "HOST_PATH",
 		5: "CSI_VOLUME",
 	}
 	Volume_Source_Type_value = map[string]int32{
 		"UNKNOWN":       0,
 		"DOCKER_VOLUME": 1,
-		"HOST_PATH":     4,
 		"SANDBOX_PATH":  2,
 		"SECRET":        3,
+		"HOST_PATH":     4,
 		"CSI_VOLUME":    5,
 	}
 )
@@ -260,12 +268,15 @@ func (Volume_Source_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 0}
 }
 
+// Type says whose sandbox.
 type Volume_Source_SandboxPath_Type int32
 
 const (
 	Volume_Source_SandboxPath_UNKNOWN Volume_Source_SandboxPath_Type = 0
-	Volume_Source_SandboxPath_SELF    Volume_Source_SandboxPath_Type = 1
-	Volume_Source_SandboxPath_PARENT  Volume_Source_SandboxPath_Type = 2
+	// The container's own.
+	Volume_Source_SandboxPath_SELF Volume_Source_SandboxPath_Type = 1
+	// The one of the container it is nested in.
+	Volume_Source_SandboxPath_PARENT Volume_Source_SandboxPath_Type = 2
 )
 
 // Enum value maps for Volume_Source_SandboxPath_Type.
@@ -316,9 +327,10 @@ func (x *Volume_Source_SandboxPath_Type) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use Volume_Source_SandboxPath_Type.Descriptor instead.
 func (Volume_Source_SandboxPath_Type) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 2, 0}
+	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 1, 0}
 }
 
+// Mode has the values and the meaning of CSI's.
 type Volume_Source_CSIVolume_VolumeCapability_AccessMode_Mode int32
 
 const (
@@ -387,12 +399,14 @@ func (Volume_Source_CSIVolume_VolumeCapability_AccessMode_Mode) EnumDescriptor()
 	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 3, 0, 2, 0}
 }
 
+// Image is the root filesystem of a container.
 type Image struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Type          *Image_Type            `protobuf:"varint,1,req,name=type,enum=mesos.v1.Image_Type" json:"type,omitempty"`
-	Appc          *Image_Appc            `protobuf:"bytes,2,opt,name=appc" json:"appc,omitempty"`
-	Docker        *Image_Docker          `protobuf:"bytes,3,opt,name=docker" json:"docker,omitempty"`
-	Cached        *bool                  `protobuf:"varint,4,opt,name=cached,def=1" json:"cached,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Type   *Image_Type            `protobuf:"varint,1,req,name=type,enum=mesos.v1.Image_Type" json:"type,omitempty"`
+	Appc   *Image_Appc            `protobuf:"bytes,2,opt,name=appc" json:"appc,omitempty"`
+	Docker *Image_Docker          `protobuf:"bytes,3,opt,name=docker" json:"docker,omitempty"`
+	// False asks the registry again although the agent holds the reference.
+	Cached        *bool `protobuf:"varint,4,opt,name=cached,def=1" json:"cached,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -460,6 +474,8 @@ func (x *Image) GetCached() bool {
 	return Default_Image_Cached
 }
 
+// MountPropagation says whether later mounts below a volume cross between host
+// and container.
 type MountPropagation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Mode          *MountPropagation_Mode `protobuf:"varint,1,opt,name=mode,enum=mesos.v1.MountPropagation_Mode" json:"mode,omitempty"`
@@ -504,13 +520,19 @@ func (x *MountPropagation) GetMode() MountPropagation_Mode {
 	return MountPropagation_UNKNOWN
 }
 
+// Volume is a directory, file or device that a container sees at a path of its
+// own. Only one of host_path, image and source is set; with none, it is an
+// empty directory of the sandbox.
 type Volume struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ContainerPath *string                `protobuf:"bytes,1,req,name=container_path,json=containerPath" json:"container_path,omitempty"`
-	HostPath      *string                `protobuf:"bytes,2,opt,name=host_path,json=hostPath" json:"host_path,omitempty"`
-	Mode          *Volume_Mode           `protobuf:"varint,3,req,name=mode,enum=mesos.v1.Volume_Mode" json:"mode,omitempty"`
-	Image         *Image                 `protobuf:"bytes,4,opt,name=image" json:"image,omitempty"`
-	Source        *Volume_Source         `protobuf:"bytes,5,opt,name=source" json:"source,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where the container sees it: absolute, or relative to the sandbox.
+	ContainerPath *string `protobuf:"bytes,1,req,name=container_path,json=containerPath" json:"container_path,omitempty"`
+	// Older form of source.host_path; relative paths are below the sandbox.
+	HostPath *string      `protobuf:"bytes,2,opt,name=host_path,json=hostPath" json:"host_path,omitempty"`
+	Mode     *Volume_Mode `protobuf:"varint,3,req,name=mode,enum=mesos.v1.Volume_Mode" json:"mode,omitempty"`
+	// Mounts the root filesystem of an image.
+	Image         *Image         `protobuf:"bytes,4,opt,name=image" json:"image,omitempty"`
+	Source        *Volume_Source `protobuf:"bytes,5,opt,name=source" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -580,11 +602,15 @@ func (x *Volume) GetSource() *Volume_Source {
 	return nil
 }
 
+// Appc names an image of the App Container format, which has no registries
+// any more.
 type Image_Appc struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
-	Id            *string                `protobuf:"bytes,2,opt,name=id" json:"id,omitempty"`
-	Labels        *Labels                `protobuf:"bytes,3,opt,name=labels" json:"labels,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	// The image's hash, as "sha512-…".
+	Id *string `protobuf:"bytes,2,opt,name=id" json:"id,omitempty"`
+	// That the image must carry, such as version, os and arch.
+	Labels        *Labels `protobuf:"bytes,3,opt,name=labels" json:"labels,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -640,12 +666,17 @@ func (x *Image_Appc) GetLabels() *Labels {
 	return nil
 }
 
+// Docker names an image of a registry, Docker's or OCI's.
 type Image_Docker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	// The reference: [registry/]repository[:tag][@digest].
+	Name *string `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
+	// Never had an effect.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/volume.proto.
-	Credential    *Credential `protobuf:"bytes,2,opt,name=credential" json:"credential,omitempty"`
-	Config        *Secret     `protobuf:"bytes,3,opt,name=config" json:"config,omitempty"`
+	Credential *Credential `protobuf:"bytes,2,opt,name=credential" json:"credential,omitempty"`
+	// The registry's login, as the JSON of docker's config file.
+	Config        *Secret `protobuf:"bytes,3,opt,name=config" json:"config,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -702,14 +733,16 @@ func (x *Image_Docker) GetConfig() *Secret {
 	return nil
 }
 
+// Source says what is mounted: type and the field of the same name.
 type Volume_Source struct {
-	state         protoimpl.MessageState      `protogen:"open.v1"`
-	Type          *Volume_Source_Type         `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Volume_Source_Type" json:"type,omitempty"`
-	DockerVolume  *Volume_Source_DockerVolume `protobuf:"bytes,2,opt,name=docker_volume,json=dockerVolume" json:"docker_volume,omitempty"`
-	SandboxPath   *Volume_Source_SandboxPath  `protobuf:"bytes,3,opt,name=sandbox_path,json=sandboxPath" json:"sandbox_path,omitempty"`
-	Secret        *Secret                     `protobuf:"bytes,4,opt,name=secret" json:"secret,omitempty"`
-	HostPath      *Volume_Source_HostPath     `protobuf:"bytes,5,opt,name=host_path,json=hostPath" json:"host_path,omitempty"`
-	CsiVolume     *Volume_Source_CSIVolume    `protobuf:"bytes,6,opt,name=csi_volume,json=csiVolume" json:"csi_volume,omitempty"`
+	state        protoimpl.MessageState      `protogen:"open.v1"`
+	Type         *Volume_Source_Type         `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Volume_Source_Type" json:"type,omitempty"`
+	DockerVolume *Volume_Source_DockerVolume `protobuf:"bytes,2,opt,name=docker_volume,json=dockerVolume" json:"docker_volume,omitempty"`
+	SandboxPath  *Volume_Source_SandboxPath  `protobuf:"bytes,3,opt,name=sandbox_path,json=sandboxPath" json:"sandbox_path,omitempty"`
+	// Becomes a file in memory.
+	Secret        *Secret                  `protobuf:"bytes,4,opt,name=secret" json:"secret,omitempty"`
+	HostPath      *Volume_Source_HostPath  `protobuf:"bytes,5,opt,name=host_path,json=hostPath" json:"host_path,omitempty"`
+	CsiVolume     *Volume_Source_CSIVolume `protobuf:"bytes,6,opt,name=csi_volume,json=csiVolume" json:"csi_volume,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -786,11 +819,15 @@ func (x *Volume_Source) GetCsiVolume() *Volume_Source_CSIVolume {
 	return nil
 }
 
+// DockerVolume is a volume of a Docker volume plugin.
 type Volume_Source_DockerVolume struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Driver        *string                `protobuf:"bytes,1,opt,name=driver" json:"driver,omitempty"`
-	Name          *string                `protobuf:"bytes,2,req,name=name" json:"name,omitempty"`
-	DriverOptions *Parameters            `protobuf:"bytes,3,opt,name=driver_options,json=driverOptions" json:"driver_options,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The plugin's name.
+	Driver *string `protobuf:"bytes,1,opt,name=driver" json:"driver,omitempty"`
+	// The volume's name there; made if the plugin does not have it.
+	Name *string `protobuf:"bytes,2,req,name=name" json:"name,omitempty"`
+	// Handed to the plugin.
+	DriverOptions *Parameters `protobuf:"bytes,3,opt,name=driver_options,json=driverOptions" json:"driver_options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -846,69 +883,20 @@ func (x *Volume_Source_DockerVolume) GetDriverOptions() *Parameters {
 	return nil
 }
 
-type Volume_Source_HostPath struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	Path             *string                `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
-	MountPropagation *MountPropagation      `protobuf:"bytes,2,opt,name=mount_propagation,json=mountPropagation" json:"mount_propagation,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *Volume_Source_HostPath) Reset() {
-	*x = Volume_Source_HostPath{}
-	mi := &file_mesos_v1_volume_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Volume_Source_HostPath) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Volume_Source_HostPath) ProtoMessage() {}
-
-func (x *Volume_Source_HostPath) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_volume_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Volume_Source_HostPath.ProtoReflect.Descriptor instead.
-func (*Volume_Source_HostPath) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 1}
-}
-
-func (x *Volume_Source_HostPath) GetPath() string {
-	if x != nil && x.Path != nil {
-		return *x.Path
-	}
-	return ""
-}
-
-func (x *Volume_Source_HostPath) GetMountPropagation() *MountPropagation {
-	if x != nil {
-		return x.MountPropagation
-	}
-	return nil
-}
-
+// SandboxPath is a path in a sandbox, made if it is missing. It is how the
+// containers of one pod share files.
 type Volume_Source_SandboxPath struct {
-	state         protoimpl.MessageState          `protogen:"open.v1"`
-	Type          *Volume_Source_SandboxPath_Type `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Volume_Source_SandboxPath_Type" json:"type,omitempty"`
-	Path          *string                         `protobuf:"bytes,2,req,name=path" json:"path,omitempty"`
+	state protoimpl.MessageState          `protogen:"open.v1"`
+	Type  *Volume_Source_SandboxPath_Type `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Volume_Source_SandboxPath_Type" json:"type,omitempty"`
+	// Relative to the sandbox.
+	Path          *string `protobuf:"bytes,2,req,name=path" json:"path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Volume_Source_SandboxPath) Reset() {
 	*x = Volume_Source_SandboxPath{}
-	mi := &file_mesos_v1_volume_proto_msgTypes[8]
+	mi := &file_mesos_v1_volume_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +908,7 @@ func (x *Volume_Source_SandboxPath) String() string {
 func (*Volume_Source_SandboxPath) ProtoMessage() {}
 
 func (x *Volume_Source_SandboxPath) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_volume_proto_msgTypes[8]
+	mi := &file_mesos_v1_volume_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +921,7 @@ func (x *Volume_Source_SandboxPath) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Volume_Source_SandboxPath.ProtoReflect.Descriptor instead.
 func (*Volume_Source_SandboxPath) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 2}
+	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 1}
 }
 
 func (x *Volume_Source_SandboxPath) GetType() Volume_Source_SandboxPath_Type {
@@ -950,8 +938,65 @@ func (x *Volume_Source_SandboxPath) GetPath() string {
 	return ""
 }
 
+// HostPath is a path on the agent.
+type Volume_Source_HostPath struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absolute.
+	Path             *string           `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
+	MountPropagation *MountPropagation `protobuf:"bytes,2,opt,name=mount_propagation,json=mountPropagation" json:"mount_propagation,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *Volume_Source_HostPath) Reset() {
+	*x = Volume_Source_HostPath{}
+	mi := &file_mesos_v1_volume_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Volume_Source_HostPath) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Volume_Source_HostPath) ProtoMessage() {}
+
+func (x *Volume_Source_HostPath) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_volume_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Volume_Source_HostPath.ProtoReflect.Descriptor instead.
+func (*Volume_Source_HostPath) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 2}
+}
+
+func (x *Volume_Source_HostPath) GetPath() string {
+	if x != nil && x.Path != nil {
+		return *x.Path
+	}
+	return ""
+}
+
+func (x *Volume_Source_HostPath) GetMountPropagation() *MountPropagation {
+	if x != nil {
+		return x.MountPropagation
+	}
+	return nil
+}
+
+// CSIVolume is a volume that exists at a storage system, reached through a
+// CSI plugin on the agent.
 type Volume_Source_CSIVolume struct {
-	state              protoimpl.MessageState                      `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A plugin that the agent is configured with.
 	PluginName         *string                                     `protobuf:"bytes,1,req,name=plugin_name,json=pluginName" json:"plugin_name,omitempty"`
 	StaticProvisioning *Volume_Source_CSIVolume_StaticProvisioning `protobuf:"bytes,2,opt,name=static_provisioning,json=staticProvisioning" json:"static_provisioning,omitempty"`
 	unknownFields      protoimpl.UnknownFields
@@ -1002,6 +1047,7 @@ func (x *Volume_Source_CSIVolume) GetStaticProvisioning() *Volume_Source_CSIVolu
 	return nil
 }
 
+// VolumeCapability is the message of the same name of CSI v1.
 type Volume_Source_CSIVolume_VolumeCapability struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to AccessType:
@@ -1094,15 +1140,21 @@ func (*Volume_Source_CSIVolume_VolumeCapability_Block) isVolume_Source_CSIVolume
 func (*Volume_Source_CSIVolume_VolumeCapability_Mount) isVolume_Source_CSIVolume_VolumeCapability_AccessType() {
 }
 
+// StaticProvisioning names a volume made beforehand, and what the plugin
+// needs to use it.
 type Volume_Source_CSIVolume_StaticProvisioning struct {
-	state              protoimpl.MessageState                    `protogen:"open.v1"`
-	VolumeId           *string                                   `protobuf:"bytes,1,req,name=volume_id,json=volumeId" json:"volume_id,omitempty"`
-	VolumeCapability   *Volume_Source_CSIVolume_VolumeCapability `protobuf:"bytes,2,req,name=volume_capability,json=volumeCapability" json:"volume_capability,omitempty"`
-	NodeStageSecrets   map[string]*Secret                        `protobuf:"bytes,3,rep,name=node_stage_secrets,json=nodeStageSecrets" json:"node_stage_secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	NodePublishSecrets map[string]*Secret                        `protobuf:"bytes,4,rep,name=node_publish_secrets,json=nodePublishSecrets" json:"node_publish_secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	VolumeContext      map[string]string                         `protobuf:"bytes,5,rep,name=volume_context,json=volumeContext" json:"volume_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The plugin's handle.
+	VolumeId         *string                                   `protobuf:"bytes,1,req,name=volume_id,json=volumeId" json:"volume_id,omitempty"`
+	VolumeCapability *Volume_Source_CSIVolume_VolumeCapability `protobuf:"bytes,2,req,name=volume_capability,json=volumeCapability" json:"volume_capability,omitempty"`
+	// For NodeStageVolume.
+	NodeStageSecrets map[string]*Secret `protobuf:"bytes,3,rep,name=node_stage_secrets,json=nodeStageSecrets" json:"node_stage_secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// For NodePublishVolume.
+	NodePublishSecrets map[string]*Secret `protobuf:"bytes,4,rep,name=node_publish_secrets,json=nodePublishSecrets" json:"node_publish_secrets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// As the storage system gave it out with the volume.
+	VolumeContext map[string]string `protobuf:"bytes,5,rep,name=volume_context,json=volumeContext" json:"volume_context,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Volume_Source_CSIVolume_StaticProvisioning) Reset() {
@@ -1170,6 +1222,7 @@ func (x *Volume_Source_CSIVolume_StaticProvisioning) GetVolumeContext() map[stri
 	return nil
 }
 
+// BlockVolume asks for a raw device.
 type Volume_Source_CSIVolume_VolumeCapability_BlockVolume struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1206,6 +1259,7 @@ func (*Volume_Source_CSIVolume_VolumeCapability_BlockVolume) Descriptor() ([]byt
 	return file_mesos_v1_volume_proto_rawDescGZIP(), []int{2, 0, 3, 0, 0}
 }
 
+// MountVolume asks for a mounted filesystem.
 type Volume_Source_CSIVolume_VolumeCapability_MountVolume struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FsType        *string                `protobuf:"bytes,1,opt,name=fs_type,json=fsType" json:"fs_type,omitempty"`
@@ -1258,6 +1312,7 @@ func (x *Volume_Source_CSIVolume_VolumeCapability_MountVolume) GetMountFlags() [
 	return nil
 }
 
+// AccessMode says how many nodes may use the volume, and how.
 type Volume_Source_CSIVolume_VolumeCapability_AccessMode struct {
 	state         protoimpl.MessageState                                    `protogen:"open.v1"`
 	Mode          *Volume_Source_CSIVolume_VolumeCapability_AccessMode_Mode `protobuf:"varint,1,req,name=mode,enum=mesos.v1.Volume_Source_CSIVolume_VolumeCapability_AccessMode_Mode" json:"mode,omitempty"`
@@ -1349,10 +1404,7 @@ const file_mesos_v1_volume_proto_rawDesc = "" +
 	"\fDockerVolume\x12\x16\n" +
 	"\x06driver\x18\x01 \x01(\tR\x06driver\x12\x12\n" +
 	"\x04name\x18\x02 \x02(\tR\x04name\x12;\n" +
-	"\x0edriver_options\x18\x03 \x01(\v2\x14.mesos.v1.ParametersR\rdriverOptions\x1ag\n" +
-	"\bHostPath\x12\x12\n" +
-	"\x04path\x18\x01 \x02(\tR\x04path\x12G\n" +
-	"\x11mount_propagation\x18\x02 \x01(\v2\x1a.mesos.v1.MountPropagationR\x10mountPropagation\x1a\x8a\x01\n" +
+	"\x0edriver_options\x18\x03 \x01(\v2\x14.mesos.v1.ParametersR\rdriverOptions\x1a\x8a\x01\n" +
 	"\vSandboxPath\x12<\n" +
 	"\x04type\x18\x01 \x01(\x0e2(.mesos.v1.Volume.Source.SandboxPath.TypeR\x04type\x12\x12\n" +
 	"\x04path\x18\x02 \x02(\tR\x04path\")\n" +
@@ -1360,7 +1412,10 @@ const file_mesos_v1_volume_proto_rawDesc = "" +
 	"\aUNKNOWN\x10\x00\x12\b\n" +
 	"\x04SELF\x10\x01\x12\n" +
 	"\n" +
-	"\x06PARENT\x10\x02\x1a\x99\f\n" +
+	"\x06PARENT\x10\x02\x1ag\n" +
+	"\bHostPath\x12\x12\n" +
+	"\x04path\x18\x01 \x02(\tR\x04path\x12G\n" +
+	"\x11mount_propagation\x18\x02 \x01(\v2\x1a.mesos.v1.MountPropagationR\x10mountPropagation\x1a\x99\f\n" +
 	"\tCSIVolume\x12\x1f\n" +
 	"\vplugin_name\x18\x01 \x02(\tR\n" +
 	"pluginName\x12e\n" +
@@ -1403,11 +1458,11 @@ const file_mesos_v1_volume_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"c\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x11\n" +
-	"\rDOCKER_VOLUME\x10\x01\x12\r\n" +
-	"\tHOST_PATH\x10\x04\x12\x10\n" +
+	"\rDOCKER_VOLUME\x10\x01\x12\x10\n" +
 	"\fSANDBOX_PATH\x10\x02\x12\n" +
 	"\n" +
-	"\x06SECRET\x10\x03\x12\x0e\n" +
+	"\x06SECRET\x10\x03\x12\r\n" +
+	"\tHOST_PATH\x10\x04\x12\x0e\n" +
 	"\n" +
 	"CSI_VOLUME\x10\x05\"\x16\n" +
 	"\x04Mode\x12\x06\n" +
@@ -1442,8 +1497,8 @@ var file_mesos_v1_volume_proto_goTypes = []any{
 	(*Image_Docker)(nil),                                         // 10: mesos.v1.Image.Docker
 	(*Volume_Source)(nil),                                        // 11: mesos.v1.Volume.Source
 	(*Volume_Source_DockerVolume)(nil),                           // 12: mesos.v1.Volume.Source.DockerVolume
-	(*Volume_Source_HostPath)(nil),                               // 13: mesos.v1.Volume.Source.HostPath
-	(*Volume_Source_SandboxPath)(nil),                            // 14: mesos.v1.Volume.Source.SandboxPath
+	(*Volume_Source_SandboxPath)(nil),                            // 13: mesos.v1.Volume.Source.SandboxPath
+	(*Volume_Source_HostPath)(nil),                               // 14: mesos.v1.Volume.Source.HostPath
 	(*Volume_Source_CSIVolume)(nil),                              // 15: mesos.v1.Volume.Source.CSIVolume
 	(*Volume_Source_CSIVolume_VolumeCapability)(nil),             // 16: mesos.v1.Volume.Source.CSIVolume.VolumeCapability
 	(*Volume_Source_CSIVolume_StaticProvisioning)(nil),           // 17: mesos.v1.Volume.Source.CSIVolume.StaticProvisioning
@@ -1471,13 +1526,13 @@ var file_mesos_v1_volume_proto_depIdxs = []int32{
 	26, // 9: mesos.v1.Image.Docker.config:type_name -> mesos.v1.Secret
 	3,  // 10: mesos.v1.Volume.Source.type:type_name -> mesos.v1.Volume.Source.Type
 	12, // 11: mesos.v1.Volume.Source.docker_volume:type_name -> mesos.v1.Volume.Source.DockerVolume
-	14, // 12: mesos.v1.Volume.Source.sandbox_path:type_name -> mesos.v1.Volume.Source.SandboxPath
+	13, // 12: mesos.v1.Volume.Source.sandbox_path:type_name -> mesos.v1.Volume.Source.SandboxPath
 	26, // 13: mesos.v1.Volume.Source.secret:type_name -> mesos.v1.Secret
-	13, // 14: mesos.v1.Volume.Source.host_path:type_name -> mesos.v1.Volume.Source.HostPath
+	14, // 14: mesos.v1.Volume.Source.host_path:type_name -> mesos.v1.Volume.Source.HostPath
 	15, // 15: mesos.v1.Volume.Source.csi_volume:type_name -> mesos.v1.Volume.Source.CSIVolume
 	27, // 16: mesos.v1.Volume.Source.DockerVolume.driver_options:type_name -> mesos.v1.Parameters
-	7,  // 17: mesos.v1.Volume.Source.HostPath.mount_propagation:type_name -> mesos.v1.MountPropagation
-	4,  // 18: mesos.v1.Volume.Source.SandboxPath.type:type_name -> mesos.v1.Volume.Source.SandboxPath.Type
+	4,  // 17: mesos.v1.Volume.Source.SandboxPath.type:type_name -> mesos.v1.Volume.Source.SandboxPath.Type
+	7,  // 18: mesos.v1.Volume.Source.HostPath.mount_propagation:type_name -> mesos.v1.MountPropagation
 	17, // 19: mesos.v1.Volume.Source.CSIVolume.static_provisioning:type_name -> mesos.v1.Volume.Source.CSIVolume.StaticProvisioning
 	18, // 20: mesos.v1.Volume.Source.CSIVolume.VolumeCapability.block:type_name -> mesos.v1.Volume.Source.CSIVolume.VolumeCapability.BlockVolume
 	19, // 21: mesos.v1.Volume.Source.CSIVolume.VolumeCapability.mount:type_name -> mesos.v1.Volume.Source.CSIVolume.VolumeCapability.MountVolume

@@ -4,6 +4,9 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/agent/agent.proto
 
+// The operator API of the agent: POST /api/v1. One Call gets one Response or an
+// empty answer; the attach and session calls stream ProcessIO.
+
 package agent
 
 import (
@@ -22,42 +25,48 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Type says which field counts. The NESTED calls but the session are older
+// forms of those for containers of any sort.
 type Call_Type int32
 
 const (
-	Call_UNKNOWN                         Call_Type = 0
-	Call_GET_HEALTH                      Call_Type = 1
-	Call_GET_FLAGS                       Call_Type = 2
-	Call_GET_VERSION                     Call_Type = 3
-	Call_GET_METRICS                     Call_Type = 4
-	Call_GET_LOGGING_LEVEL               Call_Type = 5
-	Call_SET_LOGGING_LEVEL               Call_Type = 6
-	Call_LIST_FILES                      Call_Type = 7
-	Call_READ_FILE                       Call_Type = 8
-	Call_GET_STATE                       Call_Type = 9
-	Call_GET_CONTAINERS                  Call_Type = 10
-	Call_GET_FRAMEWORKS                  Call_Type = 11
-	Call_GET_EXECUTORS                   Call_Type = 12
-	Call_GET_OPERATIONS                  Call_Type = 31
-	Call_GET_TASKS                       Call_Type = 13
-	Call_GET_AGENT                       Call_Type = 20
-	Call_GET_RESOURCE_PROVIDERS          Call_Type = 26
-	Call_LAUNCH_NESTED_CONTAINER         Call_Type = 14
-	Call_WAIT_NESTED_CONTAINER           Call_Type = 15
+	Call_UNKNOWN           Call_Type = 0
+	Call_GET_HEALTH        Call_Type = 1
+	Call_GET_FLAGS         Call_Type = 2
+	Call_GET_VERSION       Call_Type = 3
+	Call_GET_METRICS       Call_Type = 4
+	Call_GET_LOGGING_LEVEL Call_Type = 5
+	Call_SET_LOGGING_LEVEL Call_Type = 6
+	Call_LIST_FILES        Call_Type = 7
+	Call_READ_FILE         Call_Type = 8
+	Call_GET_STATE         Call_Type = 9
+	Call_GET_CONTAINERS    Call_Type = 10
+	Call_GET_FRAMEWORKS    Call_Type = 11
+	Call_GET_EXECUTORS     Call_Type = 12
+	Call_GET_TASKS         Call_Type = 13
+	// Deprecated: Marked as deprecated in mesos/v1/agent/agent.proto.
+	Call_LAUNCH_NESTED_CONTAINER Call_Type = 14
+	// Deprecated: Marked as deprecated in mesos/v1/agent/agent.proto.
+	Call_WAIT_NESTED_CONTAINER Call_Type = 15
+	// Deprecated: Marked as deprecated in mesos/v1/agent/agent.proto.
 	Call_KILL_NESTED_CONTAINER           Call_Type = 16
-	Call_REMOVE_NESTED_CONTAINER         Call_Type = 21
 	Call_LAUNCH_NESTED_CONTAINER_SESSION Call_Type = 17
 	Call_ATTACH_CONTAINER_INPUT          Call_Type = 18
 	Call_ATTACH_CONTAINER_OUTPUT         Call_Type = 19
+	Call_GET_AGENT                       Call_Type = 20
+	// Deprecated: Marked as deprecated in mesos/v1/agent/agent.proto.
+	Call_REMOVE_NESTED_CONTAINER         Call_Type = 21
 	Call_LAUNCH_CONTAINER                Call_Type = 22
 	Call_WAIT_CONTAINER                  Call_Type = 23
 	Call_KILL_CONTAINER                  Call_Type = 24
 	Call_REMOVE_CONTAINER                Call_Type = 25
+	Call_GET_RESOURCE_PROVIDERS          Call_Type = 26
 	Call_ADD_RESOURCE_PROVIDER_CONFIG    Call_Type = 27
 	Call_UPDATE_RESOURCE_PROVIDER_CONFIG Call_Type = 28
 	Call_REMOVE_RESOURCE_PROVIDER_CONFIG Call_Type = 29
-	Call_MARK_RESOURCE_PROVIDER_GONE     Call_Type = 32
 	Call_PRUNE_IMAGES                    Call_Type = 30
+	Call_GET_OPERATIONS                  Call_Type = 31
+	Call_MARK_RESOURCE_PROVIDER_GONE     Call_Type = 32
 )
 
 // Enum value maps for Call_Type.
@@ -76,26 +85,26 @@ var (
 		10: "GET_CONTAINERS",
 		11: "GET_FRAMEWORKS",
 		12: "GET_EXECUTORS",
-		31: "GET_OPERATIONS",
 		13: "GET_TASKS",
-		20: "GET_AGENT",
-		26: "GET_RESOURCE_PROVIDERS",
 		14: "LAUNCH_NESTED_CONTAINER",
 		15: "WAIT_NESTED_CONTAINER",
 		16: "KILL_NESTED_CONTAINER",
-		21: "REMOVE_NESTED_CONTAINER",
 		17: "LAUNCH_NESTED_CONTAINER_SESSION",
 		18: "ATTACH_CONTAINER_INPUT",
 		19: "ATTACH_CONTAINER_OUTPUT",
+		20: "GET_AGENT",
+		21: "REMOVE_NESTED_CONTAINER",
 		22: "LAUNCH_CONTAINER",
 		23: "WAIT_CONTAINER",
 		24: "KILL_CONTAINER",
 		25: "REMOVE_CONTAINER",
+		26: "GET_RESOURCE_PROVIDERS",
 		27: "ADD_RESOURCE_PROVIDER_CONFIG",
 		28: "UPDATE_RESOURCE_PROVIDER_CONFIG",
 		29: "REMOVE_RESOURCE_PROVIDER_CONFIG",
-		32: "MARK_RESOURCE_PROVIDER_GONE",
 		30: "PRUNE_IMAGES",
+		31: "GET_OPERATIONS",
+		32: "MARK_RESOURCE_PROVIDER_GONE",
 	}
 	Call_Type_value = map[string]int32{
 		"UNKNOWN":                         0,
@@ -111,26 +120,26 @@ var (
 		"GET_CONTAINERS":                  10,
 		"GET_FRAMEWORKS":                  11,
 		"GET_EXECUTORS":                   12,
-		"GET_OPERATIONS":                  31,
 		"GET_TASKS":                       13,
-		"GET_AGENT":                       20,
-		"GET_RESOURCE_PROVIDERS":          26,
 		"LAUNCH_NESTED_CONTAINER":         14,
 		"WAIT_NESTED_CONTAINER":           15,
 		"KILL_NESTED_CONTAINER":           16,
-		"REMOVE_NESTED_CONTAINER":         21,
 		"LAUNCH_NESTED_CONTAINER_SESSION": 17,
 		"ATTACH_CONTAINER_INPUT":          18,
 		"ATTACH_CONTAINER_OUTPUT":         19,
+		"GET_AGENT":                       20,
+		"REMOVE_NESTED_CONTAINER":         21,
 		"LAUNCH_CONTAINER":                22,
 		"WAIT_CONTAINER":                  23,
 		"KILL_CONTAINER":                  24,
 		"REMOVE_CONTAINER":                25,
+		"GET_RESOURCE_PROVIDERS":          26,
 		"ADD_RESOURCE_PROVIDER_CONFIG":    27,
 		"UPDATE_RESOURCE_PROVIDER_CONFIG": 28,
 		"REMOVE_RESOURCE_PROVIDER_CONFIG": 29,
-		"MARK_RESOURCE_PROVIDER_GONE":     32,
 		"PRUNE_IMAGES":                    30,
+		"GET_OPERATIONS":                  31,
+		"MARK_RESOURCE_PROVIDER_GONE":     32,
 	}
 )
 
@@ -171,6 +180,8 @@ func (Call_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Type says which field counts: CONTAINER_ID in the first record,
+// PROCESS_IO in all others.
 type Call_AttachContainerInput_Type int32
 
 const (
@@ -227,30 +238,32 @@ func (x *Call_AttachContainerInput_Type) UnmarshalJSON(b []byte) error {
 
 // Deprecated: Use Call_AttachContainerInput_Type.Descriptor instead.
 func (Call_AttachContainerInput_Type) EnumDescriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 10, 0}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 8, 0}
 }
 
+// Type says which field counts. Its numbers are not those of Call.Type.
 type Response_Type int32
 
 const (
-	Response_UNKNOWN                Response_Type = 0
-	Response_GET_HEALTH             Response_Type = 1
-	Response_GET_FLAGS              Response_Type = 2
-	Response_GET_VERSION            Response_Type = 3
-	Response_GET_METRICS            Response_Type = 4
-	Response_GET_LOGGING_LEVEL      Response_Type = 5
-	Response_LIST_FILES             Response_Type = 6
-	Response_READ_FILE              Response_Type = 7
-	Response_GET_STATE              Response_Type = 8
-	Response_GET_CONTAINERS         Response_Type = 9
-	Response_GET_FRAMEWORKS         Response_Type = 10
-	Response_GET_EXECUTORS          Response_Type = 11
-	Response_GET_OPERATIONS         Response_Type = 17
-	Response_GET_TASKS              Response_Type = 12
-	Response_GET_AGENT              Response_Type = 14
-	Response_GET_RESOURCE_PROVIDERS Response_Type = 16
+	Response_UNKNOWN           Response_Type = 0
+	Response_GET_HEALTH        Response_Type = 1
+	Response_GET_FLAGS         Response_Type = 2
+	Response_GET_VERSION       Response_Type = 3
+	Response_GET_METRICS       Response_Type = 4
+	Response_GET_LOGGING_LEVEL Response_Type = 5
+	Response_LIST_FILES        Response_Type = 6
+	Response_READ_FILE         Response_Type = 7
+	Response_GET_STATE         Response_Type = 8
+	Response_GET_CONTAINERS    Response_Type = 9
+	Response_GET_FRAMEWORKS    Response_Type = 10
+	Response_GET_EXECUTORS     Response_Type = 11
+	Response_GET_TASKS         Response_Type = 12
+	// Deprecated: Marked as deprecated in mesos/v1/agent/agent.proto.
 	Response_WAIT_NESTED_CONTAINER  Response_Type = 13
+	Response_GET_AGENT              Response_Type = 14
 	Response_WAIT_CONTAINER         Response_Type = 15
+	Response_GET_RESOURCE_PROVIDERS Response_Type = 16
+	Response_GET_OPERATIONS         Response_Type = 17
 )
 
 // Enum value maps for Response_Type.
@@ -268,12 +281,12 @@ var (
 		9:  "GET_CONTAINERS",
 		10: "GET_FRAMEWORKS",
 		11: "GET_EXECUTORS",
-		17: "GET_OPERATIONS",
 		12: "GET_TASKS",
-		14: "GET_AGENT",
-		16: "GET_RESOURCE_PROVIDERS",
 		13: "WAIT_NESTED_CONTAINER",
+		14: "GET_AGENT",
 		15: "WAIT_CONTAINER",
+		16: "GET_RESOURCE_PROVIDERS",
+		17: "GET_OPERATIONS",
 	}
 	Response_Type_value = map[string]int32{
 		"UNKNOWN":                0,
@@ -288,12 +301,12 @@ var (
 		"GET_CONTAINERS":         9,
 		"GET_FRAMEWORKS":         10,
 		"GET_EXECUTORS":          11,
-		"GET_OPERATIONS":         17,
 		"GET_TASKS":              12,
-		"GET_AGENT":              14,
-		"GET_RESOURCE_PROVIDERS": 16,
 		"WAIT_NESTED_CONTAINER":  13,
+		"GET_AGENT":              14,
 		"WAIT_CONTAINER":         15,
+		"GET_RESOURCE_PROVIDERS": 16,
+		"GET_OPERATIONS":         17,
 	}
 )
 
@@ -334,6 +347,7 @@ func (Response_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Type says which field counts.
 type ProcessIO_Type int32
 
 const (
@@ -393,6 +407,7 @@ func (ProcessIO_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{2, 0}
 }
 
+// Type names the stream.
 type ProcessIO_Data_Type int32
 
 const (
@@ -455,10 +470,12 @@ func (ProcessIO_Data_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{2, 0, 0}
 }
 
+// Type says which field counts.
 type ProcessIO_Control_Type int32
 
 const (
-	ProcessIO_Control_UNKNOWN   ProcessIO_Control_Type = 0
+	ProcessIO_Control_UNKNOWN ProcessIO_Control_Type = 0
+	// The terminal's size has changed.
 	ProcessIO_Control_TTY_INFO  ProcessIO_Control_Type = 1
 	ProcessIO_Control_HEARTBEAT ProcessIO_Control_Type = 2
 )
@@ -514,6 +531,8 @@ func (ProcessIO_Control_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{2, 1, 0}
 }
 
+// Call is what an operator or an executor asks: type, and the field of that
+// name, if there is one.
 type Call struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Type            *Call_Type             `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.Call_Type" json:"type,omitempty"`
@@ -734,6 +753,7 @@ func (x *Call) GetMarkResourceProviderGone() *Call_MarkResourceProviderGone {
 	return nil
 }
 
+// Response is the answer to a call that asks for something.
 type Response struct {
 	state                protoimpl.MessageState         `protogen:"open.v1"`
 	Type                 *Response_Type                 `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.Response_Type" json:"type,omitempty"`
@@ -914,6 +934,7 @@ func (x *Response) GetGetOperations() *Response_GetOperations {
 	return nil
 }
 
+// ProcessIO is one piece of what goes into a container or comes out.
 type ProcessIO struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *ProcessIO_Type        `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.ProcessIO_Type" json:"type,omitempty"`
@@ -974,9 +995,11 @@ func (x *ProcessIO) GetControl() *ProcessIO_Control {
 	return nil
 }
 
+// GetMetrics asks for a snapshot.
 type Call_GetMetrics struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Timeout       *v1.DurationInfo       `protobuf:"bytes,1,opt,name=timeout" json:"timeout,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Metrics that take longer are left out; unset means wait for all.
+	Timeout       *v1.DurationInfo `protobuf:"bytes,1,opt,name=timeout" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1018,10 +1041,12 @@ func (x *Call_GetMetrics) GetTimeout() *v1.DurationInfo {
 	return nil
 }
 
+// SetLoggingLevel makes the log more detailed for a while.
 type Call_SetLoggingLevel struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Level         *uint32                `protobuf:"varint,1,req,name=level" json:"level,omitempty"`
-	Duration      *v1.DurationInfo       `protobuf:"bytes,2,req,name=duration" json:"duration,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 is the usual; higher is more detailed.
+	Level         *uint32          `protobuf:"varint,1,req,name=level" json:"level,omitempty"`
+	Duration      *v1.DurationInfo `protobuf:"bytes,2,req,name=duration" json:"duration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1070,9 +1095,12 @@ func (x *Call_SetLoggingLevel) GetDuration() *v1.DurationInfo {
 	return nil
 }
 
+// ListFiles lists a directory.
 type Call_ListFiles struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Path          *string                `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Virtual: roots are what the process offers, such as its log and the
+	// sandboxes.
+	Path          *string `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1114,11 +1142,15 @@ func (x *Call_ListFiles) GetPath() string {
 	return ""
 }
 
+// ReadFile reads part of a file.
 type Call_ReadFile struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Path          *string                `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
-	Offset        *uint64                `protobuf:"varint,2,req,name=offset" json:"offset,omitempty"`
-	Length        *uint64                `protobuf:"varint,3,opt,name=length" json:"length,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As ListFiles tells it.
+	Path *string `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
+	// Bytes.
+	Offset *uint64 `protobuf:"varint,2,req,name=offset" json:"offset,omitempty"`
+	// Bytes; unset means up to the end. The answer may be shorter.
+	Length        *uint64 `protobuf:"varint,3,opt,name=length" json:"length,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1174,58 +1206,7 @@ func (x *Call_ReadFile) GetLength() uint64 {
 	return 0
 }
 
-type Call_GetContainers struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	ShowNested     *bool                  `protobuf:"varint,1,opt,name=show_nested,json=showNested" json:"show_nested,omitempty"`
-	ShowStandalone *bool                  `protobuf:"varint,2,opt,name=show_standalone,json=showStandalone" json:"show_standalone,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
-}
-
-func (x *Call_GetContainers) Reset() {
-	*x = Call_GetContainers{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_GetContainers) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_GetContainers) ProtoMessage() {}
-
-func (x *Call_GetContainers) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_GetContainers.ProtoReflect.Descriptor instead.
-func (*Call_GetContainers) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 4}
-}
-
-func (x *Call_GetContainers) GetShowNested() bool {
-	if x != nil && x.ShowNested != nil {
-		return *x.ShowNested
-	}
-	return false
-}
-
-func (x *Call_GetContainers) GetShowStandalone() bool {
-	if x != nil && x.ShowStandalone != nil {
-		return *x.ShowStandalone
-	}
-	return false
-}
-
+// LaunchNestedContainer starts a container within another.
 type Call_LaunchNestedContainer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
@@ -1237,7 +1218,7 @@ type Call_LaunchNestedContainer struct {
 
 func (x *Call_LaunchNestedContainer) Reset() {
 	*x = Call_LaunchNestedContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[8]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1249,7 +1230,7 @@ func (x *Call_LaunchNestedContainer) String() string {
 func (*Call_LaunchNestedContainer) ProtoMessage() {}
 
 func (x *Call_LaunchNestedContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[8]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1262,7 +1243,7 @@ func (x *Call_LaunchNestedContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_LaunchNestedContainer.ProtoReflect.Descriptor instead.
 func (*Call_LaunchNestedContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 5}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 4}
 }
 
 func (x *Call_LaunchNestedContainer) GetContainerId() *v1.ContainerID {
@@ -1286,6 +1267,7 @@ func (x *Call_LaunchNestedContainer) GetContainer() *v1.ContainerInfo {
 	return nil
 }
 
+// WaitNestedContainer answers when the container has ended.
 type Call_WaitNestedContainer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
@@ -1295,7 +1277,7 @@ type Call_WaitNestedContainer struct {
 
 func (x *Call_WaitNestedContainer) Reset() {
 	*x = Call_WaitNestedContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[9]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1289,7 @@ func (x *Call_WaitNestedContainer) String() string {
 func (*Call_WaitNestedContainer) ProtoMessage() {}
 
 func (x *Call_WaitNestedContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[9]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1302,7 @@ func (x *Call_WaitNestedContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_WaitNestedContainer.ProtoReflect.Descriptor instead.
 func (*Call_WaitNestedContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 6}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 5}
 }
 
 func (x *Call_WaitNestedContainer) GetContainerId() *v1.ContainerID {
@@ -1330,17 +1312,19 @@ func (x *Call_WaitNestedContainer) GetContainerId() *v1.ContainerID {
 	return nil
 }
 
+// KillNestedContainer signals the container's first process.
 type Call_KillNestedContainer struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
-	Signal        *int32                 `protobuf:"varint,2,opt,name=signal" json:"signal,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	ContainerId *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
+	// Unset means SIGKILL.
+	Signal        *int32 `protobuf:"varint,2,opt,name=signal" json:"signal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call_KillNestedContainer) Reset() {
 	*x = Call_KillNestedContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[10]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1336,7 @@ func (x *Call_KillNestedContainer) String() string {
 func (*Call_KillNestedContainer) ProtoMessage() {}
 
 func (x *Call_KillNestedContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[10]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,7 +1349,7 @@ func (x *Call_KillNestedContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_KillNestedContainer.ProtoReflect.Descriptor instead.
 func (*Call_KillNestedContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 7}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 6}
 }
 
 func (x *Call_KillNestedContainer) GetContainerId() *v1.ContainerID {
@@ -1382,62 +1366,22 @@ func (x *Call_KillNestedContainer) GetSignal() int32 {
 	return 0
 }
 
-type Call_RemoveNestedContainer struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_RemoveNestedContainer) Reset() {
-	*x = Call_RemoveNestedContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_RemoveNestedContainer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_RemoveNestedContainer) ProtoMessage() {}
-
-func (x *Call_RemoveNestedContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_RemoveNestedContainer.ProtoReflect.Descriptor instead.
-func (*Call_RemoveNestedContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 8}
-}
-
-func (x *Call_RemoveNestedContainer) GetContainerId() *v1.ContainerID {
-	if x != nil {
-		return x.ContainerId
-	}
-	return nil
-}
-
+// LaunchNestedContainerSession starts a container within another and answers
+// with its output; it is killed when the connection ends. This is how one
+// executes a command beside a task.
 type Call_LaunchNestedContainerSession struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
-	Command       *v1.CommandInfo        `protobuf:"bytes,2,opt,name=command" json:"command,omitempty"`
-	Container     *v1.ContainerInfo      `protobuf:"bytes,3,opt,name=container" json:"container,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// New; its parent is the one to enter.
+	ContainerId   *v1.ContainerID   `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
+	Command       *v1.CommandInfo   `protobuf:"bytes,2,opt,name=command" json:"command,omitempty"`
+	Container     *v1.ContainerInfo `protobuf:"bytes,3,opt,name=container" json:"container,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call_LaunchNestedContainerSession) Reset() {
 	*x = Call_LaunchNestedContainerSession{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[12]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +1393,7 @@ func (x *Call_LaunchNestedContainerSession) String() string {
 func (*Call_LaunchNestedContainerSession) ProtoMessage() {}
 
 func (x *Call_LaunchNestedContainerSession) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[12]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +1406,7 @@ func (x *Call_LaunchNestedContainerSession) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use Call_LaunchNestedContainerSession.ProtoReflect.Descriptor instead.
 func (*Call_LaunchNestedContainerSession) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 9}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 7}
 }
 
 func (x *Call_LaunchNestedContainerSession) GetContainerId() *v1.ContainerID {
@@ -1486,6 +1430,8 @@ func (x *Call_LaunchNestedContainerSession) GetContainer() *v1.ContainerInfo {
 	return nil
 }
 
+// AttachContainerInput is a stream of input for a container that has a
+// terminal or was launched for it.
 type Call_AttachContainerInput struct {
 	state         protoimpl.MessageState          `protogen:"open.v1"`
 	Type          *Call_AttachContainerInput_Type `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.Call_AttachContainerInput_Type" json:"type,omitempty"`
@@ -1497,7 +1443,7 @@ type Call_AttachContainerInput struct {
 
 func (x *Call_AttachContainerInput) Reset() {
 	*x = Call_AttachContainerInput{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[13]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +1455,7 @@ func (x *Call_AttachContainerInput) String() string {
 func (*Call_AttachContainerInput) ProtoMessage() {}
 
 func (x *Call_AttachContainerInput) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[13]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,7 +1468,7 @@ func (x *Call_AttachContainerInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_AttachContainerInput.ProtoReflect.Descriptor instead.
 func (*Call_AttachContainerInput) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 10}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 8}
 }
 
 func (x *Call_AttachContainerInput) GetType() Call_AttachContainerInput_Type {
@@ -1546,6 +1492,7 @@ func (x *Call_AttachContainerInput) GetProcessIo() *ProcessIO {
 	return nil
 }
 
+// AttachContainerOutput answers with the output of a container from now on.
 type Call_AttachContainerOutput struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
@@ -1555,7 +1502,7 @@ type Call_AttachContainerOutput struct {
 
 func (x *Call_AttachContainerOutput) Reset() {
 	*x = Call_AttachContainerOutput{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[14]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1567,7 +1514,7 @@ func (x *Call_AttachContainerOutput) String() string {
 func (*Call_AttachContainerOutput) ProtoMessage() {}
 
 func (x *Call_AttachContainerOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[14]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1580,7 +1527,7 @@ func (x *Call_AttachContainerOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_AttachContainerOutput.ProtoReflect.Descriptor instead.
 func (*Call_AttachContainerOutput) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 11}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 9}
 }
 
 func (x *Call_AttachContainerOutput) GetContainerId() *v1.ContainerID {
@@ -1590,12 +1537,62 @@ func (x *Call_AttachContainerOutput) GetContainerId() *v1.ContainerID {
 	return nil
 }
 
+// RemoveNestedContainer deletes the sandbox of a container that has ended.
+type Call_RemoveNestedContainer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_RemoveNestedContainer) Reset() {
+	*x = Call_RemoveNestedContainer{}
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_RemoveNestedContainer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_RemoveNestedContainer) ProtoMessage() {}
+
+func (x *Call_RemoveNestedContainer) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_RemoveNestedContainer.ProtoReflect.Descriptor instead.
+func (*Call_RemoveNestedContainer) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 10}
+}
+
+func (x *Call_RemoveNestedContainer) GetContainerId() *v1.ContainerID {
+	if x != nil {
+		return x.ContainerId
+	}
+	return nil
+}
+
+// LaunchContainer starts a container, within another or standalone. Answers
+// 200, or 202 if it exists.
 type Call_LaunchContainer struct {
-	state         protoimpl.MessageState      `protogen:"open.v1"`
-	ContainerId   *v1.ContainerID             `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
-	Command       *v1.CommandInfo             `protobuf:"bytes,2,opt,name=command" json:"command,omitempty"`
-	Resources     []*v1.Resource              `protobuf:"bytes,3,rep,name=resources" json:"resources,omitempty"`
-	Container     *v1.ContainerInfo           `protobuf:"bytes,4,opt,name=container" json:"container,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// New; without a parent it is standalone.
+	ContainerId *v1.ContainerID `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
+	Command     *v1.CommandInfo `protobuf:"bytes,2,opt,name=command" json:"command,omitempty"`
+	// Of a standalone container, or one with a cgroup of its own.
+	Resources []*v1.Resource    `protobuf:"bytes,3,rep,name=resources" json:"resources,omitempty"`
+	Container *v1.ContainerInfo `protobuf:"bytes,4,opt,name=container" json:"container,omitempty"`
+	// As in TaskInfo.
 	Limits        map[string]*v1.Value_Scalar `protobuf:"bytes,5,rep,name=limits" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1603,7 +1600,7 @@ type Call_LaunchContainer struct {
 
 func (x *Call_LaunchContainer) Reset() {
 	*x = Call_LaunchContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[15]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1612,7 @@ func (x *Call_LaunchContainer) String() string {
 func (*Call_LaunchContainer) ProtoMessage() {}
 
 func (x *Call_LaunchContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[15]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1625,7 @@ func (x *Call_LaunchContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_LaunchContainer.ProtoReflect.Descriptor instead.
 func (*Call_LaunchContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 12}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 11}
 }
 
 func (x *Call_LaunchContainer) GetContainerId() *v1.ContainerID {
@@ -1666,6 +1663,7 @@ func (x *Call_LaunchContainer) GetLimits() map[string]*v1.Value_Scalar {
 	return nil
 }
 
+// WaitContainer answers when the container has ended.
 type Call_WaitContainer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
@@ -1675,7 +1673,7 @@ type Call_WaitContainer struct {
 
 func (x *Call_WaitContainer) Reset() {
 	*x = Call_WaitContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[16]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1687,7 +1685,7 @@ func (x *Call_WaitContainer) String() string {
 func (*Call_WaitContainer) ProtoMessage() {}
 
 func (x *Call_WaitContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[16]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1700,7 +1698,7 @@ func (x *Call_WaitContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_WaitContainer.ProtoReflect.Descriptor instead.
 func (*Call_WaitContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 13}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 12}
 }
 
 func (x *Call_WaitContainer) GetContainerId() *v1.ContainerID {
@@ -1710,17 +1708,19 @@ func (x *Call_WaitContainer) GetContainerId() *v1.ContainerID {
 	return nil
 }
 
+// KillContainer signals the container's first process.
 type Call_KillContainer struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
-	Signal        *int32                 `protobuf:"varint,2,opt,name=signal" json:"signal,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	ContainerId *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
+	// Unset means SIGKILL.
+	Signal        *int32 `protobuf:"varint,2,opt,name=signal" json:"signal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call_KillContainer) Reset() {
 	*x = Call_KillContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[17]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1732,7 +1732,7 @@ func (x *Call_KillContainer) String() string {
 func (*Call_KillContainer) ProtoMessage() {}
 
 func (x *Call_KillContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[17]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1745,7 +1745,7 @@ func (x *Call_KillContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_KillContainer.ProtoReflect.Descriptor instead.
 func (*Call_KillContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 14}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 13}
 }
 
 func (x *Call_KillContainer) GetContainerId() *v1.ContainerID {
@@ -1762,6 +1762,7 @@ func (x *Call_KillContainer) GetSignal() int32 {
 	return 0
 }
 
+// RemoveContainer deletes the sandbox of a container that has ended.
 type Call_RemoveContainer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ContainerId   *v1.ContainerID        `protobuf:"bytes,1,req,name=container_id,json=containerId" json:"container_id,omitempty"`
@@ -1771,7 +1772,7 @@ type Call_RemoveContainer struct {
 
 func (x *Call_RemoveContainer) Reset() {
 	*x = Call_RemoveContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[18]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +1784,7 @@ func (x *Call_RemoveContainer) String() string {
 func (*Call_RemoveContainer) ProtoMessage() {}
 
 func (x *Call_RemoveContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[18]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +1797,7 @@ func (x *Call_RemoveContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_RemoveContainer.ProtoReflect.Descriptor instead.
 func (*Call_RemoveContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 15}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 14}
 }
 
 func (x *Call_RemoveContainer) GetContainerId() *v1.ContainerID {
@@ -1806,6 +1807,7 @@ func (x *Call_RemoveContainer) GetContainerId() *v1.ContainerID {
 	return nil
 }
 
+// AddResourceProviderConfig adds a resource provider. Its id is unset.
 type Call_AddResourceProviderConfig struct {
 	state         protoimpl.MessageState   `protogen:"open.v1"`
 	Info          *v1.ResourceProviderInfo `protobuf:"bytes,1,req,name=info" json:"info,omitempty"`
@@ -1815,7 +1817,7 @@ type Call_AddResourceProviderConfig struct {
 
 func (x *Call_AddResourceProviderConfig) Reset() {
 	*x = Call_AddResourceProviderConfig{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[19]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +1829,7 @@ func (x *Call_AddResourceProviderConfig) String() string {
 func (*Call_AddResourceProviderConfig) ProtoMessage() {}
 
 func (x *Call_AddResourceProviderConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[19]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +1842,7 @@ func (x *Call_AddResourceProviderConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_AddResourceProviderConfig.ProtoReflect.Descriptor instead.
 func (*Call_AddResourceProviderConfig) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 16}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 15}
 }
 
 func (x *Call_AddResourceProviderConfig) GetInfo() *v1.ResourceProviderInfo {
@@ -1850,6 +1852,7 @@ func (x *Call_AddResourceProviderConfig) GetInfo() *v1.ResourceProviderInfo {
 	return nil
 }
 
+// UpdateResourceProviderConfig replaces the configuration of type and name.
 type Call_UpdateResourceProviderConfig struct {
 	state         protoimpl.MessageState   `protogen:"open.v1"`
 	Info          *v1.ResourceProviderInfo `protobuf:"bytes,1,req,name=info" json:"info,omitempty"`
@@ -1859,7 +1862,7 @@ type Call_UpdateResourceProviderConfig struct {
 
 func (x *Call_UpdateResourceProviderConfig) Reset() {
 	*x = Call_UpdateResourceProviderConfig{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[20]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +1874,7 @@ func (x *Call_UpdateResourceProviderConfig) String() string {
 func (*Call_UpdateResourceProviderConfig) ProtoMessage() {}
 
 func (x *Call_UpdateResourceProviderConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[20]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +1887,7 @@ func (x *Call_UpdateResourceProviderConfig) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use Call_UpdateResourceProviderConfig.ProtoReflect.Descriptor instead.
 func (*Call_UpdateResourceProviderConfig) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 17}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 16}
 }
 
 func (x *Call_UpdateResourceProviderConfig) GetInfo() *v1.ResourceProviderInfo {
@@ -1894,6 +1897,8 @@ func (x *Call_UpdateResourceProviderConfig) GetInfo() *v1.ResourceProviderInfo {
 	return nil
 }
 
+// RemoveResourceProviderConfig stops a resource provider; what it provided
+// stays known.
 type Call_RemoveResourceProviderConfig struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *string                `protobuf:"bytes,1,req,name=type" json:"type,omitempty"`
@@ -1904,7 +1909,7 @@ type Call_RemoveResourceProviderConfig struct {
 
 func (x *Call_RemoveResourceProviderConfig) Reset() {
 	*x = Call_RemoveResourceProviderConfig{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[21]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +1921,7 @@ func (x *Call_RemoveResourceProviderConfig) String() string {
 func (*Call_RemoveResourceProviderConfig) ProtoMessage() {}
 
 func (x *Call_RemoveResourceProviderConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[21]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1929,7 +1934,7 @@ func (x *Call_RemoveResourceProviderConfig) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use Call_RemoveResourceProviderConfig.ProtoReflect.Descriptor instead.
 func (*Call_RemoveResourceProviderConfig) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 18}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 17}
 }
 
 func (x *Call_RemoveResourceProviderConfig) GetType() string {
@@ -1946,28 +1951,32 @@ func (x *Call_RemoveResourceProviderConfig) GetName() string {
 	return ""
 }
 
-type Call_MarkResourceProviderGone struct {
-	state              protoimpl.MessageState `protogen:"open.v1"`
-	ResourceProviderId *v1.ResourceProviderID `protobuf:"bytes,1,req,name=resource_provider_id,json=resourceProviderId" json:"resource_provider_id,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+// GetContainers asks for containers with what they use.
+type Call_GetContainers struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Not only those of executors.
+	ShowNested *bool `protobuf:"varint,1,opt,name=show_nested,json=showNested" json:"show_nested,omitempty"`
+	// Also those that LAUNCH_CONTAINER made.
+	ShowStandalone *bool `protobuf:"varint,2,opt,name=show_standalone,json=showStandalone" json:"show_standalone,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
-func (x *Call_MarkResourceProviderGone) Reset() {
-	*x = Call_MarkResourceProviderGone{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[22]
+func (x *Call_GetContainers) Reset() {
+	*x = Call_GetContainers{}
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Call_MarkResourceProviderGone) String() string {
+func (x *Call_GetContainers) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Call_MarkResourceProviderGone) ProtoMessage() {}
+func (*Call_GetContainers) ProtoMessage() {}
 
-func (x *Call_MarkResourceProviderGone) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[22]
+func (x *Call_GetContainers) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1978,28 +1987,37 @@ func (x *Call_MarkResourceProviderGone) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Call_MarkResourceProviderGone.ProtoReflect.Descriptor instead.
-func (*Call_MarkResourceProviderGone) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 19}
+// Deprecated: Use Call_GetContainers.ProtoReflect.Descriptor instead.
+func (*Call_GetContainers) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 18}
 }
 
-func (x *Call_MarkResourceProviderGone) GetResourceProviderId() *v1.ResourceProviderID {
-	if x != nil {
-		return x.ResourceProviderId
+func (x *Call_GetContainers) GetShowNested() bool {
+	if x != nil && x.ShowNested != nil {
+		return *x.ShowNested
 	}
-	return nil
+	return false
 }
 
+func (x *Call_GetContainers) GetShowStandalone() bool {
+	if x != nil && x.ShowStandalone != nil {
+		return *x.ShowStandalone
+	}
+	return false
+}
+
+// PruneImages deletes the images that no container uses.
 type Call_PruneImages struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	ExcludedImages []*v1.Image            `protobuf:"bytes,1,rep,name=excluded_images,json=excludedImages" json:"excluded_images,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Kept all the same.
+	ExcludedImages []*v1.Image `protobuf:"bytes,1,rep,name=excluded_images,json=excludedImages" json:"excluded_images,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Call_PruneImages) Reset() {
 	*x = Call_PruneImages{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[23]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +2029,7 @@ func (x *Call_PruneImages) String() string {
 func (*Call_PruneImages) ProtoMessage() {}
 
 func (x *Call_PruneImages) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[23]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +2042,7 @@ func (x *Call_PruneImages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_PruneImages.ProtoReflect.Descriptor instead.
 func (*Call_PruneImages) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 20}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 19}
 }
 
 func (x *Call_PruneImages) GetExcludedImages() []*v1.Image {
@@ -2034,6 +2052,53 @@ func (x *Call_PruneImages) GetExcludedImages() []*v1.Image {
 	return nil
 }
 
+// MarkResourceProviderGone says that a resource provider and its resources
+// will never be back.
+type Call_MarkResourceProviderGone struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	ResourceProviderId *v1.ResourceProviderID `protobuf:"bytes,1,req,name=resource_provider_id,json=resourceProviderId" json:"resource_provider_id,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *Call_MarkResourceProviderGone) Reset() {
+	*x = Call_MarkResourceProviderGone{}
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_MarkResourceProviderGone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_MarkResourceProviderGone) ProtoMessage() {}
+
+func (x *Call_MarkResourceProviderGone) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_MarkResourceProviderGone.ProtoReflect.Descriptor instead.
+func (*Call_MarkResourceProviderGone) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{0, 20}
+}
+
+func (x *Call_MarkResourceProviderGone) GetResourceProviderId() *v1.ResourceProviderID {
+	if x != nil {
+		return x.ResourceProviderId
+	}
+	return nil
+}
+
+// GetHealth tells that the agent answers.
 type Response_GetHealth struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Healthy       *bool                  `protobuf:"varint,1,req,name=healthy" json:"healthy,omitempty"`
@@ -2078,6 +2143,7 @@ func (x *Response_GetHealth) GetHealthy() bool {
 	return false
 }
 
+// GetFlags is the configuration in effect.
 type Response_GetFlags struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Flags         []*v1.Flag             `protobuf:"bytes,1,rep,name=flags" json:"flags,omitempty"`
@@ -2122,6 +2188,7 @@ func (x *Response_GetFlags) GetFlags() []*v1.Flag {
 	return nil
 }
 
+// GetVersion is the build.
 type Response_GetVersion struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	VersionInfo   *v1.VersionInfo        `protobuf:"bytes,1,req,name=version_info,json=versionInfo" json:"version_info,omitempty"`
@@ -2166,6 +2233,7 @@ func (x *Response_GetVersion) GetVersionInfo() *v1.VersionInfo {
 	return nil
 }
 
+// GetMetrics is a snapshot of the metrics.
 type Response_GetMetrics struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Metrics       []*v1.Metric           `protobuf:"bytes,1,rep,name=metrics" json:"metrics,omitempty"`
@@ -2210,6 +2278,7 @@ func (x *Response_GetMetrics) GetMetrics() []*v1.Metric {
 	return nil
 }
 
+// GetLoggingLevel is the level in effect.
 type Response_GetLoggingLevel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Level         *uint32                `protobuf:"varint,1,req,name=level" json:"level,omitempty"`
@@ -2254,6 +2323,7 @@ func (x *Response_GetLoggingLevel) GetLevel() uint32 {
 	return 0
 }
 
+// ListFiles is the entries of a directory.
 type Response_ListFiles struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FileInfos     []*v1.FileInfo         `protobuf:"bytes,1,rep,name=file_infos,json=fileInfos" json:"file_infos,omitempty"`
@@ -2298,10 +2368,12 @@ func (x *Response_ListFiles) GetFileInfos() []*v1.FileInfo {
 	return nil
 }
 
+// ReadFile is part of a file.
 type Response_ReadFile struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Size          *uint64                `protobuf:"varint,1,req,name=size" json:"size,omitempty"`
-	Data          []byte                 `protobuf:"bytes,2,req,name=data" json:"data,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the whole file, in bytes.
+	Size          *uint64 `protobuf:"varint,1,req,name=size" json:"size,omitempty"`
+	Data          []byte  `protobuf:"bytes,2,req,name=data" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2350,6 +2422,7 @@ func (x *Response_ReadFile) GetData() []byte {
 	return nil
 }
 
+// GetState is the parts below, of one moment.
 type Response_GetState struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	GetTasks      *Response_GetTasks      `protobuf:"bytes,1,opt,name=get_tasks,json=getTasks" json:"get_tasks,omitempty"`
@@ -2410,6 +2483,7 @@ func (x *Response_GetState) GetGetFrameworks() *Response_GetFrameworks {
 	return nil
 }
 
+// GetContainers is the containers asked for.
 type Response_GetContainers struct {
 	state         protoimpl.MessageState              `protogen:"open.v1"`
 	Containers    []*Response_GetContainers_Container `protobuf:"bytes,1,rep,name=containers" json:"containers,omitempty"`
@@ -2454,6 +2528,7 @@ func (x *Response_GetContainers) GetContainers() []*Response_GetContainers_Conta
 	return nil
 }
 
+// GetFrameworks is the frameworks that have, or had, tasks on this agent.
 type Response_GetFrameworks struct {
 	state               protoimpl.MessageState              `protogen:"open.v1"`
 	Frameworks          []*Response_GetFrameworks_Framework `protobuf:"bytes,1,rep,name=frameworks" json:"frameworks,omitempty"`
@@ -2506,9 +2581,11 @@ func (x *Response_GetFrameworks) GetCompletedFrameworks() []*Response_GetFramewo
 	return nil
 }
 
+// GetExecutors is the executors of this agent.
 type Response_GetExecutors struct {
-	state              protoimpl.MessageState            `protogen:"open.v1"`
-	Executors          []*Response_GetExecutors_Executor `protobuf:"bytes,1,rep,name=executors" json:"executors,omitempty"`
+	state     protoimpl.MessageState            `protogen:"open.v1"`
+	Executors []*Response_GetExecutors_Executor `protobuf:"bytes,1,rep,name=executors" json:"executors,omitempty"`
+	// Ended; the latest ones.
 	CompletedExecutors []*Response_GetExecutors_Executor `protobuf:"bytes,2,rep,name=completed_executors,json=completedExecutors" json:"completed_executors,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
@@ -2558,64 +2635,25 @@ func (x *Response_GetExecutors) GetCompletedExecutors() []*Response_GetExecutors
 	return nil
 }
 
-type Response_GetOperations struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operations    []*v1.Operation        `protobuf:"bytes,1,rep,name=operations" json:"operations,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Response_GetOperations) Reset() {
-	*x = Response_GetOperations{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[36]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Response_GetOperations) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Response_GetOperations) ProtoMessage() {}
-
-func (x *Response_GetOperations) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[36]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Response_GetOperations.ProtoReflect.Descriptor instead.
-func (*Response_GetOperations) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 11}
-}
-
-func (x *Response_GetOperations) GetOperations() []*v1.Operation {
-	if x != nil {
-		return x.Operations
-	}
-	return nil
-}
-
+// GetTasks is the tasks of this agent, each in one of the lists.
 type Response_GetTasks struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	PendingTasks    []*v1.Task             `protobuf:"bytes,1,rep,name=pending_tasks,json=pendingTasks" json:"pending_tasks,omitempty"`
-	QueuedTasks     []*v1.Task             `protobuf:"bytes,2,rep,name=queued_tasks,json=queuedTasks" json:"queued_tasks,omitempty"`
-	LaunchedTasks   []*v1.Task             `protobuf:"bytes,3,rep,name=launched_tasks,json=launchedTasks" json:"launched_tasks,omitempty"`
-	TerminatedTasks []*v1.Task             `protobuf:"bytes,4,rep,name=terminated_tasks,json=terminatedTasks" json:"terminated_tasks,omitempty"`
-	CompletedTasks  []*v1.Task             `protobuf:"bytes,5,rep,name=completed_tasks,json=completedTasks" json:"completed_tasks,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Not authorized yet.
+	PendingTasks []*v1.Task `protobuf:"bytes,1,rep,name=pending_tasks,json=pendingTasks" json:"pending_tasks,omitempty"`
+	// Waiting for their executor.
+	QueuedTasks   []*v1.Task `protobuf:"bytes,2,rep,name=queued_tasks,json=queuedTasks" json:"queued_tasks,omitempty"`
+	LaunchedTasks []*v1.Task `protobuf:"bytes,3,rep,name=launched_tasks,json=launchedTasks" json:"launched_tasks,omitempty"`
+	// Ended, and not acknowledged yet.
+	TerminatedTasks []*v1.Task `protobuf:"bytes,4,rep,name=terminated_tasks,json=terminatedTasks" json:"terminated_tasks,omitempty"`
+	// Ended and acknowledged; the latest ones.
+	CompletedTasks []*v1.Task `protobuf:"bytes,5,rep,name=completed_tasks,json=completedTasks" json:"completed_tasks,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Response_GetTasks) Reset() {
 	*x = Response_GetTasks{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[37]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2627,7 +2665,7 @@ func (x *Response_GetTasks) String() string {
 func (*Response_GetTasks) ProtoMessage() {}
 
 func (x *Response_GetTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[37]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2640,7 +2678,7 @@ func (x *Response_GetTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_GetTasks.ProtoReflect.Descriptor instead.
 func (*Response_GetTasks) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 12}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 11}
 }
 
 func (x *Response_GetTasks) GetPendingTasks() []*v1.Task {
@@ -2678,11 +2716,93 @@ func (x *Response_GetTasks) GetCompletedTasks() []*v1.Task {
 	return nil
 }
 
+// WaitNestedContainer is how a container ended.
+type Response_WaitNestedContainer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As wait(2) gives it.
+	ExitStatus *int32 `protobuf:"varint,1,opt,name=exit_status,json=exitStatus" json:"exit_status,omitempty"`
+	// Of the task it was, if the agent ended it.
+	State  *v1.TaskState         `protobuf:"varint,2,opt,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
+	Reason *v1.TaskStatus_Reason `protobuf:"varint,3,opt,name=reason,enum=mesos.v1.TaskStatus_Reason" json:"reason,omitempty"`
+	// Set when a limit was the reason.
+	Limitation    *v1.TaskResourceLimitation `protobuf:"bytes,4,opt,name=limitation" json:"limitation,omitempty"`
+	Message       *string                    `protobuf:"bytes,5,opt,name=message" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Response_WaitNestedContainer) Reset() {
+	*x = Response_WaitNestedContainer{}
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response_WaitNestedContainer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response_WaitNestedContainer) ProtoMessage() {}
+
+func (x *Response_WaitNestedContainer) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response_WaitNestedContainer.ProtoReflect.Descriptor instead.
+func (*Response_WaitNestedContainer) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 12}
+}
+
+func (x *Response_WaitNestedContainer) GetExitStatus() int32 {
+	if x != nil && x.ExitStatus != nil {
+		return *x.ExitStatus
+	}
+	return 0
+}
+
+func (x *Response_WaitNestedContainer) GetState() v1.TaskState {
+	if x != nil && x.State != nil {
+		return *x.State
+	}
+	return v1.TaskState(6)
+}
+
+func (x *Response_WaitNestedContainer) GetReason() v1.TaskStatus_Reason {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return v1.TaskStatus_Reason(0)
+}
+
+func (x *Response_WaitNestedContainer) GetLimitation() *v1.TaskResourceLimitation {
+	if x != nil {
+		return x.Limitation
+	}
+	return nil
+}
+
+func (x *Response_WaitNestedContainer) GetMessage() string {
+	if x != nil && x.Message != nil {
+		return *x.Message
+	}
+	return ""
+}
+
+// GetAgent is the agent itself.
 type Response_GetAgent struct {
-	state                   protoimpl.MessageState `protogen:"open.v1"`
-	AgentInfo               *v1.AgentInfo          `protobuf:"bytes,1,opt,name=agent_info,json=agentInfo" json:"agent_info,omitempty"`
-	DrainConfig             *v1.DrainConfig        `protobuf:"bytes,2,opt,name=drain_config,json=drainConfig" json:"drain_config,omitempty"`
-	EstimatedDrainStartTime *v1.TimeInfo           `protobuf:"bytes,3,opt,name=estimated_drain_start_time,json=estimatedDrainStartTime" json:"estimated_drain_start_time,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	AgentInfo *v1.AgentInfo          `protobuf:"bytes,1,opt,name=agent_info,json=agentInfo" json:"agent_info,omitempty"`
+	// Set while draining or drained, as the field that follows.
+	DrainConfig             *v1.DrainConfig `protobuf:"bytes,2,opt,name=drain_config,json=drainConfig" json:"drain_config,omitempty"`
+	EstimatedDrainStartTime *v1.TimeInfo    `protobuf:"bytes,3,opt,name=estimated_drain_start_time,json=estimatedDrainStartTime" json:"estimated_drain_start_time,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -2738,131 +2858,15 @@ func (x *Response_GetAgent) GetEstimatedDrainStartTime() *v1.TimeInfo {
 	return nil
 }
 
-type Response_GetResourceProviders struct {
-	state             protoimpl.MessageState                            `protogen:"open.v1"`
-	ResourceProviders []*Response_GetResourceProviders_ResourceProvider `protobuf:"bytes,1,rep,name=resource_providers,json=resourceProviders" json:"resource_providers,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
-}
-
-func (x *Response_GetResourceProviders) Reset() {
-	*x = Response_GetResourceProviders{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[39]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Response_GetResourceProviders) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Response_GetResourceProviders) ProtoMessage() {}
-
-func (x *Response_GetResourceProviders) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[39]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Response_GetResourceProviders.ProtoReflect.Descriptor instead.
-func (*Response_GetResourceProviders) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 14}
-}
-
-func (x *Response_GetResourceProviders) GetResourceProviders() []*Response_GetResourceProviders_ResourceProvider {
-	if x != nil {
-		return x.ResourceProviders
-	}
-	return nil
-}
-
-type Response_WaitNestedContainer struct {
-	state         protoimpl.MessageState     `protogen:"open.v1"`
-	ExitStatus    *int32                     `protobuf:"varint,1,opt,name=exit_status,json=exitStatus" json:"exit_status,omitempty"`
-	State         *v1.TaskState              `protobuf:"varint,2,opt,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
-	Reason        *v1.TaskStatus_Reason      `protobuf:"varint,3,opt,name=reason,enum=mesos.v1.TaskStatus_Reason" json:"reason,omitempty"`
-	Limitation    *v1.TaskResourceLimitation `protobuf:"bytes,4,opt,name=limitation" json:"limitation,omitempty"`
-	Message       *string                    `protobuf:"bytes,5,opt,name=message" json:"message,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Response_WaitNestedContainer) Reset() {
-	*x = Response_WaitNestedContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[40]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Response_WaitNestedContainer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Response_WaitNestedContainer) ProtoMessage() {}
-
-func (x *Response_WaitNestedContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[40]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Response_WaitNestedContainer.ProtoReflect.Descriptor instead.
-func (*Response_WaitNestedContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 15}
-}
-
-func (x *Response_WaitNestedContainer) GetExitStatus() int32 {
-	if x != nil && x.ExitStatus != nil {
-		return *x.ExitStatus
-	}
-	return 0
-}
-
-func (x *Response_WaitNestedContainer) GetState() v1.TaskState {
-	if x != nil && x.State != nil {
-		return *x.State
-	}
-	return v1.TaskState(6)
-}
-
-func (x *Response_WaitNestedContainer) GetReason() v1.TaskStatus_Reason {
-	if x != nil && x.Reason != nil {
-		return *x.Reason
-	}
-	return v1.TaskStatus_Reason(0)
-}
-
-func (x *Response_WaitNestedContainer) GetLimitation() *v1.TaskResourceLimitation {
-	if x != nil {
-		return x.Limitation
-	}
-	return nil
-}
-
-func (x *Response_WaitNestedContainer) GetMessage() string {
-	if x != nil && x.Message != nil {
-		return *x.Message
-	}
-	return ""
-}
-
+// WaitContainer is how a container ended.
 type Response_WaitContainer struct {
-	state         protoimpl.MessageState     `protogen:"open.v1"`
-	ExitStatus    *int32                     `protobuf:"varint,1,opt,name=exit_status,json=exitStatus" json:"exit_status,omitempty"`
-	State         *v1.TaskState              `protobuf:"varint,2,opt,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
-	Reason        *v1.TaskStatus_Reason      `protobuf:"varint,3,opt,name=reason,enum=mesos.v1.TaskStatus_Reason" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As wait(2) gives it.
+	ExitStatus *int32 `protobuf:"varint,1,opt,name=exit_status,json=exitStatus" json:"exit_status,omitempty"`
+	// Of the task it was, if the agent ended it.
+	State  *v1.TaskState         `protobuf:"varint,2,opt,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
+	Reason *v1.TaskStatus_Reason `protobuf:"varint,3,opt,name=reason,enum=mesos.v1.TaskStatus_Reason" json:"reason,omitempty"`
+	// Set when a limit was the reason.
 	Limitation    *v1.TaskResourceLimitation `protobuf:"bytes,4,opt,name=limitation" json:"limitation,omitempty"`
 	Message       *string                    `protobuf:"bytes,5,opt,name=message" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2871,7 +2875,7 @@ type Response_WaitContainer struct {
 
 func (x *Response_WaitContainer) Reset() {
 	*x = Response_WaitContainer{}
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[41]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2883,7 +2887,7 @@ func (x *Response_WaitContainer) String() string {
 func (*Response_WaitContainer) ProtoMessage() {}
 
 func (x *Response_WaitContainer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_agent_agent_proto_msgTypes[41]
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2896,7 +2900,7 @@ func (x *Response_WaitContainer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_WaitContainer.ProtoReflect.Descriptor instead.
 func (*Response_WaitContainer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 16}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 14}
 }
 
 func (x *Response_WaitContainer) GetExitStatus() int32 {
@@ -2934,8 +2938,100 @@ func (x *Response_WaitContainer) GetMessage() string {
 	return ""
 }
 
+// GetResourceProviders is the resource providers of this agent.
+type Response_GetResourceProviders struct {
+	state             protoimpl.MessageState                            `protogen:"open.v1"`
+	ResourceProviders []*Response_GetResourceProviders_ResourceProvider `protobuf:"bytes,1,rep,name=resource_providers,json=resourceProviders" json:"resource_providers,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Response_GetResourceProviders) Reset() {
+	*x = Response_GetResourceProviders{}
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response_GetResourceProviders) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response_GetResourceProviders) ProtoMessage() {}
+
+func (x *Response_GetResourceProviders) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response_GetResourceProviders.ProtoReflect.Descriptor instead.
+func (*Response_GetResourceProviders) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 15}
+}
+
+func (x *Response_GetResourceProviders) GetResourceProviders() []*Response_GetResourceProviders_ResourceProvider {
+	if x != nil {
+		return x.ResourceProviders
+	}
+	return nil
+}
+
+// GetOperations is the operations that are not yet over or acknowledged.
+type Response_GetOperations struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operations    []*v1.Operation        `protobuf:"bytes,1,rep,name=operations" json:"operations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Response_GetOperations) Reset() {
+	*x = Response_GetOperations{}
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response_GetOperations) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response_GetOperations) ProtoMessage() {}
+
+func (x *Response_GetOperations) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_agent_agent_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response_GetOperations.ProtoReflect.Descriptor instead.
+func (*Response_GetOperations) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 16}
+}
+
+func (x *Response_GetOperations) GetOperations() []*v1.Operation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+// Container is one container.
 type Response_GetContainers_Container struct {
-	state              protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset for a standalone container, as the two that follow.
 	FrameworkId        *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
 	ExecutorId         *v1.ExecutorID         `protobuf:"bytes,2,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
 	ExecutorName       *string                `protobuf:"bytes,3,opt,name=executor_name,json=executorName" json:"executor_name,omitempty"`
@@ -3018,6 +3114,7 @@ func (x *Response_GetContainers_Container) GetResourceStatistics() *v1.ResourceS
 	return nil
 }
 
+// Framework is one framework.
 type Response_GetFrameworks_Framework struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkInfo *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
@@ -3062,6 +3159,7 @@ func (x *Response_GetFrameworks_Framework) GetFrameworkInfo() *v1.FrameworkInfo 
 	return nil
 }
 
+// Executor is one executor.
 type Response_GetExecutors_Executor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorInfo  *v1.ExecutorInfo       `protobuf:"bytes,1,req,name=executor_info,json=executorInfo" json:"executor_info,omitempty"`
@@ -3106,6 +3204,7 @@ func (x *Response_GetExecutors_Executor) GetExecutorInfo() *v1.ExecutorInfo {
 	return nil
 }
 
+// ResourceProvider is one of them.
 type Response_GetResourceProviders_ResourceProvider struct {
 	state                protoimpl.MessageState   `protogen:"open.v1"`
 	ResourceProviderInfo *v1.ResourceProviderInfo `protobuf:"bytes,1,req,name=resource_provider_info,json=resourceProviderInfo" json:"resource_provider_info,omitempty"`
@@ -3141,7 +3240,7 @@ func (x *Response_GetResourceProviders_ResourceProvider) ProtoReflect() protoref
 
 // Deprecated: Use Response_GetResourceProviders_ResourceProvider.ProtoReflect.Descriptor instead.
 func (*Response_GetResourceProviders_ResourceProvider) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 14, 0}
+	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{1, 15, 0}
 }
 
 func (x *Response_GetResourceProviders_ResourceProvider) GetResourceProviderInfo() *v1.ResourceProviderInfo {
@@ -3158,6 +3257,7 @@ func (x *Response_GetResourceProviders_ResourceProvider) GetTotalResources() []*
 	return nil
 }
 
+// Data is bytes of one stream. No bytes on STDIN close it.
 type ProcessIO_Data struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *ProcessIO_Data_Type   `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.ProcessIO_Data_Type" json:"type,omitempty"`
@@ -3210,6 +3310,7 @@ func (x *ProcessIO_Data) GetData() []byte {
 	return nil
 }
 
+// Control is about the streams.
 type ProcessIO_Control struct {
 	state         protoimpl.MessageState       `protogen:"open.v1"`
 	Type          *ProcessIO_Control_Type      `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.ProcessIO_Control_Type" json:"type,omitempty"`
@@ -3270,9 +3371,11 @@ func (x *ProcessIO_Control) GetHeartbeat() *ProcessIO_Control_Heartbeat {
 	return nil
 }
 
+// Heartbeat keeps the connection from being closed as idle.
 type ProcessIO_Control_Heartbeat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Interval      *v1.DurationInfo       `protobuf:"bytes,1,opt,name=interval" json:"interval,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// To the next one.
+	Interval      *v1.DurationInfo `protobuf:"bytes,1,opt,name=interval" json:"interval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3318,7 +3421,7 @@ var File_mesos_v1_agent_agent_proto protoreflect.FileDescriptor
 
 const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\n" +
-	"\x1amesos/v1/agent/agent.proto\x12\x0emesos.v1.agent\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/container.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x17mesos/v1/resource.proto\x1a\x13mesos/v1/task.proto\x1a\x14mesos/v1/usage.proto\x1a\x14mesos/v1/value.proto\x1a\x15mesos/v1/volume.proto\"\xa1(\n" +
+	"\x1amesos/v1/agent/agent.proto\x12\x0emesos.v1.agent\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/container.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x17mesos/v1/resource.proto\x1a\x13mesos/v1/task.proto\x1a\x14mesos/v1/usage.proto\x1a\x14mesos/v1/value.proto\x1a\x15mesos/v1/volume.proto\"\xb1(\n" +
 	"\x04Call\x12-\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x19.mesos.v1.agent.Call.TypeR\x04type\x12@\n" +
 	"\vget_metrics\x18\x02 \x01(\v2\x1f.mesos.v1.agent.Call.GetMetricsR\n" +
@@ -3356,11 +3459,7 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\bReadFile\x12\x12\n" +
 	"\x04path\x18\x01 \x02(\tR\x04path\x12\x16\n" +
 	"\x06offset\x18\x02 \x02(\x04R\x06offset\x12\x16\n" +
-	"\x06length\x18\x03 \x01(\x04R\x06length\x1aY\n" +
-	"\rGetContainers\x12\x1f\n" +
-	"\vshow_nested\x18\x01 \x01(\bR\n" +
-	"showNested\x12'\n" +
-	"\x0fshow_standalone\x18\x02 \x01(\bR\x0eshowStandalone\x1a\xb9\x01\n" +
+	"\x06length\x18\x03 \x01(\x04R\x06length\x1a\xb9\x01\n" +
 	"\x15LaunchNestedContainer\x128\n" +
 	"\fcontainer_id\x18\x01 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12/\n" +
 	"\acommand\x18\x02 \x01(\v2\x15.mesos.v1.CommandInfoR\acommand\x125\n" +
@@ -3369,9 +3468,7 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\fcontainer_id\x18\x01 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x1ag\n" +
 	"\x13KillNestedContainer\x128\n" +
 	"\fcontainer_id\x18\x01 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12\x16\n" +
-	"\x06signal\x18\x02 \x01(\x05R\x06signal\x1aQ\n" +
-	"\x15RemoveNestedContainer\x128\n" +
-	"\fcontainer_id\x18\x01 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x1a\xc0\x01\n" +
+	"\x06signal\x18\x02 \x01(\x05R\x06signal\x1a\xc0\x01\n" +
 	"\x1cLaunchNestedContainerSession\x128\n" +
 	"\fcontainer_id\x18\x01 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12/\n" +
 	"\acommand\x18\x02 \x01(\v2\x15.mesos.v1.CommandInfoR\acommand\x125\n" +
@@ -3387,6 +3484,8 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\n" +
 	"PROCESS_IO\x10\x02\x1aQ\n" +
 	"\x15AttachContainerOutput\x128\n" +
+	"\fcontainer_id\x18\x01 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x1aQ\n" +
+	"\x15RemoveNestedContainer\x128\n" +
 	"\fcontainer_id\x18\x01 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x1a\x82\x03\n" +
 	"\x0fLaunchContainer\x128\n" +
 	"\fcontainer_id\x18\x01 \x02(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12/\n" +
@@ -3410,11 +3509,15 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\x04info\x18\x01 \x02(\v2\x1e.mesos.v1.ResourceProviderInfoR\x04info\x1aF\n" +
 	"\x1cRemoveResourceProviderConfig\x12\x12\n" +
 	"\x04type\x18\x01 \x02(\tR\x04type\x12\x12\n" +
-	"\x04name\x18\x02 \x02(\tR\x04name\x1aj\n" +
-	"\x18MarkResourceProviderGone\x12N\n" +
-	"\x14resource_provider_id\x18\x01 \x02(\v2\x1c.mesos.v1.ResourceProviderIDR\x12resourceProviderId\x1aG\n" +
+	"\x04name\x18\x02 \x02(\tR\x04name\x1aY\n" +
+	"\rGetContainers\x12\x1f\n" +
+	"\vshow_nested\x18\x01 \x01(\bR\n" +
+	"showNested\x12'\n" +
+	"\x0fshow_standalone\x18\x02 \x01(\bR\x0eshowStandalone\x1aG\n" +
 	"\vPruneImages\x128\n" +
-	"\x0fexcluded_images\x18\x01 \x03(\v2\x0f.mesos.v1.ImageR\x0eexcludedImages\"\xfa\x05\n" +
+	"\x0fexcluded_images\x18\x01 \x03(\v2\x0f.mesos.v1.ImageR\x0eexcludedImages\x1aj\n" +
+	"\x18MarkResourceProviderGone\x12N\n" +
+	"\x14resource_provider_id\x18\x01 \x02(\v2\x1c.mesos.v1.ResourceProviderIDR\x12resourceProviderId\"\x8a\x06\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -3431,27 +3534,27 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\x0eGET_CONTAINERS\x10\n" +
 	"\x12\x12\n" +
 	"\x0eGET_FRAMEWORKS\x10\v\x12\x11\n" +
-	"\rGET_EXECUTORS\x10\f\x12\x12\n" +
-	"\x0eGET_OPERATIONS\x10\x1f\x12\r\n" +
-	"\tGET_TASKS\x10\r\x12\r\n" +
-	"\tGET_AGENT\x10\x14\x12\x1a\n" +
-	"\x16GET_RESOURCE_PROVIDERS\x10\x1a\x12\x1b\n" +
-	"\x17LAUNCH_NESTED_CONTAINER\x10\x0e\x12\x19\n" +
-	"\x15WAIT_NESTED_CONTAINER\x10\x0f\x12\x19\n" +
-	"\x15KILL_NESTED_CONTAINER\x10\x10\x12\x1b\n" +
-	"\x17REMOVE_NESTED_CONTAINER\x10\x15\x12#\n" +
+	"\rGET_EXECUTORS\x10\f\x12\r\n" +
+	"\tGET_TASKS\x10\r\x12\x1f\n" +
+	"\x17LAUNCH_NESTED_CONTAINER\x10\x0e\x1a\x02\b\x01\x12\x1d\n" +
+	"\x15WAIT_NESTED_CONTAINER\x10\x0f\x1a\x02\b\x01\x12\x1d\n" +
+	"\x15KILL_NESTED_CONTAINER\x10\x10\x1a\x02\b\x01\x12#\n" +
 	"\x1fLAUNCH_NESTED_CONTAINER_SESSION\x10\x11\x12\x1a\n" +
 	"\x16ATTACH_CONTAINER_INPUT\x10\x12\x12\x1b\n" +
-	"\x17ATTACH_CONTAINER_OUTPUT\x10\x13\x12\x14\n" +
+	"\x17ATTACH_CONTAINER_OUTPUT\x10\x13\x12\r\n" +
+	"\tGET_AGENT\x10\x14\x12\x1f\n" +
+	"\x17REMOVE_NESTED_CONTAINER\x10\x15\x1a\x02\b\x01\x12\x14\n" +
 	"\x10LAUNCH_CONTAINER\x10\x16\x12\x12\n" +
 	"\x0eWAIT_CONTAINER\x10\x17\x12\x12\n" +
 	"\x0eKILL_CONTAINER\x10\x18\x12\x14\n" +
-	"\x10REMOVE_CONTAINER\x10\x19\x12 \n" +
+	"\x10REMOVE_CONTAINER\x10\x19\x12\x1a\n" +
+	"\x16GET_RESOURCE_PROVIDERS\x10\x1a\x12 \n" +
 	"\x1cADD_RESOURCE_PROVIDER_CONFIG\x10\x1b\x12#\n" +
 	"\x1fUPDATE_RESOURCE_PROVIDER_CONFIG\x10\x1c\x12#\n" +
-	"\x1fREMOVE_RESOURCE_PROVIDER_CONFIG\x10\x1d\x12\x1f\n" +
-	"\x1bMARK_RESOURCE_PROVIDER_GONE\x10 \x12\x10\n" +
-	"\fPRUNE_IMAGES\x10\x1e\"\xa4$\n" +
+	"\x1fREMOVE_RESOURCE_PROVIDER_CONFIG\x10\x1d\x12\x10\n" +
+	"\fPRUNE_IMAGES\x10\x1e\x12\x12\n" +
+	"\x0eGET_OPERATIONS\x10\x1f\x12\x1f\n" +
+	"\x1bMARK_RESOURCE_PROVIDER_GONE\x10 \"\xa8$\n" +
 	"\bResponse\x121\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1d.mesos.v1.agent.Response.TypeR\x04type\x12A\n" +
 	"\n" +
@@ -3521,27 +3624,13 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\texecutors\x18\x01 \x03(\v2..mesos.v1.agent.Response.GetExecutors.ExecutorR\texecutors\x12_\n" +
 	"\x13completed_executors\x18\x02 \x03(\v2..mesos.v1.agent.Response.GetExecutors.ExecutorR\x12completedExecutors\x1aG\n" +
 	"\bExecutor\x12;\n" +
-	"\rexecutor_info\x18\x01 \x02(\v2\x16.mesos.v1.ExecutorInfoR\fexecutorInfo\x1aD\n" +
-	"\rGetOperations\x123\n" +
-	"\n" +
-	"operations\x18\x01 \x03(\v2\x13.mesos.v1.OperationR\n" +
-	"operations\x1a\x9d\x02\n" +
+	"\rexecutor_info\x18\x01 \x02(\v2\x16.mesos.v1.ExecutorInfoR\fexecutorInfo\x1a\x9d\x02\n" +
 	"\bGetTasks\x123\n" +
 	"\rpending_tasks\x18\x01 \x03(\v2\x0e.mesos.v1.TaskR\fpendingTasks\x121\n" +
 	"\fqueued_tasks\x18\x02 \x03(\v2\x0e.mesos.v1.TaskR\vqueuedTasks\x125\n" +
 	"\x0elaunched_tasks\x18\x03 \x03(\v2\x0e.mesos.v1.TaskR\rlaunchedTasks\x129\n" +
 	"\x10terminated_tasks\x18\x04 \x03(\v2\x0e.mesos.v1.TaskR\x0fterminatedTasks\x127\n" +
-	"\x0fcompleted_tasks\x18\x05 \x03(\v2\x0e.mesos.v1.TaskR\x0ecompletedTasks\x1a\xc9\x01\n" +
-	"\bGetAgent\x122\n" +
-	"\n" +
-	"agent_info\x18\x01 \x01(\v2\x13.mesos.v1.AgentInfoR\tagentInfo\x128\n" +
-	"\fdrain_config\x18\x02 \x01(\v2\x15.mesos.v1.DrainConfigR\vdrainConfig\x12O\n" +
-	"\x1aestimated_drain_start_time\x18\x03 \x01(\v2\x12.mesos.v1.TimeInfoR\x17estimatedDrainStartTime\x1a\xad\x02\n" +
-	"\x14GetResourceProviders\x12m\n" +
-	"\x12resource_providers\x18\x01 \x03(\v2>.mesos.v1.agent.Response.GetResourceProviders.ResourceProviderR\x11resourceProviders\x1a\xa5\x01\n" +
-	"\x10ResourceProvider\x12T\n" +
-	"\x16resource_provider_info\x18\x01 \x02(\v2\x1e.mesos.v1.ResourceProviderInfoR\x14resourceProviderInfo\x12;\n" +
-	"\x0ftotal_resources\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x0etotalResources\x1a\xf2\x01\n" +
+	"\x0fcompleted_tasks\x18\x05 \x03(\v2\x0e.mesos.v1.TaskR\x0ecompletedTasks\x1a\xf2\x01\n" +
 	"\x13WaitNestedContainer\x12\x1f\n" +
 	"\vexit_status\x18\x01 \x01(\x05R\n" +
 	"exitStatus\x12)\n" +
@@ -3550,7 +3639,12 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\n" +
 	"limitation\x18\x04 \x01(\v2 .mesos.v1.TaskResourceLimitationR\n" +
 	"limitation\x12\x18\n" +
-	"\amessage\x18\x05 \x01(\tR\amessage\x1a\xec\x01\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x1a\xc9\x01\n" +
+	"\bGetAgent\x122\n" +
+	"\n" +
+	"agent_info\x18\x01 \x01(\v2\x13.mesos.v1.AgentInfoR\tagentInfo\x128\n" +
+	"\fdrain_config\x18\x02 \x01(\v2\x15.mesos.v1.DrainConfigR\vdrainConfig\x12O\n" +
+	"\x1aestimated_drain_start_time\x18\x03 \x01(\v2\x12.mesos.v1.TimeInfoR\x17estimatedDrainStartTime\x1a\xec\x01\n" +
 	"\rWaitContainer\x12\x1f\n" +
 	"\vexit_status\x18\x01 \x01(\x05R\n" +
 	"exitStatus\x12)\n" +
@@ -3559,7 +3653,16 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\n" +
 	"limitation\x18\x04 \x01(\v2 .mesos.v1.TaskResourceLimitationR\n" +
 	"limitation\x12\x18\n" +
-	"\amessage\x18\x05 \x01(\tR\amessage\"\xd1\x02\n" +
+	"\amessage\x18\x05 \x01(\tR\amessage\x1a\xad\x02\n" +
+	"\x14GetResourceProviders\x12m\n" +
+	"\x12resource_providers\x18\x01 \x03(\v2>.mesos.v1.agent.Response.GetResourceProviders.ResourceProviderR\x11resourceProviders\x1a\xa5\x01\n" +
+	"\x10ResourceProvider\x12T\n" +
+	"\x16resource_provider_info\x18\x01 \x02(\v2\x1e.mesos.v1.ResourceProviderInfoR\x14resourceProviderInfo\x12;\n" +
+	"\x0ftotal_resources\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x0etotalResources\x1aD\n" +
+	"\rGetOperations\x123\n" +
+	"\n" +
+	"operations\x18\x01 \x03(\v2\x13.mesos.v1.OperationR\n" +
+	"operations\"\xd5\x02\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -3575,13 +3678,13 @@ const file_mesos_v1_agent_agent_proto_rawDesc = "" +
 	"\x0eGET_CONTAINERS\x10\t\x12\x12\n" +
 	"\x0eGET_FRAMEWORKS\x10\n" +
 	"\x12\x11\n" +
-	"\rGET_EXECUTORS\x10\v\x12\x12\n" +
-	"\x0eGET_OPERATIONS\x10\x11\x12\r\n" +
-	"\tGET_TASKS\x10\f\x12\r\n" +
-	"\tGET_AGENT\x10\x0e\x12\x1a\n" +
-	"\x16GET_RESOURCE_PROVIDERS\x10\x10\x12\x19\n" +
-	"\x15WAIT_NESTED_CONTAINER\x10\r\x12\x12\n" +
-	"\x0eWAIT_CONTAINER\x10\x0f\"\x9e\x05\n" +
+	"\rGET_EXECUTORS\x10\v\x12\r\n" +
+	"\tGET_TASKS\x10\f\x12\x1d\n" +
+	"\x15WAIT_NESTED_CONTAINER\x10\r\x1a\x02\b\x01\x12\r\n" +
+	"\tGET_AGENT\x10\x0e\x12\x12\n" +
+	"\x0eWAIT_CONTAINER\x10\x0f\x12\x1a\n" +
+	"\x16GET_RESOURCE_PROVIDERS\x10\x10\x12\x12\n" +
+	"\x0eGET_OPERATIONS\x10\x11\"\x9e\x05\n" +
 	"\tProcessIO\x122\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1e.mesos.v1.agent.ProcessIO.TypeR\x04type\x122\n" +
 	"\x04data\x18\x02 \x01(\v2\x1e.mesos.v1.agent.ProcessIO.DataR\x04data\x12;\n" +
@@ -3639,23 +3742,23 @@ var file_mesos_v1_agent_agent_proto_goTypes = []any{
 	(*Call_SetLoggingLevel)(nil),                           // 10: mesos.v1.agent.Call.SetLoggingLevel
 	(*Call_ListFiles)(nil),                                 // 11: mesos.v1.agent.Call.ListFiles
 	(*Call_ReadFile)(nil),                                  // 12: mesos.v1.agent.Call.ReadFile
-	(*Call_GetContainers)(nil),                             // 13: mesos.v1.agent.Call.GetContainers
-	(*Call_LaunchNestedContainer)(nil),                     // 14: mesos.v1.agent.Call.LaunchNestedContainer
-	(*Call_WaitNestedContainer)(nil),                       // 15: mesos.v1.agent.Call.WaitNestedContainer
-	(*Call_KillNestedContainer)(nil),                       // 16: mesos.v1.agent.Call.KillNestedContainer
-	(*Call_RemoveNestedContainer)(nil),                     // 17: mesos.v1.agent.Call.RemoveNestedContainer
-	(*Call_LaunchNestedContainerSession)(nil),              // 18: mesos.v1.agent.Call.LaunchNestedContainerSession
-	(*Call_AttachContainerInput)(nil),                      // 19: mesos.v1.agent.Call.AttachContainerInput
-	(*Call_AttachContainerOutput)(nil),                     // 20: mesos.v1.agent.Call.AttachContainerOutput
-	(*Call_LaunchContainer)(nil),                           // 21: mesos.v1.agent.Call.LaunchContainer
-	(*Call_WaitContainer)(nil),                             // 22: mesos.v1.agent.Call.WaitContainer
-	(*Call_KillContainer)(nil),                             // 23: mesos.v1.agent.Call.KillContainer
-	(*Call_RemoveContainer)(nil),                           // 24: mesos.v1.agent.Call.RemoveContainer
-	(*Call_AddResourceProviderConfig)(nil),                 // 25: mesos.v1.agent.Call.AddResourceProviderConfig
-	(*Call_UpdateResourceProviderConfig)(nil),              // 26: mesos.v1.agent.Call.UpdateResourceProviderConfig
-	(*Call_RemoveResourceProviderConfig)(nil),              // 27: mesos.v1.agent.Call.RemoveResourceProviderConfig
-	(*Call_MarkResourceProviderGone)(nil),                  // 28: mesos.v1.agent.Call.MarkResourceProviderGone
-	(*Call_PruneImages)(nil),                               // 29: mesos.v1.agent.Call.PruneImages
+	(*Call_LaunchNestedContainer)(nil),                     // 13: mesos.v1.agent.Call.LaunchNestedContainer
+	(*Call_WaitNestedContainer)(nil),                       // 14: mesos.v1.agent.Call.WaitNestedContainer
+	(*Call_KillNestedContainer)(nil),                       // 15: mesos.v1.agent.Call.KillNestedContainer
+	(*Call_LaunchNestedContainerSession)(nil),              // 16: mesos.v1.agent.Call.LaunchNestedContainerSession
+	(*Call_AttachContainerInput)(nil),                      // 17: mesos.v1.agent.Call.AttachContainerInput
+	(*Call_AttachContainerOutput)(nil),                     // 18: mesos.v1.agent.Call.AttachContainerOutput
+	(*Call_RemoveNestedContainer)(nil),                     // 19: mesos.v1.agent.Call.RemoveNestedContainer
+	(*Call_LaunchContainer)(nil),                           // 20: mesos.v1.agent.Call.LaunchContainer
+	(*Call_WaitContainer)(nil),                             // 21: mesos.v1.agent.Call.WaitContainer
+	(*Call_KillContainer)(nil),                             // 22: mesos.v1.agent.Call.KillContainer
+	(*Call_RemoveContainer)(nil),                           // 23: mesos.v1.agent.Call.RemoveContainer
+	(*Call_AddResourceProviderConfig)(nil),                 // 24: mesos.v1.agent.Call.AddResourceProviderConfig
+	(*Call_UpdateResourceProviderConfig)(nil),              // 25: mesos.v1.agent.Call.UpdateResourceProviderConfig
+	(*Call_RemoveResourceProviderConfig)(nil),              // 26: mesos.v1.agent.Call.RemoveResourceProviderConfig
+	(*Call_GetContainers)(nil),                             // 27: mesos.v1.agent.Call.GetContainers
+	(*Call_PruneImages)(nil),                               // 28: mesos.v1.agent.Call.PruneImages
+	(*Call_MarkResourceProviderGone)(nil),                  // 29: mesos.v1.agent.Call.MarkResourceProviderGone
 	nil,                                                    // 30: mesos.v1.agent.Call.LaunchContainer.LimitsEntry
 	(*Response_GetHealth)(nil),                             // 31: mesos.v1.agent.Response.GetHealth
 	(*Response_GetFlags)(nil),                              // 32: mesos.v1.agent.Response.GetFlags
@@ -3668,12 +3771,12 @@ var file_mesos_v1_agent_agent_proto_goTypes = []any{
 	(*Response_GetContainers)(nil),                         // 39: mesos.v1.agent.Response.GetContainers
 	(*Response_GetFrameworks)(nil),                         // 40: mesos.v1.agent.Response.GetFrameworks
 	(*Response_GetExecutors)(nil),                          // 41: mesos.v1.agent.Response.GetExecutors
-	(*Response_GetOperations)(nil),                         // 42: mesos.v1.agent.Response.GetOperations
-	(*Response_GetTasks)(nil),                              // 43: mesos.v1.agent.Response.GetTasks
+	(*Response_GetTasks)(nil),                              // 42: mesos.v1.agent.Response.GetTasks
+	(*Response_WaitNestedContainer)(nil),                   // 43: mesos.v1.agent.Response.WaitNestedContainer
 	(*Response_GetAgent)(nil),                              // 44: mesos.v1.agent.Response.GetAgent
-	(*Response_GetResourceProviders)(nil),                  // 45: mesos.v1.agent.Response.GetResourceProviders
-	(*Response_WaitNestedContainer)(nil),                   // 46: mesos.v1.agent.Response.WaitNestedContainer
-	(*Response_WaitContainer)(nil),                         // 47: mesos.v1.agent.Response.WaitContainer
+	(*Response_WaitContainer)(nil),                         // 45: mesos.v1.agent.Response.WaitContainer
+	(*Response_GetResourceProviders)(nil),                  // 46: mesos.v1.agent.Response.GetResourceProviders
+	(*Response_GetOperations)(nil),                         // 47: mesos.v1.agent.Response.GetOperations
 	(*Response_GetContainers_Container)(nil),               // 48: mesos.v1.agent.Response.GetContainers.Container
 	(*Response_GetFrameworks_Framework)(nil),               // 49: mesos.v1.agent.Response.GetFrameworks.Framework
 	(*Response_GetExecutors_Executor)(nil),                 // 50: mesos.v1.agent.Response.GetExecutors.Executor
@@ -3687,21 +3790,21 @@ var file_mesos_v1_agent_agent_proto_goTypes = []any{
 	(*v1.ContainerInfo)(nil),                               // 58: mesos.v1.ContainerInfo
 	(*v1.Resource)(nil),                                    // 59: mesos.v1.Resource
 	(*v1.ResourceProviderInfo)(nil),                        // 60: mesos.v1.ResourceProviderInfo
-	(*v1.ResourceProviderID)(nil),                          // 61: mesos.v1.ResourceProviderID
-	(*v1.Image)(nil),                                       // 62: mesos.v1.Image
+	(*v1.Image)(nil),                                       // 61: mesos.v1.Image
+	(*v1.ResourceProviderID)(nil),                          // 62: mesos.v1.ResourceProviderID
 	(*v1.Value_Scalar)(nil),                                // 63: mesos.v1.Value.Scalar
 	(*v1.Flag)(nil),                                        // 64: mesos.v1.Flag
 	(*v1.VersionInfo)(nil),                                 // 65: mesos.v1.VersionInfo
 	(*v1.Metric)(nil),                                      // 66: mesos.v1.Metric
 	(*v1.FileInfo)(nil),                                    // 67: mesos.v1.FileInfo
-	(*v1.Operation)(nil),                                   // 68: mesos.v1.Operation
-	(*v1.Task)(nil),                                        // 69: mesos.v1.Task
-	(*v1.AgentInfo)(nil),                                   // 70: mesos.v1.AgentInfo
-	(*v1.DrainConfig)(nil),                                 // 71: mesos.v1.DrainConfig
-	(*v1.TimeInfo)(nil),                                    // 72: mesos.v1.TimeInfo
-	(v1.TaskState)(0),                                      // 73: mesos.v1.TaskState
-	(v1.TaskStatus_Reason)(0),                              // 74: mesos.v1.TaskStatus.Reason
-	(*v1.TaskResourceLimitation)(nil),                      // 75: mesos.v1.TaskResourceLimitation
+	(*v1.Task)(nil),                                        // 68: mesos.v1.Task
+	(v1.TaskState)(0),                                      // 69: mesos.v1.TaskState
+	(v1.TaskStatus_Reason)(0),                              // 70: mesos.v1.TaskStatus.Reason
+	(*v1.TaskResourceLimitation)(nil),                      // 71: mesos.v1.TaskResourceLimitation
+	(*v1.AgentInfo)(nil),                                   // 72: mesos.v1.AgentInfo
+	(*v1.DrainConfig)(nil),                                 // 73: mesos.v1.DrainConfig
+	(*v1.TimeInfo)(nil),                                    // 74: mesos.v1.TimeInfo
+	(*v1.Operation)(nil),                                   // 75: mesos.v1.Operation
 	(*v1.FrameworkID)(nil),                                 // 76: mesos.v1.FrameworkID
 	(*v1.ExecutorID)(nil),                                  // 77: mesos.v1.ExecutorID
 	(*v1.ContainerStatus)(nil),                             // 78: mesos.v1.ContainerStatus
@@ -3716,23 +3819,23 @@ var file_mesos_v1_agent_agent_proto_depIdxs = []int32{
 	10,  // 2: mesos.v1.agent.Call.set_logging_level:type_name -> mesos.v1.agent.Call.SetLoggingLevel
 	11,  // 3: mesos.v1.agent.Call.list_files:type_name -> mesos.v1.agent.Call.ListFiles
 	12,  // 4: mesos.v1.agent.Call.read_file:type_name -> mesos.v1.agent.Call.ReadFile
-	14,  // 5: mesos.v1.agent.Call.launch_nested_container:type_name -> mesos.v1.agent.Call.LaunchNestedContainer
-	15,  // 6: mesos.v1.agent.Call.wait_nested_container:type_name -> mesos.v1.agent.Call.WaitNestedContainer
-	16,  // 7: mesos.v1.agent.Call.kill_nested_container:type_name -> mesos.v1.agent.Call.KillNestedContainer
-	18,  // 8: mesos.v1.agent.Call.launch_nested_container_session:type_name -> mesos.v1.agent.Call.LaunchNestedContainerSession
-	19,  // 9: mesos.v1.agent.Call.attach_container_input:type_name -> mesos.v1.agent.Call.AttachContainerInput
-	20,  // 10: mesos.v1.agent.Call.attach_container_output:type_name -> mesos.v1.agent.Call.AttachContainerOutput
-	17,  // 11: mesos.v1.agent.Call.remove_nested_container:type_name -> mesos.v1.agent.Call.RemoveNestedContainer
-	21,  // 12: mesos.v1.agent.Call.launch_container:type_name -> mesos.v1.agent.Call.LaunchContainer
-	22,  // 13: mesos.v1.agent.Call.wait_container:type_name -> mesos.v1.agent.Call.WaitContainer
-	23,  // 14: mesos.v1.agent.Call.kill_container:type_name -> mesos.v1.agent.Call.KillContainer
-	24,  // 15: mesos.v1.agent.Call.remove_container:type_name -> mesos.v1.agent.Call.RemoveContainer
-	25,  // 16: mesos.v1.agent.Call.add_resource_provider_config:type_name -> mesos.v1.agent.Call.AddResourceProviderConfig
-	26,  // 17: mesos.v1.agent.Call.update_resource_provider_config:type_name -> mesos.v1.agent.Call.UpdateResourceProviderConfig
-	27,  // 18: mesos.v1.agent.Call.remove_resource_provider_config:type_name -> mesos.v1.agent.Call.RemoveResourceProviderConfig
-	13,  // 19: mesos.v1.agent.Call.get_containers:type_name -> mesos.v1.agent.Call.GetContainers
-	29,  // 20: mesos.v1.agent.Call.prune_images:type_name -> mesos.v1.agent.Call.PruneImages
-	28,  // 21: mesos.v1.agent.Call.mark_resource_provider_gone:type_name -> mesos.v1.agent.Call.MarkResourceProviderGone
+	13,  // 5: mesos.v1.agent.Call.launch_nested_container:type_name -> mesos.v1.agent.Call.LaunchNestedContainer
+	14,  // 6: mesos.v1.agent.Call.wait_nested_container:type_name -> mesos.v1.agent.Call.WaitNestedContainer
+	15,  // 7: mesos.v1.agent.Call.kill_nested_container:type_name -> mesos.v1.agent.Call.KillNestedContainer
+	16,  // 8: mesos.v1.agent.Call.launch_nested_container_session:type_name -> mesos.v1.agent.Call.LaunchNestedContainerSession
+	17,  // 9: mesos.v1.agent.Call.attach_container_input:type_name -> mesos.v1.agent.Call.AttachContainerInput
+	18,  // 10: mesos.v1.agent.Call.attach_container_output:type_name -> mesos.v1.agent.Call.AttachContainerOutput
+	19,  // 11: mesos.v1.agent.Call.remove_nested_container:type_name -> mesos.v1.agent.Call.RemoveNestedContainer
+	20,  // 12: mesos.v1.agent.Call.launch_container:type_name -> mesos.v1.agent.Call.LaunchContainer
+	21,  // 13: mesos.v1.agent.Call.wait_container:type_name -> mesos.v1.agent.Call.WaitContainer
+	22,  // 14: mesos.v1.agent.Call.kill_container:type_name -> mesos.v1.agent.Call.KillContainer
+	23,  // 15: mesos.v1.agent.Call.remove_container:type_name -> mesos.v1.agent.Call.RemoveContainer
+	24,  // 16: mesos.v1.agent.Call.add_resource_provider_config:type_name -> mesos.v1.agent.Call.AddResourceProviderConfig
+	25,  // 17: mesos.v1.agent.Call.update_resource_provider_config:type_name -> mesos.v1.agent.Call.UpdateResourceProviderConfig
+	26,  // 18: mesos.v1.agent.Call.remove_resource_provider_config:type_name -> mesos.v1.agent.Call.RemoveResourceProviderConfig
+	27,  // 19: mesos.v1.agent.Call.get_containers:type_name -> mesos.v1.agent.Call.GetContainers
+	28,  // 20: mesos.v1.agent.Call.prune_images:type_name -> mesos.v1.agent.Call.PruneImages
+	29,  // 21: mesos.v1.agent.Call.mark_resource_provider_gone:type_name -> mesos.v1.agent.Call.MarkResourceProviderGone
 	2,   // 22: mesos.v1.agent.Response.type:type_name -> mesos.v1.agent.Response.Type
 	31,  // 23: mesos.v1.agent.Response.get_health:type_name -> mesos.v1.agent.Response.GetHealth
 	32,  // 24: mesos.v1.agent.Response.get_flags:type_name -> mesos.v1.agent.Response.GetFlags
@@ -3745,12 +3848,12 @@ var file_mesos_v1_agent_agent_proto_depIdxs = []int32{
 	39,  // 31: mesos.v1.agent.Response.get_containers:type_name -> mesos.v1.agent.Response.GetContainers
 	40,  // 32: mesos.v1.agent.Response.get_frameworks:type_name -> mesos.v1.agent.Response.GetFrameworks
 	41,  // 33: mesos.v1.agent.Response.get_executors:type_name -> mesos.v1.agent.Response.GetExecutors
-	43,  // 34: mesos.v1.agent.Response.get_tasks:type_name -> mesos.v1.agent.Response.GetTasks
-	46,  // 35: mesos.v1.agent.Response.wait_nested_container:type_name -> mesos.v1.agent.Response.WaitNestedContainer
+	42,  // 34: mesos.v1.agent.Response.get_tasks:type_name -> mesos.v1.agent.Response.GetTasks
+	43,  // 35: mesos.v1.agent.Response.wait_nested_container:type_name -> mesos.v1.agent.Response.WaitNestedContainer
 	44,  // 36: mesos.v1.agent.Response.get_agent:type_name -> mesos.v1.agent.Response.GetAgent
-	47,  // 37: mesos.v1.agent.Response.wait_container:type_name -> mesos.v1.agent.Response.WaitContainer
-	45,  // 38: mesos.v1.agent.Response.get_resource_providers:type_name -> mesos.v1.agent.Response.GetResourceProviders
-	42,  // 39: mesos.v1.agent.Response.get_operations:type_name -> mesos.v1.agent.Response.GetOperations
+	45,  // 37: mesos.v1.agent.Response.wait_container:type_name -> mesos.v1.agent.Response.WaitContainer
+	46,  // 38: mesos.v1.agent.Response.get_resource_providers:type_name -> mesos.v1.agent.Response.GetResourceProviders
+	47,  // 39: mesos.v1.agent.Response.get_operations:type_name -> mesos.v1.agent.Response.GetOperations
 	3,   // 40: mesos.v1.agent.ProcessIO.type:type_name -> mesos.v1.agent.ProcessIO.Type
 	52,  // 41: mesos.v1.agent.ProcessIO.data:type_name -> mesos.v1.agent.ProcessIO.Data
 	53,  // 42: mesos.v1.agent.ProcessIO.control:type_name -> mesos.v1.agent.ProcessIO.Control
@@ -3761,14 +3864,14 @@ var file_mesos_v1_agent_agent_proto_depIdxs = []int32{
 	58,  // 47: mesos.v1.agent.Call.LaunchNestedContainer.container:type_name -> mesos.v1.ContainerInfo
 	56,  // 48: mesos.v1.agent.Call.WaitNestedContainer.container_id:type_name -> mesos.v1.ContainerID
 	56,  // 49: mesos.v1.agent.Call.KillNestedContainer.container_id:type_name -> mesos.v1.ContainerID
-	56,  // 50: mesos.v1.agent.Call.RemoveNestedContainer.container_id:type_name -> mesos.v1.ContainerID
-	56,  // 51: mesos.v1.agent.Call.LaunchNestedContainerSession.container_id:type_name -> mesos.v1.ContainerID
-	57,  // 52: mesos.v1.agent.Call.LaunchNestedContainerSession.command:type_name -> mesos.v1.CommandInfo
-	58,  // 53: mesos.v1.agent.Call.LaunchNestedContainerSession.container:type_name -> mesos.v1.ContainerInfo
-	1,   // 54: mesos.v1.agent.Call.AttachContainerInput.type:type_name -> mesos.v1.agent.Call.AttachContainerInput.Type
-	56,  // 55: mesos.v1.agent.Call.AttachContainerInput.container_id:type_name -> mesos.v1.ContainerID
-	8,   // 56: mesos.v1.agent.Call.AttachContainerInput.process_io:type_name -> mesos.v1.agent.ProcessIO
-	56,  // 57: mesos.v1.agent.Call.AttachContainerOutput.container_id:type_name -> mesos.v1.ContainerID
+	56,  // 50: mesos.v1.agent.Call.LaunchNestedContainerSession.container_id:type_name -> mesos.v1.ContainerID
+	57,  // 51: mesos.v1.agent.Call.LaunchNestedContainerSession.command:type_name -> mesos.v1.CommandInfo
+	58,  // 52: mesos.v1.agent.Call.LaunchNestedContainerSession.container:type_name -> mesos.v1.ContainerInfo
+	1,   // 53: mesos.v1.agent.Call.AttachContainerInput.type:type_name -> mesos.v1.agent.Call.AttachContainerInput.Type
+	56,  // 54: mesos.v1.agent.Call.AttachContainerInput.container_id:type_name -> mesos.v1.ContainerID
+	8,   // 55: mesos.v1.agent.Call.AttachContainerInput.process_io:type_name -> mesos.v1.agent.ProcessIO
+	56,  // 56: mesos.v1.agent.Call.AttachContainerOutput.container_id:type_name -> mesos.v1.ContainerID
+	56,  // 57: mesos.v1.agent.Call.RemoveNestedContainer.container_id:type_name -> mesos.v1.ContainerID
 	56,  // 58: mesos.v1.agent.Call.LaunchContainer.container_id:type_name -> mesos.v1.ContainerID
 	57,  // 59: mesos.v1.agent.Call.LaunchContainer.command:type_name -> mesos.v1.CommandInfo
 	59,  // 60: mesos.v1.agent.Call.LaunchContainer.resources:type_name -> mesos.v1.Resource
@@ -3779,14 +3882,14 @@ var file_mesos_v1_agent_agent_proto_depIdxs = []int32{
 	56,  // 65: mesos.v1.agent.Call.RemoveContainer.container_id:type_name -> mesos.v1.ContainerID
 	60,  // 66: mesos.v1.agent.Call.AddResourceProviderConfig.info:type_name -> mesos.v1.ResourceProviderInfo
 	60,  // 67: mesos.v1.agent.Call.UpdateResourceProviderConfig.info:type_name -> mesos.v1.ResourceProviderInfo
-	61,  // 68: mesos.v1.agent.Call.MarkResourceProviderGone.resource_provider_id:type_name -> mesos.v1.ResourceProviderID
-	62,  // 69: mesos.v1.agent.Call.PruneImages.excluded_images:type_name -> mesos.v1.Image
+	61,  // 68: mesos.v1.agent.Call.PruneImages.excluded_images:type_name -> mesos.v1.Image
+	62,  // 69: mesos.v1.agent.Call.MarkResourceProviderGone.resource_provider_id:type_name -> mesos.v1.ResourceProviderID
 	63,  // 70: mesos.v1.agent.Call.LaunchContainer.LimitsEntry.value:type_name -> mesos.v1.Value.Scalar
 	64,  // 71: mesos.v1.agent.Response.GetFlags.flags:type_name -> mesos.v1.Flag
 	65,  // 72: mesos.v1.agent.Response.GetVersion.version_info:type_name -> mesos.v1.VersionInfo
 	66,  // 73: mesos.v1.agent.Response.GetMetrics.metrics:type_name -> mesos.v1.Metric
 	67,  // 74: mesos.v1.agent.Response.ListFiles.file_infos:type_name -> mesos.v1.FileInfo
-	43,  // 75: mesos.v1.agent.Response.GetState.get_tasks:type_name -> mesos.v1.agent.Response.GetTasks
+	42,  // 75: mesos.v1.agent.Response.GetState.get_tasks:type_name -> mesos.v1.agent.Response.GetTasks
 	41,  // 76: mesos.v1.agent.Response.GetState.get_executors:type_name -> mesos.v1.agent.Response.GetExecutors
 	40,  // 77: mesos.v1.agent.Response.GetState.get_frameworks:type_name -> mesos.v1.agent.Response.GetFrameworks
 	48,  // 78: mesos.v1.agent.Response.GetContainers.containers:type_name -> mesos.v1.agent.Response.GetContainers.Container
@@ -3794,22 +3897,22 @@ var file_mesos_v1_agent_agent_proto_depIdxs = []int32{
 	49,  // 80: mesos.v1.agent.Response.GetFrameworks.completed_frameworks:type_name -> mesos.v1.agent.Response.GetFrameworks.Framework
 	50,  // 81: mesos.v1.agent.Response.GetExecutors.executors:type_name -> mesos.v1.agent.Response.GetExecutors.Executor
 	50,  // 82: mesos.v1.agent.Response.GetExecutors.completed_executors:type_name -> mesos.v1.agent.Response.GetExecutors.Executor
-	68,  // 83: mesos.v1.agent.Response.GetOperations.operations:type_name -> mesos.v1.Operation
-	69,  // 84: mesos.v1.agent.Response.GetTasks.pending_tasks:type_name -> mesos.v1.Task
-	69,  // 85: mesos.v1.agent.Response.GetTasks.queued_tasks:type_name -> mesos.v1.Task
-	69,  // 86: mesos.v1.agent.Response.GetTasks.launched_tasks:type_name -> mesos.v1.Task
-	69,  // 87: mesos.v1.agent.Response.GetTasks.terminated_tasks:type_name -> mesos.v1.Task
-	69,  // 88: mesos.v1.agent.Response.GetTasks.completed_tasks:type_name -> mesos.v1.Task
-	70,  // 89: mesos.v1.agent.Response.GetAgent.agent_info:type_name -> mesos.v1.AgentInfo
-	71,  // 90: mesos.v1.agent.Response.GetAgent.drain_config:type_name -> mesos.v1.DrainConfig
-	72,  // 91: mesos.v1.agent.Response.GetAgent.estimated_drain_start_time:type_name -> mesos.v1.TimeInfo
-	51,  // 92: mesos.v1.agent.Response.GetResourceProviders.resource_providers:type_name -> mesos.v1.agent.Response.GetResourceProviders.ResourceProvider
-	73,  // 93: mesos.v1.agent.Response.WaitNestedContainer.state:type_name -> mesos.v1.TaskState
-	74,  // 94: mesos.v1.agent.Response.WaitNestedContainer.reason:type_name -> mesos.v1.TaskStatus.Reason
-	75,  // 95: mesos.v1.agent.Response.WaitNestedContainer.limitation:type_name -> mesos.v1.TaskResourceLimitation
-	73,  // 96: mesos.v1.agent.Response.WaitContainer.state:type_name -> mesos.v1.TaskState
-	74,  // 97: mesos.v1.agent.Response.WaitContainer.reason:type_name -> mesos.v1.TaskStatus.Reason
-	75,  // 98: mesos.v1.agent.Response.WaitContainer.limitation:type_name -> mesos.v1.TaskResourceLimitation
+	68,  // 83: mesos.v1.agent.Response.GetTasks.pending_tasks:type_name -> mesos.v1.Task
+	68,  // 84: mesos.v1.agent.Response.GetTasks.queued_tasks:type_name -> mesos.v1.Task
+	68,  // 85: mesos.v1.agent.Response.GetTasks.launched_tasks:type_name -> mesos.v1.Task
+	68,  // 86: mesos.v1.agent.Response.GetTasks.terminated_tasks:type_name -> mesos.v1.Task
+	68,  // 87: mesos.v1.agent.Response.GetTasks.completed_tasks:type_name -> mesos.v1.Task
+	69,  // 88: mesos.v1.agent.Response.WaitNestedContainer.state:type_name -> mesos.v1.TaskState
+	70,  // 89: mesos.v1.agent.Response.WaitNestedContainer.reason:type_name -> mesos.v1.TaskStatus.Reason
+	71,  // 90: mesos.v1.agent.Response.WaitNestedContainer.limitation:type_name -> mesos.v1.TaskResourceLimitation
+	72,  // 91: mesos.v1.agent.Response.GetAgent.agent_info:type_name -> mesos.v1.AgentInfo
+	73,  // 92: mesos.v1.agent.Response.GetAgent.drain_config:type_name -> mesos.v1.DrainConfig
+	74,  // 93: mesos.v1.agent.Response.GetAgent.estimated_drain_start_time:type_name -> mesos.v1.TimeInfo
+	69,  // 94: mesos.v1.agent.Response.WaitContainer.state:type_name -> mesos.v1.TaskState
+	70,  // 95: mesos.v1.agent.Response.WaitContainer.reason:type_name -> mesos.v1.TaskStatus.Reason
+	71,  // 96: mesos.v1.agent.Response.WaitContainer.limitation:type_name -> mesos.v1.TaskResourceLimitation
+	51,  // 97: mesos.v1.agent.Response.GetResourceProviders.resource_providers:type_name -> mesos.v1.agent.Response.GetResourceProviders.ResourceProvider
+	75,  // 98: mesos.v1.agent.Response.GetOperations.operations:type_name -> mesos.v1.Operation
 	76,  // 99: mesos.v1.agent.Response.GetContainers.Container.framework_id:type_name -> mesos.v1.FrameworkID
 	77,  // 100: mesos.v1.agent.Response.GetContainers.Container.executor_id:type_name -> mesos.v1.ExecutorID
 	56,  // 101: mesos.v1.agent.Response.GetContainers.Container.container_id:type_name -> mesos.v1.ContainerID

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/allocator/allocator.proto
 
+// Answers to inverse offers.
+
 package allocator
 
 import (
@@ -22,6 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Status is the answer; UNKNOWN while there is none.
 type InverseOfferStatus_Status int32
 
 const (
@@ -81,11 +84,14 @@ func (InverseOfferStatus_Status) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_allocator_allocator_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// InverseOfferStatus is a framework's latest answer to inverse offers on a
+// machine.
 type InverseOfferStatus struct {
-	state         protoimpl.MessageState     `protogen:"open.v1"`
-	Status        *InverseOfferStatus_Status `protobuf:"varint,1,req,name=status,enum=mesos.v1.allocator.InverseOfferStatus_Status" json:"status,omitempty"`
-	FrameworkId   *v1.FrameworkID            `protobuf:"bytes,2,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	Timestamp     *v1.TimeInfo               `protobuf:"bytes,3,req,name=timestamp" json:"timestamp,omitempty"`
+	state       protoimpl.MessageState     `protogen:"open.v1"`
+	Status      *InverseOfferStatus_Status `protobuf:"varint,1,req,name=status,enum=mesos.v1.allocator.InverseOfferStatus_Status" json:"status,omitempty"`
+	FrameworkId *v1.FrameworkID            `protobuf:"bytes,2,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	// Of the answer, or of the offer while there is none.
+	Timestamp     *v1.TimeInfo `protobuf:"bytes,3,req,name=timestamp" json:"timestamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -4,6 +4,10 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/executor/executor.proto
 
+// The executor API: POST /api/v1/executor at the agent, for executors that
+// frameworks bring. The answer to SUBSCRIBE is an endless stream of Event
+// messages.
+
 package executor
 
 import (
@@ -22,19 +26,24 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Type says which field counts. Readers skip what they do not know.
 type Event_Type int32
 
 const (
 	Event_UNKNOWN      Event_Type = 0
 	Event_SUBSCRIBED   Event_Type = 1
 	Event_LAUNCH       Event_Type = 2
-	Event_LAUNCH_GROUP Event_Type = 8
 	Event_KILL         Event_Type = 3
 	Event_ACKNOWLEDGED Event_Type = 4
 	Event_MESSAGE      Event_Type = 5
 	Event_ERROR        Event_Type = 6
+	// End all tasks and exit; the container is destroyed after the grace
+	// period.
 	Event_SHUTDOWN     Event_Type = 7
-	Event_HEARTBEAT    Event_Type = 9
+	Event_LAUNCH_GROUP Event_Type = 8
+	// Every 30 minutes, so that nothing on the way closes the connection as
+	// idle.
+	Event_HEARTBEAT Event_Type = 9
 )
 
 // Enum value maps for Event_Type.
@@ -43,24 +52,24 @@ var (
 		0: "UNKNOWN",
 		1: "SUBSCRIBED",
 		2: "LAUNCH",
-		8: "LAUNCH_GROUP",
 		3: "KILL",
 		4: "ACKNOWLEDGED",
 		5: "MESSAGE",
 		6: "ERROR",
 		7: "SHUTDOWN",
+		8: "LAUNCH_GROUP",
 		9: "HEARTBEAT",
 	}
 	Event_Type_value = map[string]int32{
 		"UNKNOWN":      0,
 		"SUBSCRIBED":   1,
 		"LAUNCH":       2,
-		"LAUNCH_GROUP": 8,
 		"KILL":         3,
 		"ACKNOWLEDGED": 4,
 		"MESSAGE":      5,
 		"ERROR":        6,
 		"SHUTDOWN":     7,
+		"LAUNCH_GROUP": 8,
 		"HEARTBEAT":    9,
 	}
 )
@@ -102,6 +111,7 @@ func (Event_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Type says which field counts.
 type Call_Type int32
 
 const (
@@ -109,6 +119,7 @@ const (
 	Call_SUBSCRIBE Call_Type = 1
 	Call_UPDATE    Call_Type = 2
 	Call_MESSAGE   Call_Type = 3
+	// So that nothing on the way closes the connection as idle.
 	Call_HEARTBEAT Call_Type = 4
 )
 
@@ -167,6 +178,7 @@ func (Call_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Event is what an executor is told: type, and the field of that name.
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *Event_Type            `protobuf:"varint,1,opt,name=type,enum=mesos.v1.executor.Event_Type" json:"type,omitempty"`
@@ -267,6 +279,7 @@ func (x *Event) GetLaunchGroup() *Event_LaunchGroup {
 	return nil
 }
 
+// Call is what an executor sends: type, and the field of that name.
 type Call struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,1,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
@@ -351,6 +364,7 @@ func (x *Call) GetMessage() *Call_Message {
 	return nil
 }
 
+// Subscribed is the answer to SUBSCRIBE.
 type Event_Subscribed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorInfo  *v1.ExecutorInfo       `protobuf:"bytes,1,req,name=executor_info,json=executorInfo" json:"executor_info,omitempty"`
@@ -419,6 +433,61 @@ func (x *Event_Subscribed) GetContainerId() *v1.ContainerID {
 	return nil
 }
 
+// Acknowledged says that the agent has an update in safety, so that the
+// executor may forget it.
+type Event_Acknowledged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TaskId        *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	Uuid          []byte                 `protobuf:"bytes,2,req,name=uuid" json:"uuid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event_Acknowledged) Reset() {
+	*x = Event_Acknowledged{}
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event_Acknowledged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event_Acknowledged) ProtoMessage() {}
+
+func (x *Event_Acknowledged) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event_Acknowledged.ProtoReflect.Descriptor instead.
+func (*Event_Acknowledged) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 1}
+}
+
+func (x *Event_Acknowledged) GetTaskId() *v1.TaskID {
+	if x != nil {
+		return x.TaskId
+	}
+	return nil
+}
+
+func (x *Event_Acknowledged) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
+// Launch starts a task.
 type Event_Launch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Task          *v1.TaskInfo           `protobuf:"bytes,1,req,name=task" json:"task,omitempty"`
@@ -428,7 +497,7 @@ type Event_Launch struct {
 
 func (x *Event_Launch) Reset() {
 	*x = Event_Launch{}
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[3]
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +509,7 @@ func (x *Event_Launch) String() string {
 func (*Event_Launch) ProtoMessage() {}
 
 func (x *Event_Launch) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[3]
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +522,7 @@ func (x *Event_Launch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_Launch.ProtoReflect.Descriptor instead.
 func (*Event_Launch) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 1}
+	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 2}
 }
 
 func (x *Event_Launch) GetTask() *v1.TaskInfo {
@@ -463,54 +532,12 @@ func (x *Event_Launch) GetTask() *v1.TaskInfo {
 	return nil
 }
 
-type Event_LaunchGroup struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TaskGroup     *v1.TaskGroupInfo      `protobuf:"bytes,1,req,name=task_group,json=taskGroup" json:"task_group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event_LaunchGroup) Reset() {
-	*x = Event_LaunchGroup{}
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event_LaunchGroup) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event_LaunchGroup) ProtoMessage() {}
-
-func (x *Event_LaunchGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event_LaunchGroup.ProtoReflect.Descriptor instead.
-func (*Event_LaunchGroup) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 2}
-}
-
-func (x *Event_LaunchGroup) GetTaskGroup() *v1.TaskGroupInfo {
-	if x != nil {
-		return x.TaskGroup
-	}
-	return nil
-}
-
+// Kill ends a task.
 type Event_Kill struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TaskId        *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
-	KillPolicy    *v1.KillPolicy         `protobuf:"bytes,2,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	TaskId *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	// Overrides the task's.
+	KillPolicy    *v1.KillPolicy `protobuf:"bytes,2,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -559,58 +586,7 @@ func (x *Event_Kill) GetKillPolicy() *v1.KillPolicy {
 	return nil
 }
 
-type Event_Acknowledged struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TaskId        *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
-	Uuid          []byte                 `protobuf:"bytes,2,req,name=uuid" json:"uuid,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event_Acknowledged) Reset() {
-	*x = Event_Acknowledged{}
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event_Acknowledged) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event_Acknowledged) ProtoMessage() {}
-
-func (x *Event_Acknowledged) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event_Acknowledged.ProtoReflect.Descriptor instead.
-func (*Event_Acknowledged) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 4}
-}
-
-func (x *Event_Acknowledged) GetTaskId() *v1.TaskID {
-	if x != nil {
-		return x.TaskId
-	}
-	return nil
-}
-
-func (x *Event_Acknowledged) GetUuid() []byte {
-	if x != nil {
-		return x.Uuid
-	}
-	return nil
-}
-
+// Message is from the scheduler.
 type Event_Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Data          []byte                 `protobuf:"bytes,1,req,name=data" json:"data,omitempty"`
@@ -620,7 +596,7 @@ type Event_Message struct {
 
 func (x *Event_Message) Reset() {
 	*x = Event_Message{}
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[7]
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +608,7 @@ func (x *Event_Message) String() string {
 func (*Event_Message) ProtoMessage() {}
 
 func (x *Event_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[7]
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +621,7 @@ func (x *Event_Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_Message.ProtoReflect.Descriptor instead.
 func (*Event_Message) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 5}
+	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 4}
 }
 
 func (x *Event_Message) GetData() []byte {
@@ -655,6 +631,7 @@ func (x *Event_Message) GetData() []byte {
 	return nil
 }
 
+// Error tells what was wrong. The stream ends after it.
 type Event_Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Message       *string                `protobuf:"bytes,1,req,name=message" json:"message,omitempty"`
@@ -664,7 +641,7 @@ type Event_Error struct {
 
 func (x *Event_Error) Reset() {
 	*x = Event_Error{}
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[8]
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -676,7 +653,7 @@ func (x *Event_Error) String() string {
 func (*Event_Error) ProtoMessage() {}
 
 func (x *Event_Error) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_executor_executor_proto_msgTypes[8]
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -689,7 +666,7 @@ func (x *Event_Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_Error.ProtoReflect.Descriptor instead.
 func (*Event_Error) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 6}
+	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 5}
 }
 
 func (x *Event_Error) GetMessage() string {
@@ -699,10 +676,58 @@ func (x *Event_Error) GetMessage() string {
 	return ""
 }
 
+// LaunchGroup starts a pod.
+type Event_LaunchGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TaskGroup     *v1.TaskGroupInfo      `protobuf:"bytes,1,req,name=task_group,json=taskGroup" json:"task_group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event_LaunchGroup) Reset() {
+	*x = Event_LaunchGroup{}
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event_LaunchGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event_LaunchGroup) ProtoMessage() {}
+
+func (x *Event_LaunchGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_executor_executor_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event_LaunchGroup.ProtoReflect.Descriptor instead.
+func (*Event_LaunchGroup) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{0, 6}
+}
+
+func (x *Event_LaunchGroup) GetTaskGroup() *v1.TaskGroupInfo {
+	if x != nil {
+		return x.TaskGroup
+	}
+	return nil
+}
+
+// Subscribe opens the stream of events. After an agent's restart it brings
+// what the agent may have missed.
 type Call_Subscribe struct {
-	state                 protoimpl.MessageState `protogen:"open.v1"`
-	UnacknowledgedTasks   []*v1.TaskInfo         `protobuf:"bytes,1,rep,name=unacknowledged_tasks,json=unacknowledgedTasks" json:"unacknowledged_tasks,omitempty"`
-	UnacknowledgedUpdates []*Call_Update         `protobuf:"bytes,2,rep,name=unacknowledged_updates,json=unacknowledgedUpdates" json:"unacknowledged_updates,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Launched, with no update of them acknowledged yet.
+	UnacknowledgedTasks   []*v1.TaskInfo `protobuf:"bytes,1,rep,name=unacknowledged_tasks,json=unacknowledgedTasks" json:"unacknowledged_tasks,omitempty"`
+	UnacknowledgedUpdates []*Call_Update `protobuf:"bytes,2,rep,name=unacknowledged_updates,json=unacknowledgedUpdates" json:"unacknowledged_updates,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -751,9 +776,12 @@ func (x *Call_Subscribe) GetUnacknowledgedUpdates() []*Call_Update {
 	return nil
 }
 
+// Update is news of a task.
 type Call_Update struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Status        *v1.TaskStatus         `protobuf:"bytes,1,req,name=status" json:"status,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// uuid must be set and new for each; the agent fills in agent_id and, if
+	// unset, timestamp.
+	Status        *v1.TaskStatus `protobuf:"bytes,1,req,name=status" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -795,6 +823,7 @@ func (x *Call_Update) GetStatus() *v1.TaskStatus {
 	return nil
 }
 
+// Message is for the scheduler. It may be lost.
 type Call_Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Data          []byte                 `protobuf:"bytes,2,req,name=data" json:"data,omitempty"`
@@ -861,35 +890,35 @@ const file_mesos_v1_executor_executor_proto_rawDesc = "" +
 	"\x0eframework_info\x18\x02 \x02(\v2\x17.mesos.v1.FrameworkInfoR\rframeworkInfo\x122\n" +
 	"\n" +
 	"agent_info\x18\x03 \x02(\v2\x13.mesos.v1.AgentInfoR\tagentInfo\x128\n" +
-	"\fcontainer_id\x18\x04 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x1a0\n" +
+	"\fcontainer_id\x18\x04 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x1aM\n" +
+	"\fAcknowledged\x12)\n" +
+	"\atask_id\x18\x01 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12\x12\n" +
+	"\x04uuid\x18\x02 \x02(\fR\x04uuid\x1a0\n" +
 	"\x06Launch\x12&\n" +
-	"\x04task\x18\x01 \x02(\v2\x12.mesos.v1.TaskInfoR\x04task\x1aE\n" +
-	"\vLaunchGroup\x126\n" +
-	"\n" +
-	"task_group\x18\x01 \x02(\v2\x17.mesos.v1.TaskGroupInfoR\ttaskGroup\x1ah\n" +
+	"\x04task\x18\x01 \x02(\v2\x12.mesos.v1.TaskInfoR\x04task\x1ah\n" +
 	"\x04Kill\x12)\n" +
 	"\atask_id\x18\x01 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x125\n" +
 	"\vkill_policy\x18\x02 \x01(\v2\x14.mesos.v1.KillPolicyR\n" +
-	"killPolicy\x1aM\n" +
-	"\fAcknowledged\x12)\n" +
-	"\atask_id\x18\x01 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12\x12\n" +
-	"\x04uuid\x18\x02 \x02(\fR\x04uuid\x1a\x1d\n" +
+	"killPolicy\x1a\x1d\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04data\x18\x01 \x02(\fR\x04data\x1a!\n" +
 	"\x05Error\x12\x18\n" +
-	"\amessage\x18\x01 \x02(\tR\amessage\"\x92\x01\n" +
+	"\amessage\x18\x01 \x02(\tR\amessage\x1aE\n" +
+	"\vLaunchGroup\x126\n" +
+	"\n" +
+	"task_group\x18\x01 \x02(\v2\x17.mesos.v1.TaskGroupInfoR\ttaskGroup\"\x92\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
 	"SUBSCRIBED\x10\x01\x12\n" +
 	"\n" +
-	"\x06LAUNCH\x10\x02\x12\x10\n" +
-	"\fLAUNCH_GROUP\x10\b\x12\b\n" +
+	"\x06LAUNCH\x10\x02\x12\b\n" +
 	"\x04KILL\x10\x03\x12\x10\n" +
 	"\fACKNOWLEDGED\x10\x04\x12\v\n" +
 	"\aMESSAGE\x10\x05\x12\t\n" +
 	"\x05ERROR\x10\x06\x12\f\n" +
-	"\bSHUTDOWN\x10\a\x12\r\n" +
+	"\bSHUTDOWN\x10\a\x12\x10\n" +
+	"\fLAUNCH_GROUP\x10\b\x12\r\n" +
 	"\tHEARTBEAT\x10\t\"\xac\x05\n" +
 	"\x04Call\x125\n" +
 	"\vexecutor_id\x18\x01 \x02(\v2\x14.mesos.v1.ExecutorIDR\n" +
@@ -934,12 +963,12 @@ var file_mesos_v1_executor_executor_proto_goTypes = []any{
 	(*Event)(nil),              // 2: mesos.v1.executor.Event
 	(*Call)(nil),               // 3: mesos.v1.executor.Call
 	(*Event_Subscribed)(nil),   // 4: mesos.v1.executor.Event.Subscribed
-	(*Event_Launch)(nil),       // 5: mesos.v1.executor.Event.Launch
-	(*Event_LaunchGroup)(nil),  // 6: mesos.v1.executor.Event.LaunchGroup
+	(*Event_Acknowledged)(nil), // 5: mesos.v1.executor.Event.Acknowledged
+	(*Event_Launch)(nil),       // 6: mesos.v1.executor.Event.Launch
 	(*Event_Kill)(nil),         // 7: mesos.v1.executor.Event.Kill
-	(*Event_Acknowledged)(nil), // 8: mesos.v1.executor.Event.Acknowledged
-	(*Event_Message)(nil),      // 9: mesos.v1.executor.Event.Message
-	(*Event_Error)(nil),        // 10: mesos.v1.executor.Event.Error
+	(*Event_Message)(nil),      // 8: mesos.v1.executor.Event.Message
+	(*Event_Error)(nil),        // 9: mesos.v1.executor.Event.Error
+	(*Event_LaunchGroup)(nil),  // 10: mesos.v1.executor.Event.LaunchGroup
 	(*Call_Subscribe)(nil),     // 11: mesos.v1.executor.Call.Subscribe
 	(*Call_Update)(nil),        // 12: mesos.v1.executor.Call.Update
 	(*Call_Message)(nil),       // 13: mesos.v1.executor.Call.Message
@@ -949,21 +978,21 @@ var file_mesos_v1_executor_executor_proto_goTypes = []any{
 	(*v1.FrameworkInfo)(nil),   // 17: mesos.v1.FrameworkInfo
 	(*v1.AgentInfo)(nil),       // 18: mesos.v1.AgentInfo
 	(*v1.ContainerID)(nil),     // 19: mesos.v1.ContainerID
-	(*v1.TaskInfo)(nil),        // 20: mesos.v1.TaskInfo
-	(*v1.TaskGroupInfo)(nil),   // 21: mesos.v1.TaskGroupInfo
-	(*v1.TaskID)(nil),          // 22: mesos.v1.TaskID
-	(*v1.KillPolicy)(nil),      // 23: mesos.v1.KillPolicy
+	(*v1.TaskID)(nil),          // 20: mesos.v1.TaskID
+	(*v1.TaskInfo)(nil),        // 21: mesos.v1.TaskInfo
+	(*v1.KillPolicy)(nil),      // 22: mesos.v1.KillPolicy
+	(*v1.TaskGroupInfo)(nil),   // 23: mesos.v1.TaskGroupInfo
 	(*v1.TaskStatus)(nil),      // 24: mesos.v1.TaskStatus
 }
 var file_mesos_v1_executor_executor_proto_depIdxs = []int32{
 	0,  // 0: mesos.v1.executor.Event.type:type_name -> mesos.v1.executor.Event.Type
 	4,  // 1: mesos.v1.executor.Event.subscribed:type_name -> mesos.v1.executor.Event.Subscribed
-	8,  // 2: mesos.v1.executor.Event.acknowledged:type_name -> mesos.v1.executor.Event.Acknowledged
-	5,  // 3: mesos.v1.executor.Event.launch:type_name -> mesos.v1.executor.Event.Launch
+	5,  // 2: mesos.v1.executor.Event.acknowledged:type_name -> mesos.v1.executor.Event.Acknowledged
+	6,  // 3: mesos.v1.executor.Event.launch:type_name -> mesos.v1.executor.Event.Launch
 	7,  // 4: mesos.v1.executor.Event.kill:type_name -> mesos.v1.executor.Event.Kill
-	9,  // 5: mesos.v1.executor.Event.message:type_name -> mesos.v1.executor.Event.Message
-	10, // 6: mesos.v1.executor.Event.error:type_name -> mesos.v1.executor.Event.Error
-	6,  // 7: mesos.v1.executor.Event.launch_group:type_name -> mesos.v1.executor.Event.LaunchGroup
+	8,  // 5: mesos.v1.executor.Event.message:type_name -> mesos.v1.executor.Event.Message
+	9,  // 6: mesos.v1.executor.Event.error:type_name -> mesos.v1.executor.Event.Error
+	10, // 7: mesos.v1.executor.Event.launch_group:type_name -> mesos.v1.executor.Event.LaunchGroup
 	14, // 8: mesos.v1.executor.Call.executor_id:type_name -> mesos.v1.ExecutorID
 	15, // 9: mesos.v1.executor.Call.framework_id:type_name -> mesos.v1.FrameworkID
 	1,  // 10: mesos.v1.executor.Call.type:type_name -> mesos.v1.executor.Call.Type
@@ -974,12 +1003,12 @@ var file_mesos_v1_executor_executor_proto_depIdxs = []int32{
 	17, // 15: mesos.v1.executor.Event.Subscribed.framework_info:type_name -> mesos.v1.FrameworkInfo
 	18, // 16: mesos.v1.executor.Event.Subscribed.agent_info:type_name -> mesos.v1.AgentInfo
 	19, // 17: mesos.v1.executor.Event.Subscribed.container_id:type_name -> mesos.v1.ContainerID
-	20, // 18: mesos.v1.executor.Event.Launch.task:type_name -> mesos.v1.TaskInfo
-	21, // 19: mesos.v1.executor.Event.LaunchGroup.task_group:type_name -> mesos.v1.TaskGroupInfo
-	22, // 20: mesos.v1.executor.Event.Kill.task_id:type_name -> mesos.v1.TaskID
-	23, // 21: mesos.v1.executor.Event.Kill.kill_policy:type_name -> mesos.v1.KillPolicy
-	22, // 22: mesos.v1.executor.Event.Acknowledged.task_id:type_name -> mesos.v1.TaskID
-	20, // 23: mesos.v1.executor.Call.Subscribe.unacknowledged_tasks:type_name -> mesos.v1.TaskInfo
+	20, // 18: mesos.v1.executor.Event.Acknowledged.task_id:type_name -> mesos.v1.TaskID
+	21, // 19: mesos.v1.executor.Event.Launch.task:type_name -> mesos.v1.TaskInfo
+	20, // 20: mesos.v1.executor.Event.Kill.task_id:type_name -> mesos.v1.TaskID
+	22, // 21: mesos.v1.executor.Event.Kill.kill_policy:type_name -> mesos.v1.KillPolicy
+	23, // 22: mesos.v1.executor.Event.LaunchGroup.task_group:type_name -> mesos.v1.TaskGroupInfo
+	21, // 23: mesos.v1.executor.Call.Subscribe.unacknowledged_tasks:type_name -> mesos.v1.TaskInfo
 	12, // 24: mesos.v1.executor.Call.Subscribe.unacknowledged_updates:type_name -> mesos.v1.executor.Call.Update
 	24, // 25: mesos.v1.executor.Call.Update.status:type_name -> mesos.v1.TaskStatus
 	26, // [26:26] is the sub-list for method output_type

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/maintenance/maintenance.proto
 
+// Planned maintenance of machines.
+
 package maintenance
 
 import (
@@ -23,6 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Window is a set of machines that go out of service together.
 type Window struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	MachineIds     []*v1.MachineID        `protobuf:"bytes,1,rep,name=machine_ids,json=machineIds" json:"machine_ids,omitempty"`
@@ -75,6 +78,7 @@ func (x *Window) GetUnavailability() *v1.Unavailability {
 	return nil
 }
 
+// Schedule is all planned maintenance; a machine is in one window at most.
 type Schedule struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Windows       []*Window              `protobuf:"bytes,1,rep,name=windows" json:"windows,omitempty"`
@@ -119,6 +123,7 @@ func (x *Schedule) GetWindows() []*Window {
 	return nil
 }
 
+// ClusterStatus is how maintenance stands.
 type ClusterStatus struct {
 	state            protoimpl.MessageState           `protogen:"open.v1"`
 	DrainingMachines []*ClusterStatus_DrainingMachine `protobuf:"bytes,1,rep,name=draining_machines,json=drainingMachines" json:"draining_machines,omitempty"`
@@ -171,9 +176,11 @@ func (x *ClusterStatus) GetDownMachines() []*v1.MachineID {
 	return nil
 }
 
+// DrainingMachine is a scheduled machine that is still up.
 type ClusterStatus_DrainingMachine struct {
-	state         protoimpl.MessageState          `protogen:"open.v1"`
-	Id            *v1.MachineID                   `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    *v1.MachineID          `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
+	// One per framework that was asked.
 	Statuses      []*allocator.InverseOfferStatus `protobuf:"bytes,2,rep,name=statuses" json:"statuses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -4,6 +4,9 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/master/master.proto
 
+// The operator API of the master: POST /api/v1. One Call gets one Response, or
+// an empty answer; SUBSCRIBE gets an endless stream of Event messages.
+
 package master
 
 import (
@@ -27,6 +30,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Type says which field counts.
 type Call_Type int32
 
 const (
@@ -43,7 +47,6 @@ const (
 	Call_GET_AGENTS                  Call_Type = 10
 	Call_GET_FRAMEWORKS              Call_Type = 11
 	Call_GET_EXECUTORS               Call_Type = 12
-	Call_GET_OPERATIONS              Call_Type = 33
 	Call_GET_TASKS                   Call_Type = 13
 	Call_GET_ROLES                   Call_Type = 14
 	Call_GET_WEIGHTS                 Call_Type = 15
@@ -54,27 +57,31 @@ const (
 	Call_UNRESERVE_RESOURCES         Call_Type = 20
 	Call_CREATE_VOLUMES              Call_Type = 21
 	Call_DESTROY_VOLUMES             Call_Type = 22
-	Call_GROW_VOLUME                 Call_Type = 34
-	Call_SHRINK_VOLUME               Call_Type = 35
 	Call_GET_MAINTENANCE_STATUS      Call_Type = 23
 	Call_GET_MAINTENANCE_SCHEDULE    Call_Type = 24
 	Call_UPDATE_MAINTENANCE_SCHEDULE Call_Type = 25
 	Call_START_MAINTENANCE           Call_Type = 26
 	Call_STOP_MAINTENANCE            Call_Type = 27
-	Call_DRAIN_AGENT                 Call_Type = 37
-	Call_DEACTIVATE_AGENT            Call_Type = 38
-	Call_REACTIVATE_AGENT            Call_Type = 39
+	Call_GET_QUOTA                   Call_Type = 28
+	// Deprecated: Marked as deprecated in mesos/v1/master/master.proto.
+	Call_SET_QUOTA Call_Type = 29
+	// Deprecated: Marked as deprecated in mesos/v1/master/master.proto.
+	Call_REMOVE_QUOTA Call_Type = 30
+	Call_TEARDOWN     Call_Type = 31
+	// Its tasks are TASK_GONE_BY_OPERATOR, and it is never admitted again.
+	Call_MARK_AGENT_GONE  Call_Type = 32
+	Call_GET_OPERATIONS   Call_Type = 33
+	Call_GROW_VOLUME      Call_Type = 34
+	Call_SHRINK_VOLUME    Call_Type = 35
+	Call_UPDATE_QUOTA     Call_Type = 36
+	Call_DRAIN_AGENT      Call_Type = 37
+	Call_DEACTIVATE_AGENT Call_Type = 38
+	Call_REACTIVATE_AGENT Call_Type = 39
 	// mezzo's own: allocated beside used, per agent and per task.
 	Call_GET_USAGE Call_Type = 1001
 	// mezzo's own: an operator kills one task of any framework. Answers 202, or
 	// 404 when no such task runs; the end reaches the framework as TASK_KILLED.
-	Call_KILL_TASK       Call_Type = 1002
-	Call_GET_QUOTA       Call_Type = 28
-	Call_UPDATE_QUOTA    Call_Type = 36
-	Call_SET_QUOTA       Call_Type = 29
-	Call_REMOVE_QUOTA    Call_Type = 30
-	Call_TEARDOWN        Call_Type = 31
-	Call_MARK_AGENT_GONE Call_Type = 32
+	Call_KILL_TASK Call_Type = 1002
 )
 
 // Enum value maps for Call_Type.
@@ -93,7 +100,6 @@ var (
 		10:   "GET_AGENTS",
 		11:   "GET_FRAMEWORKS",
 		12:   "GET_EXECUTORS",
-		33:   "GET_OPERATIONS",
 		13:   "GET_TASKS",
 		14:   "GET_ROLES",
 		15:   "GET_WEIGHTS",
@@ -104,24 +110,25 @@ var (
 		20:   "UNRESERVE_RESOURCES",
 		21:   "CREATE_VOLUMES",
 		22:   "DESTROY_VOLUMES",
-		34:   "GROW_VOLUME",
-		35:   "SHRINK_VOLUME",
 		23:   "GET_MAINTENANCE_STATUS",
 		24:   "GET_MAINTENANCE_SCHEDULE",
 		25:   "UPDATE_MAINTENANCE_SCHEDULE",
 		26:   "START_MAINTENANCE",
 		27:   "STOP_MAINTENANCE",
+		28:   "GET_QUOTA",
+		29:   "SET_QUOTA",
+		30:   "REMOVE_QUOTA",
+		31:   "TEARDOWN",
+		32:   "MARK_AGENT_GONE",
+		33:   "GET_OPERATIONS",
+		34:   "GROW_VOLUME",
+		35:   "SHRINK_VOLUME",
+		36:   "UPDATE_QUOTA",
 		37:   "DRAIN_AGENT",
 		38:   "DEACTIVATE_AGENT",
 		39:   "REACTIVATE_AGENT",
 		1001: "GET_USAGE",
 		1002: "KILL_TASK",
-		28:   "GET_QUOTA",
-		36:   "UPDATE_QUOTA",
-		29:   "SET_QUOTA",
-		30:   "REMOVE_QUOTA",
-		31:   "TEARDOWN",
-		32:   "MARK_AGENT_GONE",
 	}
 	Call_Type_value = map[string]int32{
 		"UNKNOWN":                     0,
@@ -137,7 +144,6 @@ var (
 		"GET_AGENTS":                  10,
 		"GET_FRAMEWORKS":              11,
 		"GET_EXECUTORS":               12,
-		"GET_OPERATIONS":              33,
 		"GET_TASKS":                   13,
 		"GET_ROLES":                   14,
 		"GET_WEIGHTS":                 15,
@@ -148,24 +154,25 @@ var (
 		"UNRESERVE_RESOURCES":         20,
 		"CREATE_VOLUMES":              21,
 		"DESTROY_VOLUMES":             22,
-		"GROW_VOLUME":                 34,
-		"SHRINK_VOLUME":               35,
 		"GET_MAINTENANCE_STATUS":      23,
 		"GET_MAINTENANCE_SCHEDULE":    24,
 		"UPDATE_MAINTENANCE_SCHEDULE": 25,
 		"START_MAINTENANCE":           26,
 		"STOP_MAINTENANCE":            27,
+		"GET_QUOTA":                   28,
+		"SET_QUOTA":                   29,
+		"REMOVE_QUOTA":                30,
+		"TEARDOWN":                    31,
+		"MARK_AGENT_GONE":             32,
+		"GET_OPERATIONS":              33,
+		"GROW_VOLUME":                 34,
+		"SHRINK_VOLUME":               35,
+		"UPDATE_QUOTA":                36,
 		"DRAIN_AGENT":                 37,
 		"DEACTIVATE_AGENT":            38,
 		"REACTIVATE_AGENT":            39,
 		"GET_USAGE":                   1001,
 		"KILL_TASK":                   1002,
-		"GET_QUOTA":                   28,
-		"UPDATE_QUOTA":                36,
-		"SET_QUOTA":                   29,
-		"REMOVE_QUOTA":                30,
-		"TEARDOWN":                    31,
-		"MARK_AGENT_GONE":             32,
 	}
 )
 
@@ -206,6 +213,7 @@ func (Call_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Type says which field counts. Its numbers are not those of Call.Type.
 type Response_Type int32
 
 const (
@@ -221,7 +229,6 @@ const (
 	Response_GET_AGENTS               Response_Type = 9
 	Response_GET_FRAMEWORKS           Response_Type = 10
 	Response_GET_EXECUTORS            Response_Type = 11
-	Response_GET_OPERATIONS           Response_Type = 19
 	Response_GET_TASKS                Response_Type = 12
 	Response_GET_ROLES                Response_Type = 13
 	Response_GET_WEIGHTS              Response_Type = 14
@@ -229,6 +236,7 @@ const (
 	Response_GET_MAINTENANCE_STATUS   Response_Type = 16
 	Response_GET_MAINTENANCE_SCHEDULE Response_Type = 17
 	Response_GET_QUOTA                Response_Type = 18
+	Response_GET_OPERATIONS           Response_Type = 19
 	Response_GET_USAGE                Response_Type = 1001
 )
 
@@ -247,7 +255,6 @@ var (
 		9:    "GET_AGENTS",
 		10:   "GET_FRAMEWORKS",
 		11:   "GET_EXECUTORS",
-		19:   "GET_OPERATIONS",
 		12:   "GET_TASKS",
 		13:   "GET_ROLES",
 		14:   "GET_WEIGHTS",
@@ -255,6 +262,7 @@ var (
 		16:   "GET_MAINTENANCE_STATUS",
 		17:   "GET_MAINTENANCE_SCHEDULE",
 		18:   "GET_QUOTA",
+		19:   "GET_OPERATIONS",
 		1001: "GET_USAGE",
 	}
 	Response_Type_value = map[string]int32{
@@ -270,7 +278,6 @@ var (
 		"GET_AGENTS":               9,
 		"GET_FRAMEWORKS":           10,
 		"GET_EXECUTORS":            11,
-		"GET_OPERATIONS":           19,
 		"GET_TASKS":                12,
 		"GET_ROLES":                13,
 		"GET_WEIGHTS":              14,
@@ -278,6 +285,7 @@ var (
 		"GET_MAINTENANCE_STATUS":   16,
 		"GET_MAINTENANCE_SCHEDULE": 17,
 		"GET_QUOTA":                18,
+		"GET_OPERATIONS":           19,
 		"GET_USAGE":                1001,
 	}
 )
@@ -319,6 +327,7 @@ func (Response_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Type says which field counts. Readers skip what they do not know.
 type Event_Type int32
 
 const (
@@ -331,7 +340,8 @@ const (
 	Event_FRAMEWORK_ADDED   Event_Type = 6
 	Event_FRAMEWORK_UPDATED Event_Type = 7
 	Event_FRAMEWORK_REMOVED Event_Type = 8
-	Event_HEARTBEAT         Event_Type = 9
+	// Sent when nothing else is.
+	Event_HEARTBEAT Event_Type = 9
 )
 
 // Enum value maps for Event_Type.
@@ -399,6 +409,8 @@ func (Event_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 0}
 }
 
+// Call is what an operator asks: type, and the field of that name, if there is
+// one.
 type Call struct {
 	state                     protoimpl.MessageState          `protogen:"open.v1"`
 	Type                      *Call_Type                      `protobuf:"varint,1,opt,name=type,enum=mesos.v1.master.Call_Type" json:"type,omitempty"`
@@ -426,9 +438,10 @@ type Call struct {
 	DrainAgent      *Call_DrainAgent      `protobuf:"bytes,21,opt,name=drain_agent,json=drainAgent" json:"drain_agent,omitempty"`
 	DeactivateAgent *Call_DeactivateAgent `protobuf:"bytes,22,opt,name=deactivate_agent,json=deactivateAgent" json:"deactivate_agent,omitempty"`
 	ReactivateAgent *Call_ReactivateAgent `protobuf:"bytes,23,opt,name=reactivate_agent,json=reactivateAgent" json:"reactivate_agent,omitempty"`
-	KillTask        *Call_KillTask        `protobuf:"bytes,1002,opt,name=kill_task,json=killTask" json:"kill_task,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// mezzo's own.
+	KillTask      *Call_KillTask `protobuf:"bytes,1002,opt,name=kill_task,json=killTask" json:"kill_task,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call) Reset() {
@@ -631,6 +644,7 @@ func (x *Call) GetKillTask() *Call_KillTask {
 	return nil
 }
 
+// Response is the answer to a call that asks for something.
 type Response struct {
 	state                  protoimpl.MessageState           `protogen:"open.v1"`
 	Type                   *Response_Type                   `protobuf:"varint,1,opt,name=type,enum=mesos.v1.master.Response_Type" json:"type,omitempty"`
@@ -653,9 +667,10 @@ type Response struct {
 	GetMaintenanceSchedule *Response_GetMaintenanceSchedule `protobuf:"bytes,18,opt,name=get_maintenance_schedule,json=getMaintenanceSchedule" json:"get_maintenance_schedule,omitempty"`
 	GetQuota               *Response_GetQuota               `protobuf:"bytes,19,opt,name=get_quota,json=getQuota" json:"get_quota,omitempty"`
 	GetOperations          *Response_GetOperations          `protobuf:"bytes,20,opt,name=get_operations,json=getOperations" json:"get_operations,omitempty"`
-	GetUsage               *usage.Cluster                   `protobuf:"bytes,1001,opt,name=get_usage,json=getUsage" json:"get_usage,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// mezzo's own.
+	GetUsage      *usage.Cluster `protobuf:"bytes,1001,opt,name=get_usage,json=getUsage" json:"get_usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Response) Reset() {
@@ -835,6 +850,7 @@ func (x *Response) GetGetUsage() *usage.Cluster {
 	return nil
 }
 
+// Event is a change in the cluster: type, and the field of that name.
 type Event struct {
 	state            protoimpl.MessageState  `protogen:"open.v1"`
 	Type             *Event_Type             `protobuf:"varint,1,opt,name=type,enum=mesos.v1.master.Event_Type" json:"type,omitempty"`
@@ -943,9 +959,11 @@ func (x *Event) GetFrameworkRemoved() *Event_FrameworkRemoved {
 	return nil
 }
 
+// GetMetrics asks for a snapshot.
 type Call_GetMetrics struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Timeout       *v1.DurationInfo       `protobuf:"bytes,1,opt,name=timeout" json:"timeout,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Metrics that take longer are left out; unset means wait for all.
+	Timeout       *v1.DurationInfo `protobuf:"bytes,1,opt,name=timeout" json:"timeout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -987,10 +1005,12 @@ func (x *Call_GetMetrics) GetTimeout() *v1.DurationInfo {
 	return nil
 }
 
+// SetLoggingLevel makes the log more detailed for a while.
 type Call_SetLoggingLevel struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Level         *uint32                `protobuf:"varint,1,req,name=level" json:"level,omitempty"`
-	Duration      *v1.DurationInfo       `protobuf:"bytes,2,req,name=duration" json:"duration,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 0 is the usual; higher is more detailed.
+	Level         *uint32          `protobuf:"varint,1,req,name=level" json:"level,omitempty"`
+	Duration      *v1.DurationInfo `protobuf:"bytes,2,req,name=duration" json:"duration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1039,9 +1059,11 @@ func (x *Call_SetLoggingLevel) GetDuration() *v1.DurationInfo {
 	return nil
 }
 
+// ListFiles lists a directory.
 type Call_ListFiles struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Path          *string                `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Virtual: roots are what the process offers, such as its log.
+	Path          *string `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1083,11 +1105,15 @@ func (x *Call_ListFiles) GetPath() string {
 	return ""
 }
 
+// ReadFile reads part of a file.
 type Call_ReadFile struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Path          *string                `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
-	Offset        *uint64                `protobuf:"varint,2,req,name=offset" json:"offset,omitempty"`
-	Length        *uint64                `protobuf:"varint,3,opt,name=length" json:"length,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As ListFiles tells it.
+	Path *string `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
+	// Bytes.
+	Offset *uint64 `protobuf:"varint,2,req,name=offset" json:"offset,omitempty"`
+	// Bytes; unset means up to the end. The answer may be shorter.
+	Length        *uint64 `protobuf:"varint,3,opt,name=length" json:"length,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1143,6 +1169,7 @@ func (x *Call_ReadFile) GetLength() uint64 {
 	return 0
 }
 
+// UpdateWeights changes the weights of the roles named.
 type Call_UpdateWeights struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	WeightInfos   []*v1.WeightInfo       `protobuf:"bytes,1,rep,name=weight_infos,json=weightInfos" json:"weight_infos,omitempty"`
@@ -1187,11 +1214,16 @@ func (x *Call_UpdateWeights) GetWeightInfos() []*v1.WeightInfo {
 	return nil
 }
 
+// ReserveResources reserves on one agent, dynamically. Offers in the way are
+// rescinded.
 type Call_ReserveResources struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Resources     []*v1.Resource         `protobuf:"bytes,2,rep,name=resources" json:"resources,omitempty"`
-	Source        []*v1.Resource         `protobuf:"bytes,3,rep,name=source" json:"source,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AgentId *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// As they are to be.
+	Resources []*v1.Resource `protobuf:"bytes,2,rep,name=resources" json:"resources,omitempty"`
+	// As they are, when more than the last reservation differs. Unset means
+	// without that one.
+	Source        []*v1.Resource `protobuf:"bytes,3,rep,name=source" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1247,10 +1279,12 @@ func (x *Call_ReserveResources) GetSource() []*v1.Resource {
 	return nil
 }
 
+// UnreserveResources takes the last, dynamic reservation off.
 type Call_UnreserveResources struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Resources     []*v1.Resource         `protobuf:"bytes,2,rep,name=resources" json:"resources,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AgentId *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// As they are.
+	Resources     []*v1.Resource `protobuf:"bytes,2,rep,name=resources" json:"resources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1299,6 +1333,7 @@ func (x *Call_UnreserveResources) GetResources() []*v1.Resource {
 	return nil
 }
 
+// CreateVolumes makes persistent volumes of reserved disk.
 type Call_CreateVolumes struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
@@ -1351,6 +1386,7 @@ func (x *Call_CreateVolumes) GetVolumes() []*v1.Resource {
 	return nil
 }
 
+// DestroyVolumes deletes persistent volumes and what is on them.
 type Call_DestroyVolumes struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
@@ -1403,18 +1439,336 @@ func (x *Call_DestroyVolumes) GetVolumes() []*v1.Resource {
 	return nil
 }
 
-type Call_GrowVolume struct {
+// UpdateMaintenanceSchedule replaces the schedule. Machines that are down
+// must stay in it.
+type Call_UpdateMaintenanceSchedule struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Volume        *v1.Resource           `protobuf:"bytes,2,req,name=volume" json:"volume,omitempty"`
-	Addition      *v1.Resource           `protobuf:"bytes,3,req,name=addition" json:"addition,omitempty"`
+	Schedule      *maintenance.Schedule  `protobuf:"bytes,1,req,name=schedule" json:"schedule,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_UpdateMaintenanceSchedule) Reset() {
+	*x = Call_UpdateMaintenanceSchedule{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_UpdateMaintenanceSchedule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_UpdateMaintenanceSchedule) ProtoMessage() {}
+
+func (x *Call_UpdateMaintenanceSchedule) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_UpdateMaintenanceSchedule.ProtoReflect.Descriptor instead.
+func (*Call_UpdateMaintenanceSchedule) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 9}
+}
+
+func (x *Call_UpdateMaintenanceSchedule) GetSchedule() *maintenance.Schedule {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
+// StartMaintenance takes scheduled machines down.
+type Call_StartMaintenance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Machines      []*v1.MachineID        `protobuf:"bytes,1,rep,name=machines" json:"machines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_StartMaintenance) Reset() {
+	*x = Call_StartMaintenance{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_StartMaintenance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_StartMaintenance) ProtoMessage() {}
+
+func (x *Call_StartMaintenance) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_StartMaintenance.ProtoReflect.Descriptor instead.
+func (*Call_StartMaintenance) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 10}
+}
+
+func (x *Call_StartMaintenance) GetMachines() []*v1.MachineID {
+	if x != nil {
+		return x.Machines
+	}
+	return nil
+}
+
+// StopMaintenance brings machines up and out of the schedule.
+type Call_StopMaintenance struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Machines      []*v1.MachineID        `protobuf:"bytes,1,rep,name=machines" json:"machines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_StopMaintenance) Reset() {
+	*x = Call_StopMaintenance{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_StopMaintenance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_StopMaintenance) ProtoMessage() {}
+
+func (x *Call_StopMaintenance) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_StopMaintenance.ProtoReflect.Descriptor instead.
+func (*Call_StopMaintenance) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 11}
+}
+
+func (x *Call_StopMaintenance) GetMachines() []*v1.MachineID {
+	if x != nil {
+		return x.Machines
+	}
+	return nil
+}
+
+// SetQuota is the older UPDATE_QUOTA, for roles without quota.
+type Call_SetQuota struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	QuotaRequest  *quota.QuotaRequest    `protobuf:"bytes,1,req,name=quota_request,json=quotaRequest" json:"quota_request,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_SetQuota) Reset() {
+	*x = Call_SetQuota{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_SetQuota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_SetQuota) ProtoMessage() {}
+
+func (x *Call_SetQuota) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_SetQuota.ProtoReflect.Descriptor instead.
+func (*Call_SetQuota) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 12}
+}
+
+func (x *Call_SetQuota) GetQuotaRequest() *quota.QuotaRequest {
+	if x != nil {
+		return x.QuotaRequest
+	}
+	return nil
+}
+
+// RemoveQuota is the older form of UPDATE_QUOTA with an empty configuration.
+type Call_RemoveQuota struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Role          *string                `protobuf:"bytes,1,req,name=role" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_RemoveQuota) Reset() {
+	*x = Call_RemoveQuota{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_RemoveQuota) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_RemoveQuota) ProtoMessage() {}
+
+func (x *Call_RemoveQuota) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_RemoveQuota.ProtoReflect.Descriptor instead.
+func (*Call_RemoveQuota) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 13}
+}
+
+func (x *Call_RemoveQuota) GetRole() string {
+	if x != nil && x.Role != nil {
+		return *x.Role
+	}
+	return ""
+}
+
+// Teardown kills all tasks of a framework and forgets it.
+type Call_Teardown struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_Teardown) Reset() {
+	*x = Call_Teardown{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_Teardown) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_Teardown) ProtoMessage() {}
+
+func (x *Call_Teardown) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_Teardown.ProtoReflect.Descriptor instead.
+func (*Call_Teardown) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 14}
+}
+
+func (x *Call_Teardown) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+// MarkAgentGone says that an agent will never be back.
+type Call_MarkAgentGone struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_MarkAgentGone) Reset() {
+	*x = Call_MarkAgentGone{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_MarkAgentGone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_MarkAgentGone) ProtoMessage() {}
+
+func (x *Call_MarkAgentGone) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_MarkAgentGone.ProtoReflect.Descriptor instead.
+func (*Call_MarkAgentGone) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 15}
+}
+
+func (x *Call_MarkAgentGone) GetAgentId() *v1.AgentID {
+	if x != nil {
+		return x.AgentId
+	}
+	return nil
+}
+
+// GrowVolume adds disk to a persistent volume.
+type Call_GrowVolume struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset only if the volume is of a resource provider outside agents.
+	AgentId       *v1.AgentID  `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	Volume        *v1.Resource `protobuf:"bytes,2,req,name=volume" json:"volume,omitempty"`
+	Addition      *v1.Resource `protobuf:"bytes,3,req,name=addition" json:"addition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call_GrowVolume) Reset() {
 	*x = Call_GrowVolume{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[12]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +1780,7 @@ func (x *Call_GrowVolume) String() string {
 func (*Call_GrowVolume) ProtoMessage() {}
 
 func (x *Call_GrowVolume) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[12]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1793,7 @@ func (x *Call_GrowVolume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_GrowVolume.ProtoReflect.Descriptor instead.
 func (*Call_GrowVolume) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 9}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 16}
 }
 
 func (x *Call_GrowVolume) GetAgentId() *v1.AgentID {
@@ -1463,18 +1817,21 @@ func (x *Call_GrowVolume) GetAddition() *v1.Resource {
 	return nil
 }
 
+// ShrinkVolume gives back disk of a persistent volume.
 type Call_ShrinkVolume struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	Volume        *v1.Resource           `protobuf:"bytes,2,req,name=volume" json:"volume,omitempty"`
-	Subtract      *v1.Value_Scalar       `protobuf:"bytes,3,req,name=subtract" json:"subtract,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unset only if the volume is of a resource provider outside agents.
+	AgentId *v1.AgentID  `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	Volume  *v1.Resource `protobuf:"bytes,2,req,name=volume" json:"volume,omitempty"`
+	// MiB.
+	Subtract      *v1.Value_Scalar `protobuf:"bytes,3,req,name=subtract" json:"subtract,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call_ShrinkVolume) Reset() {
 	*x = Call_ShrinkVolume{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[13]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1486,7 +1843,7 @@ func (x *Call_ShrinkVolume) String() string {
 func (*Call_ShrinkVolume) ProtoMessage() {}
 
 func (x *Call_ShrinkVolume) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[13]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1499,7 +1856,7 @@ func (x *Call_ShrinkVolume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_ShrinkVolume.ProtoReflect.Descriptor instead.
 func (*Call_ShrinkVolume) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 10}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 17}
 }
 
 func (x *Call_ShrinkVolume) GetAgentId() *v1.AgentID {
@@ -1523,28 +1880,32 @@ func (x *Call_ShrinkVolume) GetSubtract() *v1.Value_Scalar {
 	return nil
 }
 
-type Call_UpdateMaintenanceSchedule struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Schedule      *maintenance.Schedule  `protobuf:"bytes,1,req,name=schedule" json:"schedule,omitempty"`
+// UpdateQuota sets the quota of the roles named, all or none.
+type Call_UpdateQuota struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Skip the checks that the cluster can hold all guarantees, and that limits
+	// are not exceeded already.
+	Force         *bool                `protobuf:"varint,1,opt,name=force" json:"force,omitempty"`
+	QuotaConfigs  []*quota.QuotaConfig `protobuf:"bytes,2,rep,name=quota_configs,json=quotaConfigs" json:"quota_configs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Call_UpdateMaintenanceSchedule) Reset() {
-	*x = Call_UpdateMaintenanceSchedule{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[14]
+func (x *Call_UpdateQuota) Reset() {
+	*x = Call_UpdateQuota{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Call_UpdateMaintenanceSchedule) String() string {
+func (x *Call_UpdateQuota) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Call_UpdateMaintenanceSchedule) ProtoMessage() {}
+func (*Call_UpdateQuota) ProtoMessage() {}
 
-func (x *Call_UpdateMaintenanceSchedule) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[14]
+func (x *Call_UpdateQuota) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,113 +1916,36 @@ func (x *Call_UpdateMaintenanceSchedule) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Call_UpdateMaintenanceSchedule.ProtoReflect.Descriptor instead.
-func (*Call_UpdateMaintenanceSchedule) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 11}
+// Deprecated: Use Call_UpdateQuota.ProtoReflect.Descriptor instead.
+func (*Call_UpdateQuota) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 18}
 }
 
-func (x *Call_UpdateMaintenanceSchedule) GetSchedule() *maintenance.Schedule {
+func (x *Call_UpdateQuota) GetForce() bool {
+	if x != nil && x.Force != nil {
+		return *x.Force
+	}
+	return false
+}
+
+func (x *Call_UpdateQuota) GetQuotaConfigs() []*quota.QuotaConfig {
 	if x != nil {
-		return x.Schedule
+		return x.QuotaConfigs
 	}
 	return nil
 }
 
-type Call_StartMaintenance struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Machines      []*v1.MachineID        `protobuf:"bytes,1,rep,name=machines" json:"machines,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_StartMaintenance) Reset() {
-	*x = Call_StartMaintenance{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[15]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_StartMaintenance) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_StartMaintenance) ProtoMessage() {}
-
-func (x *Call_StartMaintenance) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[15]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_StartMaintenance.ProtoReflect.Descriptor instead.
-func (*Call_StartMaintenance) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 12}
-}
-
-func (x *Call_StartMaintenance) GetMachines() []*v1.MachineID {
-	if x != nil {
-		return x.Machines
-	}
-	return nil
-}
-
-type Call_StopMaintenance struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Machines      []*v1.MachineID        `protobuf:"bytes,1,rep,name=machines" json:"machines,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_StopMaintenance) Reset() {
-	*x = Call_StopMaintenance{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_StopMaintenance) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_StopMaintenance) ProtoMessage() {}
-
-func (x *Call_StopMaintenance) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[16]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_StopMaintenance.ProtoReflect.Descriptor instead.
-func (*Call_StopMaintenance) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 13}
-}
-
-func (x *Call_StopMaintenance) GetMachines() []*v1.MachineID {
-	if x != nil {
-		return x.Machines
-	}
-	return nil
-}
-
+// DrainAgent kills all tasks of an agent and offers it to nobody, until
+// REACTIVATE_AGENT.
 type Call_DrainAgent struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	AgentId        *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	MaxGracePeriod *durationpb.Duration   `protobuf:"bytes,2,opt,name=max_grace_period,json=maxGracePeriod" json:"max_grace_period,omitempty"`
-	MarkGone       *bool                  `protobuf:"varint,3,opt,name=mark_gone,json=markGone,def=0" json:"mark_gone,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AgentId *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// Upper bound on every task's own grace; unset means none.
+	MaxGracePeriod *durationpb.Duration `protobuf:"bytes,2,opt,name=max_grace_period,json=maxGracePeriod" json:"max_grace_period,omitempty"`
+	// Mark the agent as gone when it is drained.
+	MarkGone      *bool `protobuf:"varint,3,opt,name=mark_gone,json=markGone,def=0" json:"mark_gone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 // Default values for Call_DrainAgent fields.
@@ -1671,7 +1955,7 @@ const (
 
 func (x *Call_DrainAgent) Reset() {
 	*x = Call_DrainAgent{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[17]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1967,7 @@ func (x *Call_DrainAgent) String() string {
 func (*Call_DrainAgent) ProtoMessage() {}
 
 func (x *Call_DrainAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[17]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1980,7 @@ func (x *Call_DrainAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_DrainAgent.ProtoReflect.Descriptor instead.
 func (*Call_DrainAgent) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 14}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 19}
 }
 
 func (x *Call_DrainAgent) GetAgentId() *v1.AgentID {
@@ -1720,6 +2004,7 @@ func (x *Call_DrainAgent) GetMarkGone() bool {
 	return Default_Call_DrainAgent_MarkGone
 }
 
+// DeactivateAgent offers an agent to nobody; its tasks go on.
 type Call_DeactivateAgent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
@@ -1729,7 +2014,7 @@ type Call_DeactivateAgent struct {
 
 func (x *Call_DeactivateAgent) Reset() {
 	*x = Call_DeactivateAgent{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[18]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +2026,7 @@ func (x *Call_DeactivateAgent) String() string {
 func (*Call_DeactivateAgent) ProtoMessage() {}
 
 func (x *Call_DeactivateAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[18]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +2039,7 @@ func (x *Call_DeactivateAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_DeactivateAgent.ProtoReflect.Descriptor instead.
 func (*Call_DeactivateAgent) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 15}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 20}
 }
 
 func (x *Call_DeactivateAgent) GetAgentId() *v1.AgentID {
@@ -1764,6 +2049,7 @@ func (x *Call_DeactivateAgent) GetAgentId() *v1.AgentID {
 	return nil
 }
 
+// ReactivateAgent ends DRAIN_AGENT and DEACTIVATE_AGENT.
 type Call_ReactivateAgent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
@@ -1773,7 +2059,7 @@ type Call_ReactivateAgent struct {
 
 func (x *Call_ReactivateAgent) Reset() {
 	*x = Call_ReactivateAgent{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[19]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1785,7 +2071,7 @@ func (x *Call_ReactivateAgent) String() string {
 func (*Call_ReactivateAgent) ProtoMessage() {}
 
 func (x *Call_ReactivateAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[19]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1798,7 +2084,7 @@ func (x *Call_ReactivateAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_ReactivateAgent.ProtoReflect.Descriptor instead.
 func (*Call_ReactivateAgent) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 16}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 21}
 }
 
 func (x *Call_ReactivateAgent) GetAgentId() *v1.AgentID {
@@ -1808,234 +2094,7 @@ func (x *Call_ReactivateAgent) GetAgentId() *v1.AgentID {
 	return nil
 }
 
-type Call_UpdateQuota struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Force         *bool                  `protobuf:"varint,1,opt,name=force" json:"force,omitempty"`
-	QuotaConfigs  []*quota.QuotaConfig   `protobuf:"bytes,2,rep,name=quota_configs,json=quotaConfigs" json:"quota_configs,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_UpdateQuota) Reset() {
-	*x = Call_UpdateQuota{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_UpdateQuota) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_UpdateQuota) ProtoMessage() {}
-
-func (x *Call_UpdateQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_UpdateQuota.ProtoReflect.Descriptor instead.
-func (*Call_UpdateQuota) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 17}
-}
-
-func (x *Call_UpdateQuota) GetForce() bool {
-	if x != nil && x.Force != nil {
-		return *x.Force
-	}
-	return false
-}
-
-func (x *Call_UpdateQuota) GetQuotaConfigs() []*quota.QuotaConfig {
-	if x != nil {
-		return x.QuotaConfigs
-	}
-	return nil
-}
-
-type Call_SetQuota struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	QuotaRequest  *quota.QuotaRequest    `protobuf:"bytes,1,req,name=quota_request,json=quotaRequest" json:"quota_request,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_SetQuota) Reset() {
-	*x = Call_SetQuota{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[21]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_SetQuota) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_SetQuota) ProtoMessage() {}
-
-func (x *Call_SetQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[21]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_SetQuota.ProtoReflect.Descriptor instead.
-func (*Call_SetQuota) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 18}
-}
-
-func (x *Call_SetQuota) GetQuotaRequest() *quota.QuotaRequest {
-	if x != nil {
-		return x.QuotaRequest
-	}
-	return nil
-}
-
-type Call_RemoveQuota struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Role          *string                `protobuf:"bytes,1,req,name=role" json:"role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_RemoveQuota) Reset() {
-	*x = Call_RemoveQuota{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_RemoveQuota) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_RemoveQuota) ProtoMessage() {}
-
-func (x *Call_RemoveQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_RemoveQuota.ProtoReflect.Descriptor instead.
-func (*Call_RemoveQuota) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 19}
-}
-
-func (x *Call_RemoveQuota) GetRole() string {
-	if x != nil && x.Role != nil {
-		return *x.Role
-	}
-	return ""
-}
-
-type Call_Teardown struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_Teardown) Reset() {
-	*x = Call_Teardown{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_Teardown) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_Teardown) ProtoMessage() {}
-
-func (x *Call_Teardown) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_Teardown.ProtoReflect.Descriptor instead.
-func (*Call_Teardown) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 20}
-}
-
-func (x *Call_Teardown) GetFrameworkId() *v1.FrameworkID {
-	if x != nil {
-		return x.FrameworkId
-	}
-	return nil
-}
-
-type Call_MarkAgentGone struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_MarkAgentGone) Reset() {
-	*x = Call_MarkAgentGone{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[24]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_MarkAgentGone) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_MarkAgentGone) ProtoMessage() {}
-
-func (x *Call_MarkAgentGone) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[24]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_MarkAgentGone.ProtoReflect.Descriptor instead.
-func (*Call_MarkAgentGone) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 21}
-}
-
-func (x *Call_MarkAgentGone) GetAgentId() *v1.AgentID {
-	if x != nil {
-		return x.AgentId
-	}
-	return nil
-}
-
+// KillTask kills one task.
 type Call_KillTask struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -2097,6 +2156,7 @@ func (x *Call_KillTask) GetKillPolicy() *v1.KillPolicy {
 	return nil
 }
 
+// GetHealth tells that the master answers.
 type Response_GetHealth struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Healthy       *bool                  `protobuf:"varint,1,req,name=healthy" json:"healthy,omitempty"`
@@ -2141,6 +2201,7 @@ func (x *Response_GetHealth) GetHealthy() bool {
 	return false
 }
 
+// GetFlags is the configuration in effect.
 type Response_GetFlags struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Flags         []*v1.Flag             `protobuf:"bytes,1,rep,name=flags" json:"flags,omitempty"`
@@ -2185,6 +2246,7 @@ func (x *Response_GetFlags) GetFlags() []*v1.Flag {
 	return nil
 }
 
+// GetVersion is the build.
 type Response_GetVersion struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	VersionInfo   *v1.VersionInfo        `protobuf:"bytes,1,req,name=version_info,json=versionInfo" json:"version_info,omitempty"`
@@ -2229,6 +2291,7 @@ func (x *Response_GetVersion) GetVersionInfo() *v1.VersionInfo {
 	return nil
 }
 
+// GetMetrics is a snapshot of the metrics.
 type Response_GetMetrics struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Metrics       []*v1.Metric           `protobuf:"bytes,1,rep,name=metrics" json:"metrics,omitempty"`
@@ -2273,6 +2336,7 @@ func (x *Response_GetMetrics) GetMetrics() []*v1.Metric {
 	return nil
 }
 
+// GetLoggingLevel is the level in effect.
 type Response_GetLoggingLevel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Level         *uint32                `protobuf:"varint,1,req,name=level" json:"level,omitempty"`
@@ -2317,6 +2381,7 @@ func (x *Response_GetLoggingLevel) GetLevel() uint32 {
 	return 0
 }
 
+// ListFiles is the entries of a directory.
 type Response_ListFiles struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FileInfos     []*v1.FileInfo         `protobuf:"bytes,1,rep,name=file_infos,json=fileInfos" json:"file_infos,omitempty"`
@@ -2361,10 +2426,12 @@ func (x *Response_ListFiles) GetFileInfos() []*v1.FileInfo {
 	return nil
 }
 
+// ReadFile is part of a file.
 type Response_ReadFile struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Size          *uint64                `protobuf:"varint,1,req,name=size" json:"size,omitempty"`
-	Data          []byte                 `protobuf:"bytes,2,req,name=data" json:"data,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the whole file, in bytes.
+	Size          *uint64 `protobuf:"varint,1,req,name=size" json:"size,omitempty"`
+	Data          []byte  `protobuf:"bytes,2,req,name=data" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2413,6 +2480,7 @@ func (x *Response_ReadFile) GetData() []byte {
 	return nil
 }
 
+// GetState is the parts below, of one moment.
 type Response_GetState struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	GetTasks      *Response_GetTasks      `protobuf:"bytes,1,opt,name=get_tasks,json=getTasks" json:"get_tasks,omitempty"`
@@ -2481,10 +2549,12 @@ func (x *Response_GetState) GetGetAgents() *Response_GetAgents {
 	return nil
 }
 
+// GetAgents is all agents.
 type Response_GetAgents struct {
-	state           protoimpl.MessageState      `protogen:"open.v1"`
-	Agents          []*Response_GetAgents_Agent `protobuf:"bytes,1,rep,name=agents" json:"agents,omitempty"`
-	RecoveredAgents []*v1.AgentInfo             `protobuf:"bytes,2,rep,name=recovered_agents,json=recoveredAgents" json:"recovered_agents,omitempty"`
+	state  protoimpl.MessageState      `protogen:"open.v1"`
+	Agents []*Response_GetAgents_Agent `protobuf:"bytes,1,rep,name=agents" json:"agents,omitempty"`
+	// Registered at an earlier master, and not back yet.
+	RecoveredAgents []*v1.AgentInfo `protobuf:"bytes,2,rep,name=recovered_agents,json=recoveredAgents" json:"recovered_agents,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -2533,10 +2603,14 @@ func (x *Response_GetAgents) GetRecoveredAgents() []*v1.AgentInfo {
 	return nil
 }
 
+// GetFrameworks is all frameworks.
 type Response_GetFrameworks struct {
-	state               protoimpl.MessageState              `protogen:"open.v1"`
-	Frameworks          []*Response_GetFrameworks_Framework `protobuf:"bytes,1,rep,name=frameworks" json:"frameworks,omitempty"`
+	state      protoimpl.MessageState              `protogen:"open.v1"`
+	Frameworks []*Response_GetFrameworks_Framework `protobuf:"bytes,1,rep,name=frameworks" json:"frameworks,omitempty"`
+	// Removed; the latest ones.
 	CompletedFrameworks []*Response_GetFrameworks_Framework `protobuf:"bytes,2,rep,name=completed_frameworks,json=completedFrameworks" json:"completed_frameworks,omitempty"`
+	// Always empty: see recovered.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/master/master.proto.
 	RecoveredFrameworks []*v1.FrameworkInfo `protobuf:"bytes,3,rep,name=recovered_frameworks,json=recoveredFrameworks" json:"recovered_frameworks,omitempty"`
 	unknownFields       protoimpl.UnknownFields
@@ -2595,9 +2669,12 @@ func (x *Response_GetFrameworks) GetRecoveredFrameworks() []*v1.FrameworkInfo {
 	return nil
 }
 
+// GetExecutors is all executors.
 type Response_GetExecutors struct {
 	state     protoimpl.MessageState            `protogen:"open.v1"`
 	Executors []*Response_GetExecutors_Executor `protobuf:"bytes,1,rep,name=executors" json:"executors,omitempty"`
+	// Always empty.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/master/master.proto.
 	OrphanExecutors []*Response_GetExecutors_Executor `protobuf:"bytes,2,rep,name=orphan_executors,json=orphanExecutors" json:"orphan_executors,omitempty"`
 	unknownFields   protoimpl.UnknownFields
@@ -2649,58 +2726,21 @@ func (x *Response_GetExecutors) GetOrphanExecutors() []*Response_GetExecutors_Ex
 	return nil
 }
 
-type Response_GetOperations struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Operations    []*v1.Operation        `protobuf:"bytes,1,rep,name=operations" json:"operations,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Response_GetOperations) Reset() {
-	*x = Response_GetOperations{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Response_GetOperations) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Response_GetOperations) ProtoMessage() {}
-
-func (x *Response_GetOperations) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Response_GetOperations.ProtoReflect.Descriptor instead.
-func (*Response_GetOperations) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 11}
-}
-
-func (x *Response_GetOperations) GetOperations() []*v1.Operation {
-	if x != nil {
-		return x.Operations
-	}
-	return nil
-}
-
+// GetTasks is all tasks.
 type Response_GetTasks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Always empty.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/master/master.proto.
-	PendingTasks   []*v1.Task `protobuf:"bytes,1,rep,name=pending_tasks,json=pendingTasks" json:"pending_tasks,omitempty"`
-	Tasks          []*v1.Task `protobuf:"bytes,2,rep,name=tasks" json:"tasks,omitempty"`
+	PendingTasks []*v1.Task `protobuf:"bytes,1,rep,name=pending_tasks,json=pendingTasks" json:"pending_tasks,omitempty"`
+	Tasks        []*v1.Task `protobuf:"bytes,2,rep,name=tasks" json:"tasks,omitempty"`
+	// Ended and acknowledged; the latest ones.
 	CompletedTasks []*v1.Task `protobuf:"bytes,3,rep,name=completed_tasks,json=completedTasks" json:"completed_tasks,omitempty"`
+	// Always empty.
+	//
 	// Deprecated: Marked as deprecated in mesos/v1/master/master.proto.
-	OrphanTasks      []*v1.Task `protobuf:"bytes,4,rep,name=orphan_tasks,json=orphanTasks" json:"orphan_tasks,omitempty"`
+	OrphanTasks []*v1.Task `protobuf:"bytes,4,rep,name=orphan_tasks,json=orphanTasks" json:"orphan_tasks,omitempty"`
+	// On agents out of touch.
 	UnreachableTasks []*v1.Task `protobuf:"bytes,5,rep,name=unreachable_tasks,json=unreachableTasks" json:"unreachable_tasks,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -2708,7 +2748,7 @@ type Response_GetTasks struct {
 
 func (x *Response_GetTasks) Reset() {
 	*x = Response_GetTasks{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2720,7 +2760,7 @@ func (x *Response_GetTasks) String() string {
 func (*Response_GetTasks) ProtoMessage() {}
 
 func (x *Response_GetTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2733,7 +2773,7 @@ func (x *Response_GetTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_GetTasks.ProtoReflect.Descriptor instead.
 func (*Response_GetTasks) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 12}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 11}
 }
 
 // Deprecated: Marked as deprecated in mesos/v1/master/master.proto.
@@ -2773,6 +2813,7 @@ func (x *Response_GetTasks) GetUnreachableTasks() []*v1.Task {
 	return nil
 }
 
+// GetRoles is all roles that are known.
 type Response_GetRoles struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Roles         []*v1.Role             `protobuf:"bytes,1,rep,name=roles" json:"roles,omitempty"`
@@ -2782,7 +2823,7 @@ type Response_GetRoles struct {
 
 func (x *Response_GetRoles) Reset() {
 	*x = Response_GetRoles{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2794,7 +2835,7 @@ func (x *Response_GetRoles) String() string {
 func (*Response_GetRoles) ProtoMessage() {}
 
 func (x *Response_GetRoles) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2807,7 +2848,7 @@ func (x *Response_GetRoles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_GetRoles.ProtoReflect.Descriptor instead.
 func (*Response_GetRoles) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 13}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 12}
 }
 
 func (x *Response_GetRoles) GetRoles() []*v1.Role {
@@ -2817,6 +2858,7 @@ func (x *Response_GetRoles) GetRoles() []*v1.Role {
 	return nil
 }
 
+// GetWeights is all weights that are not 1.
 type Response_GetWeights struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	WeightInfos   []*v1.WeightInfo       `protobuf:"bytes,1,rep,name=weight_infos,json=weightInfos" json:"weight_infos,omitempty"`
@@ -2826,7 +2868,7 @@ type Response_GetWeights struct {
 
 func (x *Response_GetWeights) Reset() {
 	*x = Response_GetWeights{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2838,7 +2880,7 @@ func (x *Response_GetWeights) String() string {
 func (*Response_GetWeights) ProtoMessage() {}
 
 func (x *Response_GetWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2851,7 +2893,7 @@ func (x *Response_GetWeights) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_GetWeights.ProtoReflect.Descriptor instead.
 func (*Response_GetWeights) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 14}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 13}
 }
 
 func (x *Response_GetWeights) GetWeightInfos() []*v1.WeightInfo {
@@ -2861,18 +2903,21 @@ func (x *Response_GetWeights) GetWeightInfos() []*v1.WeightInfo {
 	return nil
 }
 
+// GetMaster is the leading master.
 type Response_GetMaster struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	MasterInfo    *v1.MasterInfo         `protobuf:"bytes,1,opt,name=master_info,json=masterInfo" json:"master_info,omitempty"`
-	StartTime     *float64               `protobuf:"fixed64,2,opt,name=start_time,json=startTime" json:"start_time,omitempty"`
-	ElectedTime   *float64               `protobuf:"fixed64,3,opt,name=elected_time,json=electedTime" json:"elected_time,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	MasterInfo *v1.MasterInfo         `protobuf:"bytes,1,opt,name=master_info,json=masterInfo" json:"master_info,omitempty"`
+	// Seconds since the Unix epoch.
+	StartTime *float64 `protobuf:"fixed64,2,opt,name=start_time,json=startTime" json:"start_time,omitempty"`
+	// Seconds since the Unix epoch.
+	ElectedTime   *float64 `protobuf:"fixed64,3,opt,name=elected_time,json=electedTime" json:"elected_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Response_GetMaster) Reset() {
 	*x = Response_GetMaster{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2884,7 +2929,7 @@ func (x *Response_GetMaster) String() string {
 func (*Response_GetMaster) ProtoMessage() {}
 
 func (x *Response_GetMaster) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2897,7 +2942,7 @@ func (x *Response_GetMaster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_GetMaster.ProtoReflect.Descriptor instead.
 func (*Response_GetMaster) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 15}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 14}
 }
 
 func (x *Response_GetMaster) GetMasterInfo() *v1.MasterInfo {
@@ -2921,6 +2966,7 @@ func (x *Response_GetMaster) GetElectedTime() float64 {
 	return 0
 }
 
+// GetMaintenanceStatus is how maintenance stands.
 type Response_GetMaintenanceStatus struct {
 	state         protoimpl.MessageState     `protogen:"open.v1"`
 	Status        *maintenance.ClusterStatus `protobuf:"bytes,1,req,name=status" json:"status,omitempty"`
@@ -2930,7 +2976,7 @@ type Response_GetMaintenanceStatus struct {
 
 func (x *Response_GetMaintenanceStatus) Reset() {
 	*x = Response_GetMaintenanceStatus{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2942,7 +2988,7 @@ func (x *Response_GetMaintenanceStatus) String() string {
 func (*Response_GetMaintenanceStatus) ProtoMessage() {}
 
 func (x *Response_GetMaintenanceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2955,7 +3001,7 @@ func (x *Response_GetMaintenanceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_GetMaintenanceStatus.ProtoReflect.Descriptor instead.
 func (*Response_GetMaintenanceStatus) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 16}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 15}
 }
 
 func (x *Response_GetMaintenanceStatus) GetStatus() *maintenance.ClusterStatus {
@@ -2965,6 +3011,7 @@ func (x *Response_GetMaintenanceStatus) GetStatus() *maintenance.ClusterStatus {
 	return nil
 }
 
+// GetMaintenanceSchedule is what is planned.
 type Response_GetMaintenanceSchedule struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Schedule      *maintenance.Schedule  `protobuf:"bytes,1,req,name=schedule" json:"schedule,omitempty"`
@@ -2974,7 +3021,7 @@ type Response_GetMaintenanceSchedule struct {
 
 func (x *Response_GetMaintenanceSchedule) Reset() {
 	*x = Response_GetMaintenanceSchedule{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2986,7 +3033,7 @@ func (x *Response_GetMaintenanceSchedule) String() string {
 func (*Response_GetMaintenanceSchedule) ProtoMessage() {}
 
 func (x *Response_GetMaintenanceSchedule) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2999,7 +3046,7 @@ func (x *Response_GetMaintenanceSchedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_GetMaintenanceSchedule.ProtoReflect.Descriptor instead.
 func (*Response_GetMaintenanceSchedule) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 17}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 16}
 }
 
 func (x *Response_GetMaintenanceSchedule) GetSchedule() *maintenance.Schedule {
@@ -3009,6 +3056,7 @@ func (x *Response_GetMaintenanceSchedule) GetSchedule() *maintenance.Schedule {
 	return nil
 }
 
+// GetQuota is the quota of all roles that have any.
 type Response_GetQuota struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *quota.QuotaStatus     `protobuf:"bytes,1,req,name=status" json:"status,omitempty"`
@@ -3018,7 +3066,7 @@ type Response_GetQuota struct {
 
 func (x *Response_GetQuota) Reset() {
 	*x = Response_GetQuota{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3030,7 +3078,7 @@ func (x *Response_GetQuota) String() string {
 func (*Response_GetQuota) ProtoMessage() {}
 
 func (x *Response_GetQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3043,7 +3091,7 @@ func (x *Response_GetQuota) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response_GetQuota.ProtoReflect.Descriptor instead.
 func (*Response_GetQuota) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 18}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 17}
 }
 
 func (x *Response_GetQuota) GetStatus() *quota.QuotaStatus {
@@ -3053,22 +3101,74 @@ func (x *Response_GetQuota) GetStatus() *quota.QuotaStatus {
 	return nil
 }
 
+// GetOperations is the operations that are not yet over or acknowledged.
+type Response_GetOperations struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Operations    []*v1.Operation        `protobuf:"bytes,1,rep,name=operations" json:"operations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Response_GetOperations) Reset() {
+	*x = Response_GetOperations{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response_GetOperations) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response_GetOperations) ProtoMessage() {}
+
+func (x *Response_GetOperations) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response_GetOperations.ProtoReflect.Descriptor instead.
+func (*Response_GetOperations) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 18}
+}
+
+func (x *Response_GetOperations) GetOperations() []*v1.Operation {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+// Agent is a registered agent.
 type Response_GetAgents_Agent struct {
-	state                   protoimpl.MessageState                       `protogen:"open.v1"`
-	AgentInfo               *v1.AgentInfo                                `protobuf:"bytes,1,req,name=agent_info,json=agentInfo" json:"agent_info,omitempty"`
-	Active                  *bool                                        `protobuf:"varint,2,req,name=active" json:"active,omitempty"`
-	Version                 *string                                      `protobuf:"bytes,3,req,name=version" json:"version,omitempty"`
-	Pid                     *string                                      `protobuf:"bytes,4,opt,name=pid" json:"pid,omitempty"`
-	RegisteredTime          *v1.TimeInfo                                 `protobuf:"bytes,5,opt,name=registered_time,json=registeredTime" json:"registered_time,omitempty"`
-	ReregisteredTime        *v1.TimeInfo                                 `protobuf:"bytes,6,opt,name=reregistered_time,json=reregisteredTime" json:"reregistered_time,omitempty"`
-	TotalResources          []*v1.Resource                               `protobuf:"bytes,7,rep,name=total_resources,json=totalResources" json:"total_resources,omitempty"`
-	AllocatedResources      []*v1.Resource                               `protobuf:"bytes,8,rep,name=allocated_resources,json=allocatedResources" json:"allocated_resources,omitempty"`
-	OfferedResources        []*v1.Resource                               `protobuf:"bytes,9,rep,name=offered_resources,json=offeredResources" json:"offered_resources,omitempty"`
-	Capabilities            []*v1.AgentInfo_Capability                   `protobuf:"bytes,10,rep,name=capabilities" json:"capabilities,omitempty"`
-	ResourceProviders       []*Response_GetAgents_Agent_ResourceProvider `protobuf:"bytes,11,rep,name=resource_providers,json=resourceProviders" json:"resource_providers,omitempty"`
-	Deactivated             *bool                                        `protobuf:"varint,12,opt,name=deactivated" json:"deactivated,omitempty"`
-	DrainInfo               *v1.DrainInfo                                `protobuf:"bytes,13,opt,name=drain_info,json=drainInfo" json:"drain_info,omitempty"`
-	EstimatedDrainStartTime *v1.TimeInfo                                 `protobuf:"bytes,14,opt,name=estimated_drain_start_time,json=estimatedDrainStartTime" json:"estimated_drain_start_time,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	AgentInfo *v1.AgentInfo          `protobuf:"bytes,1,req,name=agent_info,json=agentInfo" json:"agent_info,omitempty"`
+	// Is offered.
+	Active  *bool   `protobuf:"varint,2,req,name=active" json:"active,omitempty"`
+	Version *string `protobuf:"bytes,3,req,name=version" json:"version,omitempty"`
+	// "slave(1)@ip:port", as libprocess addressed it.
+	Pid              *string      `protobuf:"bytes,4,opt,name=pid" json:"pid,omitempty"`
+	RegisteredTime   *v1.TimeInfo `protobuf:"bytes,5,opt,name=registered_time,json=registeredTime" json:"registered_time,omitempty"`
+	ReregisteredTime *v1.TimeInfo `protobuf:"bytes,6,opt,name=reregistered_time,json=reregisteredTime" json:"reregistered_time,omitempty"`
+	// With those of resource providers.
+	TotalResources     []*v1.Resource                               `protobuf:"bytes,7,rep,name=total_resources,json=totalResources" json:"total_resources,omitempty"`
+	AllocatedResources []*v1.Resource                               `protobuf:"bytes,8,rep,name=allocated_resources,json=allocatedResources" json:"allocated_resources,omitempty"`
+	OfferedResources   []*v1.Resource                               `protobuf:"bytes,9,rep,name=offered_resources,json=offeredResources" json:"offered_resources,omitempty"`
+	Capabilities       []*v1.AgentInfo_Capability                   `protobuf:"bytes,10,rep,name=capabilities" json:"capabilities,omitempty"`
+	ResourceProviders  []*Response_GetAgents_Agent_ResourceProvider `protobuf:"bytes,11,rep,name=resource_providers,json=resourceProviders" json:"resource_providers,omitempty"`
+	// By an operator, or draining.
+	Deactivated *bool `protobuf:"varint,12,opt,name=deactivated" json:"deactivated,omitempty"`
+	// Set while draining or drained.
+	DrainInfo *v1.DrainInfo `protobuf:"bytes,13,opt,name=drain_info,json=drainInfo" json:"drain_info,omitempty"`
+	// By the clock of the master that started it.
+	EstimatedDrainStartTime *v1.TimeInfo `protobuf:"bytes,14,opt,name=estimated_drain_start_time,json=estimatedDrainStartTime" json:"estimated_drain_start_time,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -3201,6 +3301,7 @@ func (x *Response_GetAgents_Agent) GetEstimatedDrainStartTime() *v1.TimeInfo {
 	return nil
 }
 
+// ResourceProvider is a resource provider on it.
 type Response_GetAgents_Agent_ResourceProvider struct {
 	state                protoimpl.MessageState   `protogen:"open.v1"`
 	ResourceProviderInfo *v1.ResourceProviderInfo `protobuf:"bytes,1,req,name=resource_provider_info,json=resourceProviderInfo" json:"resource_provider_info,omitempty"`
@@ -3253,22 +3354,28 @@ func (x *Response_GetAgents_Agent_ResourceProvider) GetTotalResources() []*v1.Re
 	return nil
 }
 
+// Framework is one framework.
 type Response_GetFrameworks_Framework struct {
-	state              protoimpl.MessageState      `protogen:"open.v1"`
-	FrameworkInfo      *v1.FrameworkInfo           `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
-	Active             *bool                       `protobuf:"varint,2,req,name=active" json:"active,omitempty"`
-	Connected          *bool                       `protobuf:"varint,3,req,name=connected" json:"connected,omitempty"`
-	RegisteredTime     *v1.TimeInfo                `protobuf:"bytes,4,opt,name=registered_time,json=registeredTime" json:"registered_time,omitempty"`
-	ReregisteredTime   *v1.TimeInfo                `protobuf:"bytes,5,opt,name=reregistered_time,json=reregisteredTime" json:"reregistered_time,omitempty"`
-	UnregisteredTime   *v1.TimeInfo                `protobuf:"bytes,6,opt,name=unregistered_time,json=unregisteredTime" json:"unregistered_time,omitempty"`
-	Offers             []*v1.Offer                 `protobuf:"bytes,7,rep,name=offers" json:"offers,omitempty"`
-	InverseOffers      []*v1.InverseOffer          `protobuf:"bytes,8,rep,name=inverse_offers,json=inverseOffers" json:"inverse_offers,omitempty"`
-	AllocatedResources []*v1.Resource              `protobuf:"bytes,9,rep,name=allocated_resources,json=allocatedResources" json:"allocated_resources,omitempty"`
-	OfferedResources   []*v1.Resource              `protobuf:"bytes,10,rep,name=offered_resources,json=offeredResources" json:"offered_resources,omitempty"`
-	Recovered          *bool                       `protobuf:"varint,11,req,name=recovered" json:"recovered,omitempty"`
-	OfferConstraints   *scheduler.OfferConstraints `protobuf:"bytes,12,opt,name=offer_constraints,json=offerConstraints" json:"offer_constraints,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkInfo *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
+	// Gets offers.
+	Active *bool `protobuf:"varint,2,req,name=active" json:"active,omitempty"`
+	// Has a stream open.
+	Connected        *bool              `protobuf:"varint,3,req,name=connected" json:"connected,omitempty"`
+	RegisteredTime   *v1.TimeInfo       `protobuf:"bytes,4,opt,name=registered_time,json=registeredTime" json:"registered_time,omitempty"`
+	ReregisteredTime *v1.TimeInfo       `protobuf:"bytes,5,opt,name=reregistered_time,json=reregisteredTime" json:"reregistered_time,omitempty"`
+	UnregisteredTime *v1.TimeInfo       `protobuf:"bytes,6,opt,name=unregistered_time,json=unregisteredTime" json:"unregistered_time,omitempty"`
+	Offers           []*v1.Offer        `protobuf:"bytes,7,rep,name=offers" json:"offers,omitempty"`
+	InverseOffers    []*v1.InverseOffer `protobuf:"bytes,8,rep,name=inverse_offers,json=inverseOffers" json:"inverse_offers,omitempty"`
+	// In use by its tasks and executors.
+	AllocatedResources []*v1.Resource `protobuf:"bytes,9,rep,name=allocated_resources,json=allocatedResources" json:"allocated_resources,omitempty"`
+	OfferedResources   []*v1.Resource `protobuf:"bytes,10,rep,name=offered_resources,json=offeredResources" json:"offered_resources,omitempty"`
+	// Known from agents that came back; not subscribed since the master was
+	// elected.
+	Recovered        *bool                       `protobuf:"varint,11,req,name=recovered" json:"recovered,omitempty"`
+	OfferConstraints *scheduler.OfferConstraints `protobuf:"bytes,12,opt,name=offer_constraints,json=offerConstraints" json:"offer_constraints,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Response_GetFrameworks_Framework) Reset() {
@@ -3385,6 +3492,7 @@ func (x *Response_GetFrameworks_Framework) GetOfferConstraints() *scheduler.Offe
 	return nil
 }
 
+// Executor is one executor.
 type Response_GetExecutors_Executor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorInfo  *v1.ExecutorInfo       `protobuf:"bytes,1,req,name=executor_info,json=executorInfo" json:"executor_info,omitempty"`
@@ -3437,6 +3545,7 @@ func (x *Response_GetExecutors_Executor) GetAgentId() *v1.AgentID {
 	return nil
 }
 
+// Subscribed is first on the stream: the state that the other events change.
 type Event_Subscribed struct {
 	state                    protoimpl.MessageState `protogen:"open.v1"`
 	GetState                 *Response_GetState     `protobuf:"bytes,1,opt,name=get_state,json=getState" json:"get_state,omitempty"`
@@ -3489,6 +3598,7 @@ func (x *Event_Subscribed) GetHeartbeatIntervalSeconds() float64 {
 	return 0
 }
 
+// TaskAdded tells of a task that the master first hears of.
 type Event_TaskAdded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Task          *v1.Task               `protobuf:"bytes,1,req,name=task" json:"task,omitempty"`
@@ -3533,11 +3643,14 @@ func (x *Event_TaskAdded) GetTask() *v1.Task {
 	return nil
 }
 
+// TaskUpdated tells of a change in a task: its state, check or health.
 type Event_TaskUpdated struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	Status        *v1.TaskStatus         `protobuf:"bytes,2,req,name=status" json:"status,omitempty"`
-	State         *v1.TaskState          `protobuf:"varint,3,req,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	// The latest acknowledged or not, as the scheduler is told it.
+	Status *v1.TaskStatus `protobuf:"bytes,2,req,name=status" json:"status,omitempty"`
+	// The newest the agent told, maybe later than status.
+	State         *v1.TaskState `protobuf:"varint,3,req,name=state,enum=mesos.v1.TaskState" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3593,138 +3706,7 @@ func (x *Event_TaskUpdated) GetState() v1.TaskState {
 	return v1.TaskState(6)
 }
 
-type Event_FrameworkAdded struct {
-	state         protoimpl.MessageState            `protogen:"open.v1"`
-	Framework     *Response_GetFrameworks_Framework `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event_FrameworkAdded) Reset() {
-	*x = Event_FrameworkAdded{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event_FrameworkAdded) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event_FrameworkAdded) ProtoMessage() {}
-
-func (x *Event_FrameworkAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event_FrameworkAdded.ProtoReflect.Descriptor instead.
-func (*Event_FrameworkAdded) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 3}
-}
-
-func (x *Event_FrameworkAdded) GetFramework() *Response_GetFrameworks_Framework {
-	if x != nil {
-		return x.Framework
-	}
-	return nil
-}
-
-type Event_FrameworkUpdated struct {
-	state         protoimpl.MessageState            `protogen:"open.v1"`
-	Framework     *Response_GetFrameworks_Framework `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event_FrameworkUpdated) Reset() {
-	*x = Event_FrameworkUpdated{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event_FrameworkUpdated) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event_FrameworkUpdated) ProtoMessage() {}
-
-func (x *Event_FrameworkUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event_FrameworkUpdated.ProtoReflect.Descriptor instead.
-func (*Event_FrameworkUpdated) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 4}
-}
-
-func (x *Event_FrameworkUpdated) GetFramework() *Response_GetFrameworks_Framework {
-	if x != nil {
-		return x.Framework
-	}
-	return nil
-}
-
-type Event_FrameworkRemoved struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FrameworkInfo *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event_FrameworkRemoved) Reset() {
-	*x = Event_FrameworkRemoved{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event_FrameworkRemoved) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event_FrameworkRemoved) ProtoMessage() {}
-
-func (x *Event_FrameworkRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event_FrameworkRemoved.ProtoReflect.Descriptor instead.
-func (*Event_FrameworkRemoved) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 5}
-}
-
-func (x *Event_FrameworkRemoved) GetFrameworkInfo() *v1.FrameworkInfo {
-	if x != nil {
-		return x.FrameworkInfo
-	}
-	return nil
-}
-
+// AgentAdded tells of an agent that registered or came back.
 type Event_AgentAdded struct {
 	state         protoimpl.MessageState    `protogen:"open.v1"`
 	Agent         *Response_GetAgents_Agent `protobuf:"bytes,1,req,name=agent" json:"agent,omitempty"`
@@ -3734,7 +3716,7 @@ type Event_AgentAdded struct {
 
 func (x *Event_AgentAdded) Reset() {
 	*x = Event_AgentAdded{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3746,7 +3728,7 @@ func (x *Event_AgentAdded) String() string {
 func (*Event_AgentAdded) ProtoMessage() {}
 
 func (x *Event_AgentAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3759,7 +3741,7 @@ func (x *Event_AgentAdded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_AgentAdded.ProtoReflect.Descriptor instead.
 func (*Event_AgentAdded) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 6}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 3}
 }
 
 func (x *Event_AgentAdded) GetAgent() *Response_GetAgents_Agent {
@@ -3769,6 +3751,7 @@ func (x *Event_AgentAdded) GetAgent() *Response_GetAgents_Agent {
 	return nil
 }
 
+// AgentRemoved tells that an agent is out of touch or gone.
 type Event_AgentRemoved struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
@@ -3778,7 +3761,7 @@ type Event_AgentRemoved struct {
 
 func (x *Event_AgentRemoved) Reset() {
 	*x = Event_AgentRemoved{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3790,7 +3773,7 @@ func (x *Event_AgentRemoved) String() string {
 func (*Event_AgentRemoved) ProtoMessage() {}
 
 func (x *Event_AgentRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3803,7 +3786,7 @@ func (x *Event_AgentRemoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_AgentRemoved.ProtoReflect.Descriptor instead.
 func (*Event_AgentRemoved) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 7}
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 4}
 }
 
 func (x *Event_AgentRemoved) GetAgentId() *v1.AgentID {
@@ -3813,11 +3796,147 @@ func (x *Event_AgentRemoved) GetAgentId() *v1.AgentID {
 	return nil
 }
 
+// FrameworkAdded tells of a framework's first subscription.
+type Event_FrameworkAdded struct {
+	state         protoimpl.MessageState            `protogen:"open.v1"`
+	Framework     *Response_GetFrameworks_Framework `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event_FrameworkAdded) Reset() {
+	*x = Event_FrameworkAdded{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event_FrameworkAdded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event_FrameworkAdded) ProtoMessage() {}
+
+func (x *Event_FrameworkAdded) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event_FrameworkAdded.ProtoReflect.Descriptor instead.
+func (*Event_FrameworkAdded) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 5}
+}
+
+func (x *Event_FrameworkAdded) GetFramework() *Response_GetFrameworks_Framework {
+	if x != nil {
+		return x.Framework
+	}
+	return nil
+}
+
+// FrameworkUpdated tells of a later subscription, or a change of its
+// description.
+type Event_FrameworkUpdated struct {
+	state         protoimpl.MessageState            `protogen:"open.v1"`
+	Framework     *Response_GetFrameworks_Framework `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event_FrameworkUpdated) Reset() {
+	*x = Event_FrameworkUpdated{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event_FrameworkUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event_FrameworkUpdated) ProtoMessage() {}
+
+func (x *Event_FrameworkUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event_FrameworkUpdated.ProtoReflect.Descriptor instead.
+func (*Event_FrameworkUpdated) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 6}
+}
+
+func (x *Event_FrameworkUpdated) GetFramework() *Response_GetFrameworks_Framework {
+	if x != nil {
+		return x.Framework
+	}
+	return nil
+}
+
+// FrameworkRemoved tells that a framework is gone with its tasks.
+type Event_FrameworkRemoved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkInfo *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event_FrameworkRemoved) Reset() {
+	*x = Event_FrameworkRemoved{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event_FrameworkRemoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event_FrameworkRemoved) ProtoMessage() {}
+
+func (x *Event_FrameworkRemoved) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event_FrameworkRemoved.ProtoReflect.Descriptor instead.
+func (*Event_FrameworkRemoved) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 7}
+}
+
+func (x *Event_FrameworkRemoved) GetFrameworkInfo() *v1.FrameworkInfo {
+	if x != nil {
+		return x.FrameworkInfo
+	}
+	return nil
+}
+
 var File_mesos_v1_master_master_proto protoreflect.FileDescriptor
 
 const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\n" +
-	"\x1cmesos/v1/master/master.proto\x12\x0fmesos.v1.master\x1a\x1egoogle/protobuf/duration.proto\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a&mesos/v1/maintenance/maintenance.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x1amesos/v1/quota/quota.proto\x1a\x17mesos/v1/resource.proto\x1a\"mesos/v1/scheduler/scheduler.proto\x1a\x13mesos/v1/task.proto\x1a\x14mesos/v1/value.proto\x1a\x11usage/usage.proto\"\xbd%\n" +
+	"\x1cmesos/v1/master/master.proto\x12\x0fmesos.v1.master\x1a\x1egoogle/protobuf/duration.proto\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a&mesos/v1/maintenance/maintenance.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x1amesos/v1/quota/quota.proto\x1a\x17mesos/v1/resource.proto\x1a\"mesos/v1/scheduler/scheduler.proto\x1a\x13mesos/v1/task.proto\x1a\x14mesos/v1/value.proto\x1a\x11usage/usage.proto\"\xc5%\n" +
 	"\x04Call\x12.\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1a.mesos.v1.master.Call.TypeR\x04type\x12A\n" +
 	"\vget_metrics\x18\x02 \x01(\v2 .mesos.v1.master.Call.GetMetricsR\n" +
@@ -3874,7 +3993,21 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\avolumes\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\avolumes\x1al\n" +
 	"\x0eDestroyVolumes\x12,\n" +
 	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x12,\n" +
-	"\avolumes\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\avolumes\x1a\x96\x01\n" +
+	"\avolumes\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\avolumes\x1aW\n" +
+	"\x19UpdateMaintenanceSchedule\x12:\n" +
+	"\bschedule\x18\x01 \x02(\v2\x1e.mesos.v1.maintenance.ScheduleR\bschedule\x1aC\n" +
+	"\x10StartMaintenance\x12/\n" +
+	"\bmachines\x18\x01 \x03(\v2\x13.mesos.v1.MachineIDR\bmachines\x1aB\n" +
+	"\x0fStopMaintenance\x12/\n" +
+	"\bmachines\x18\x01 \x03(\v2\x13.mesos.v1.MachineIDR\bmachines\x1aM\n" +
+	"\bSetQuota\x12A\n" +
+	"\rquota_request\x18\x01 \x02(\v2\x1c.mesos.v1.quota.QuotaRequestR\fquotaRequest\x1a!\n" +
+	"\vRemoveQuota\x12\x12\n" +
+	"\x04role\x18\x01 \x02(\tR\x04role\x1aD\n" +
+	"\bTeardown\x128\n" +
+	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x1a=\n" +
+	"\rMarkAgentGone\x12,\n" +
+	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x1a\x96\x01\n" +
 	"\n" +
 	"GrowVolume\x12,\n" +
 	"\bagent_id\x18\x01 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12*\n" +
@@ -3883,13 +4016,10 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\fShrinkVolume\x12,\n" +
 	"\bagent_id\x18\x01 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12*\n" +
 	"\x06volume\x18\x02 \x02(\v2\x12.mesos.v1.ResourceR\x06volume\x122\n" +
-	"\bsubtract\x18\x03 \x02(\v2\x16.mesos.v1.Value.ScalarR\bsubtract\x1aW\n" +
-	"\x19UpdateMaintenanceSchedule\x12:\n" +
-	"\bschedule\x18\x01 \x02(\v2\x1e.mesos.v1.maintenance.ScheduleR\bschedule\x1aC\n" +
-	"\x10StartMaintenance\x12/\n" +
-	"\bmachines\x18\x01 \x03(\v2\x13.mesos.v1.MachineIDR\bmachines\x1aB\n" +
-	"\x0fStopMaintenance\x12/\n" +
-	"\bmachines\x18\x01 \x03(\v2\x13.mesos.v1.MachineIDR\bmachines\x1a\xa3\x01\n" +
+	"\bsubtract\x18\x03 \x02(\v2\x16.mesos.v1.Value.ScalarR\bsubtract\x1ae\n" +
+	"\vUpdateQuota\x12\x14\n" +
+	"\x05force\x18\x01 \x01(\bR\x05force\x12@\n" +
+	"\rquota_configs\x18\x02 \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\fquotaConfigs\x1a\xa3\x01\n" +
 	"\n" +
 	"DrainAgent\x12,\n" +
 	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x12C\n" +
@@ -3898,23 +4028,12 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x0fDeactivateAgent\x12,\n" +
 	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x1a?\n" +
 	"\x0fReactivateAgent\x12,\n" +
-	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x1ae\n" +
-	"\vUpdateQuota\x12\x14\n" +
-	"\x05force\x18\x01 \x01(\bR\x05force\x12@\n" +
-	"\rquota_configs\x18\x02 \x03(\v2\x1b.mesos.v1.quota.QuotaConfigR\fquotaConfigs\x1aM\n" +
-	"\bSetQuota\x12A\n" +
-	"\rquota_request\x18\x01 \x02(\v2\x1c.mesos.v1.quota.QuotaRequestR\fquotaRequest\x1a!\n" +
-	"\vRemoveQuota\x12\x12\n" +
-	"\x04role\x18\x01 \x02(\tR\x04role\x1aD\n" +
-	"\bTeardown\x128\n" +
-	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x1a=\n" +
-	"\rMarkAgentGone\x12,\n" +
 	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x1a\xa6\x01\n" +
 	"\bKillTask\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x125\n" +
 	"\vkill_policy\x18\x03 \x01(\v2\x14.mesos.v1.KillPolicyR\n" +
-	"killPolicy\"\xa4\x06\n" +
+	"killPolicy\"\xac\x06\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -3932,8 +4051,7 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"GET_AGENTS\x10\n" +
 	"\x12\x12\n" +
 	"\x0eGET_FRAMEWORKS\x10\v\x12\x11\n" +
-	"\rGET_EXECUTORS\x10\f\x12\x12\n" +
-	"\x0eGET_OPERATIONS\x10!\x12\r\n" +
+	"\rGET_EXECUTORS\x10\f\x12\r\n" +
 	"\tGET_TASKS\x10\r\x12\r\n" +
 	"\tGET_ROLES\x10\x0e\x12\x0f\n" +
 	"\vGET_WEIGHTS\x10\x0f\x12\x12\n" +
@@ -3944,25 +4062,26 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x11RESERVE_RESOURCES\x10\x13\x12\x17\n" +
 	"\x13UNRESERVE_RESOURCES\x10\x14\x12\x12\n" +
 	"\x0eCREATE_VOLUMES\x10\x15\x12\x13\n" +
-	"\x0fDESTROY_VOLUMES\x10\x16\x12\x0f\n" +
-	"\vGROW_VOLUME\x10\"\x12\x11\n" +
-	"\rSHRINK_VOLUME\x10#\x12\x1a\n" +
+	"\x0fDESTROY_VOLUMES\x10\x16\x12\x1a\n" +
 	"\x16GET_MAINTENANCE_STATUS\x10\x17\x12\x1c\n" +
 	"\x18GET_MAINTENANCE_SCHEDULE\x10\x18\x12\x1f\n" +
 	"\x1bUPDATE_MAINTENANCE_SCHEDULE\x10\x19\x12\x15\n" +
 	"\x11START_MAINTENANCE\x10\x1a\x12\x14\n" +
-	"\x10STOP_MAINTENANCE\x10\x1b\x12\x0f\n" +
+	"\x10STOP_MAINTENANCE\x10\x1b\x12\r\n" +
+	"\tGET_QUOTA\x10\x1c\x12\x11\n" +
+	"\tSET_QUOTA\x10\x1d\x1a\x02\b\x01\x12\x14\n" +
+	"\fREMOVE_QUOTA\x10\x1e\x1a\x02\b\x01\x12\f\n" +
+	"\bTEARDOWN\x10\x1f\x12\x13\n" +
+	"\x0fMARK_AGENT_GONE\x10 \x12\x12\n" +
+	"\x0eGET_OPERATIONS\x10!\x12\x0f\n" +
+	"\vGROW_VOLUME\x10\"\x12\x11\n" +
+	"\rSHRINK_VOLUME\x10#\x12\x10\n" +
+	"\fUPDATE_QUOTA\x10$\x12\x0f\n" +
 	"\vDRAIN_AGENT\x10%\x12\x14\n" +
 	"\x10DEACTIVATE_AGENT\x10&\x12\x14\n" +
 	"\x10REACTIVATE_AGENT\x10'\x12\x0e\n" +
 	"\tGET_USAGE\x10\xe9\a\x12\x0e\n" +
-	"\tKILL_TASK\x10\xea\a\x12\r\n" +
-	"\tGET_QUOTA\x10\x1c\x12\x10\n" +
-	"\fUPDATE_QUOTA\x10$\x12\r\n" +
-	"\tSET_QUOTA\x10\x1d\x12\x10\n" +
-	"\fREMOVE_QUOTA\x10\x1e\x12\f\n" +
-	"\bTEARDOWN\x10\x1f\x12\x13\n" +
-	"\x0fMARK_AGENT_GONE\x10 \"\xad-\n" +
+	"\tKILL_TASK\x10\xea\a\"\xad-\n" +
 	"\bResponse\x122\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1e.mesos.v1.master.Response.TypeR\x04type\x12B\n" +
 	"\n" +
@@ -4066,11 +4185,7 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x10orphan_executors\x18\x02 \x03(\v2/.mesos.v1.master.Response.GetExecutors.ExecutorB\x02\x18\x01R\x0forphanExecutors\x1au\n" +
 	"\bExecutor\x12;\n" +
 	"\rexecutor_info\x18\x01 \x02(\v2\x16.mesos.v1.ExecutorInfoR\fexecutorInfo\x12,\n" +
-	"\bagent_id\x18\x02 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x1aD\n" +
-	"\rGetOperations\x123\n" +
-	"\n" +
-	"operations\x18\x01 \x03(\v2\x13.mesos.v1.OperationR\n" +
-	"operations\x1a\x96\x02\n" +
+	"\bagent_id\x18\x02 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x1a\x96\x02\n" +
 	"\bGetTasks\x127\n" +
 	"\rpending_tasks\x18\x01 \x03(\v2\x0e.mesos.v1.TaskB\x02\x18\x01R\fpendingTasks\x12$\n" +
 	"\x05tasks\x18\x02 \x03(\v2\x0e.mesos.v1.TaskR\x05tasks\x127\n" +
@@ -4093,7 +4208,11 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x16GetMaintenanceSchedule\x12:\n" +
 	"\bschedule\x18\x01 \x02(\v2\x1e.mesos.v1.maintenance.ScheduleR\bschedule\x1a?\n" +
 	"\bGetQuota\x123\n" +
-	"\x06status\x18\x01 \x02(\v2\x1b.mesos.v1.quota.QuotaStatusR\x06status\"\xfc\x02\n" +
+	"\x06status\x18\x01 \x02(\v2\x1b.mesos.v1.quota.QuotaStatusR\x06status\x1aD\n" +
+	"\rGetOperations\x123\n" +
+	"\n" +
+	"operations\x18\x01 \x03(\v2\x13.mesos.v1.OperationR\n" +
+	"operations\"\xfc\x02\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4110,8 +4229,7 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"GET_AGENTS\x10\t\x12\x12\n" +
 	"\x0eGET_FRAMEWORKS\x10\n" +
 	"\x12\x11\n" +
-	"\rGET_EXECUTORS\x10\v\x12\x12\n" +
-	"\x0eGET_OPERATIONS\x10\x13\x12\r\n" +
+	"\rGET_EXECUTORS\x10\v\x12\r\n" +
 	"\tGET_TASKS\x10\f\x12\r\n" +
 	"\tGET_ROLES\x10\r\x12\x0f\n" +
 	"\vGET_WEIGHTS\x10\x0e\x12\x0e\n" +
@@ -4119,7 +4237,8 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"GET_MASTER\x10\x0f\x12\x1a\n" +
 	"\x16GET_MAINTENANCE_STATUS\x10\x10\x12\x1c\n" +
 	"\x18GET_MAINTENANCE_SCHEDULE\x10\x11\x12\r\n" +
-	"\tGET_QUOTA\x10\x12\x12\x0e\n" +
+	"\tGET_QUOTA\x10\x12\x12\x12\n" +
+	"\x0eGET_OPERATIONS\x10\x13\x12\x0e\n" +
 	"\tGET_USAGE\x10\xe9\a\"\xd6\f\n" +
 	"\x05Event\x12/\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1b.mesos.v1.master.Event.TypeR\x04type\x12A\n" +
@@ -4144,18 +4263,18 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\vTaskUpdated\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12,\n" +
 	"\x06status\x18\x02 \x02(\v2\x14.mesos.v1.TaskStatusR\x06status\x12)\n" +
-	"\x05state\x18\x03 \x02(\x0e2\x13.mesos.v1.TaskStateR\x05state\x1aa\n" +
+	"\x05state\x18\x03 \x02(\x0e2\x13.mesos.v1.TaskStateR\x05state\x1aM\n" +
+	"\n" +
+	"AgentAdded\x12?\n" +
+	"\x05agent\x18\x01 \x02(\v2).mesos.v1.master.Response.GetAgents.AgentR\x05agent\x1a<\n" +
+	"\fAgentRemoved\x12,\n" +
+	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x1aa\n" +
 	"\x0eFrameworkAdded\x12O\n" +
 	"\tframework\x18\x01 \x02(\v21.mesos.v1.master.Response.GetFrameworks.FrameworkR\tframework\x1ac\n" +
 	"\x10FrameworkUpdated\x12O\n" +
 	"\tframework\x18\x01 \x02(\v21.mesos.v1.master.Response.GetFrameworks.FrameworkR\tframework\x1aR\n" +
 	"\x10FrameworkRemoved\x12>\n" +
-	"\x0eframework_info\x18\x01 \x02(\v2\x17.mesos.v1.FrameworkInfoR\rframeworkInfo\x1aM\n" +
-	"\n" +
-	"AgentAdded\x12?\n" +
-	"\x05agent\x18\x01 \x02(\v2).mesos.v1.master.Response.GetAgents.AgentR\x05agent\x1a<\n" +
-	"\fAgentRemoved\x12,\n" +
-	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\"\xbb\x01\n" +
+	"\x0eframework_info\x18\x01 \x02(\v2\x17.mesos.v1.FrameworkInfoR\rframeworkInfo\"\xbb\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4200,19 +4319,19 @@ var file_mesos_v1_master_master_proto_goTypes = []any{
 	(*Call_UnreserveResources)(nil),                   // 12: mesos.v1.master.Call.UnreserveResources
 	(*Call_CreateVolumes)(nil),                        // 13: mesos.v1.master.Call.CreateVolumes
 	(*Call_DestroyVolumes)(nil),                       // 14: mesos.v1.master.Call.DestroyVolumes
-	(*Call_GrowVolume)(nil),                           // 15: mesos.v1.master.Call.GrowVolume
-	(*Call_ShrinkVolume)(nil),                         // 16: mesos.v1.master.Call.ShrinkVolume
-	(*Call_UpdateMaintenanceSchedule)(nil),            // 17: mesos.v1.master.Call.UpdateMaintenanceSchedule
-	(*Call_StartMaintenance)(nil),                     // 18: mesos.v1.master.Call.StartMaintenance
-	(*Call_StopMaintenance)(nil),                      // 19: mesos.v1.master.Call.StopMaintenance
-	(*Call_DrainAgent)(nil),                           // 20: mesos.v1.master.Call.DrainAgent
-	(*Call_DeactivateAgent)(nil),                      // 21: mesos.v1.master.Call.DeactivateAgent
-	(*Call_ReactivateAgent)(nil),                      // 22: mesos.v1.master.Call.ReactivateAgent
-	(*Call_UpdateQuota)(nil),                          // 23: mesos.v1.master.Call.UpdateQuota
-	(*Call_SetQuota)(nil),                             // 24: mesos.v1.master.Call.SetQuota
-	(*Call_RemoveQuota)(nil),                          // 25: mesos.v1.master.Call.RemoveQuota
-	(*Call_Teardown)(nil),                             // 26: mesos.v1.master.Call.Teardown
-	(*Call_MarkAgentGone)(nil),                        // 27: mesos.v1.master.Call.MarkAgentGone
+	(*Call_UpdateMaintenanceSchedule)(nil),            // 15: mesos.v1.master.Call.UpdateMaintenanceSchedule
+	(*Call_StartMaintenance)(nil),                     // 16: mesos.v1.master.Call.StartMaintenance
+	(*Call_StopMaintenance)(nil),                      // 17: mesos.v1.master.Call.StopMaintenance
+	(*Call_SetQuota)(nil),                             // 18: mesos.v1.master.Call.SetQuota
+	(*Call_RemoveQuota)(nil),                          // 19: mesos.v1.master.Call.RemoveQuota
+	(*Call_Teardown)(nil),                             // 20: mesos.v1.master.Call.Teardown
+	(*Call_MarkAgentGone)(nil),                        // 21: mesos.v1.master.Call.MarkAgentGone
+	(*Call_GrowVolume)(nil),                           // 22: mesos.v1.master.Call.GrowVolume
+	(*Call_ShrinkVolume)(nil),                         // 23: mesos.v1.master.Call.ShrinkVolume
+	(*Call_UpdateQuota)(nil),                          // 24: mesos.v1.master.Call.UpdateQuota
+	(*Call_DrainAgent)(nil),                           // 25: mesos.v1.master.Call.DrainAgent
+	(*Call_DeactivateAgent)(nil),                      // 26: mesos.v1.master.Call.DeactivateAgent
+	(*Call_ReactivateAgent)(nil),                      // 27: mesos.v1.master.Call.ReactivateAgent
 	(*Call_KillTask)(nil),                             // 28: mesos.v1.master.Call.KillTask
 	(*Response_GetHealth)(nil),                        // 29: mesos.v1.master.Response.GetHealth
 	(*Response_GetFlags)(nil),                         // 30: mesos.v1.master.Response.GetFlags
@@ -4225,14 +4344,14 @@ var file_mesos_v1_master_master_proto_goTypes = []any{
 	(*Response_GetAgents)(nil),                        // 37: mesos.v1.master.Response.GetAgents
 	(*Response_GetFrameworks)(nil),                    // 38: mesos.v1.master.Response.GetFrameworks
 	(*Response_GetExecutors)(nil),                     // 39: mesos.v1.master.Response.GetExecutors
-	(*Response_GetOperations)(nil),                    // 40: mesos.v1.master.Response.GetOperations
-	(*Response_GetTasks)(nil),                         // 41: mesos.v1.master.Response.GetTasks
-	(*Response_GetRoles)(nil),                         // 42: mesos.v1.master.Response.GetRoles
-	(*Response_GetWeights)(nil),                       // 43: mesos.v1.master.Response.GetWeights
-	(*Response_GetMaster)(nil),                        // 44: mesos.v1.master.Response.GetMaster
-	(*Response_GetMaintenanceStatus)(nil),             // 45: mesos.v1.master.Response.GetMaintenanceStatus
-	(*Response_GetMaintenanceSchedule)(nil),           // 46: mesos.v1.master.Response.GetMaintenanceSchedule
-	(*Response_GetQuota)(nil),                         // 47: mesos.v1.master.Response.GetQuota
+	(*Response_GetTasks)(nil),                         // 40: mesos.v1.master.Response.GetTasks
+	(*Response_GetRoles)(nil),                         // 41: mesos.v1.master.Response.GetRoles
+	(*Response_GetWeights)(nil),                       // 42: mesos.v1.master.Response.GetWeights
+	(*Response_GetMaster)(nil),                        // 43: mesos.v1.master.Response.GetMaster
+	(*Response_GetMaintenanceStatus)(nil),             // 44: mesos.v1.master.Response.GetMaintenanceStatus
+	(*Response_GetMaintenanceSchedule)(nil),           // 45: mesos.v1.master.Response.GetMaintenanceSchedule
+	(*Response_GetQuota)(nil),                         // 46: mesos.v1.master.Response.GetQuota
+	(*Response_GetOperations)(nil),                    // 47: mesos.v1.master.Response.GetOperations
 	(*Response_GetAgents_Agent)(nil),                  // 48: mesos.v1.master.Response.GetAgents.Agent
 	(*Response_GetAgents_Agent_ResourceProvider)(nil), // 49: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
 	(*Response_GetFrameworks_Framework)(nil),          // 50: mesos.v1.master.Response.GetFrameworks.Framework
@@ -4240,23 +4359,23 @@ var file_mesos_v1_master_master_proto_goTypes = []any{
 	(*Event_Subscribed)(nil),                          // 52: mesos.v1.master.Event.Subscribed
 	(*Event_TaskAdded)(nil),                           // 53: mesos.v1.master.Event.TaskAdded
 	(*Event_TaskUpdated)(nil),                         // 54: mesos.v1.master.Event.TaskUpdated
-	(*Event_FrameworkAdded)(nil),                      // 55: mesos.v1.master.Event.FrameworkAdded
-	(*Event_FrameworkUpdated)(nil),                    // 56: mesos.v1.master.Event.FrameworkUpdated
-	(*Event_FrameworkRemoved)(nil),                    // 57: mesos.v1.master.Event.FrameworkRemoved
-	(*Event_AgentAdded)(nil),                          // 58: mesos.v1.master.Event.AgentAdded
-	(*Event_AgentRemoved)(nil),                        // 59: mesos.v1.master.Event.AgentRemoved
+	(*Event_AgentAdded)(nil),                          // 55: mesos.v1.master.Event.AgentAdded
+	(*Event_AgentRemoved)(nil),                        // 56: mesos.v1.master.Event.AgentRemoved
+	(*Event_FrameworkAdded)(nil),                      // 57: mesos.v1.master.Event.FrameworkAdded
+	(*Event_FrameworkUpdated)(nil),                    // 58: mesos.v1.master.Event.FrameworkUpdated
+	(*Event_FrameworkRemoved)(nil),                    // 59: mesos.v1.master.Event.FrameworkRemoved
 	(*usage.Cluster)(nil),                             // 60: mezzo.usage.v1.Cluster
 	(*v1.DurationInfo)(nil),                           // 61: mesos.v1.DurationInfo
 	(*v1.WeightInfo)(nil),                             // 62: mesos.v1.WeightInfo
 	(*v1.AgentID)(nil),                                // 63: mesos.v1.AgentID
 	(*v1.Resource)(nil),                               // 64: mesos.v1.Resource
-	(*v1.Value_Scalar)(nil),                           // 65: mesos.v1.Value.Scalar
-	(*maintenance.Schedule)(nil),                      // 66: mesos.v1.maintenance.Schedule
-	(*v1.MachineID)(nil),                              // 67: mesos.v1.MachineID
-	(*durationpb.Duration)(nil),                       // 68: google.protobuf.Duration
-	(*quota.QuotaConfig)(nil),                         // 69: mesos.v1.quota.QuotaConfig
-	(*quota.QuotaRequest)(nil),                        // 70: mesos.v1.quota.QuotaRequest
-	(*v1.FrameworkID)(nil),                            // 71: mesos.v1.FrameworkID
+	(*maintenance.Schedule)(nil),                      // 65: mesos.v1.maintenance.Schedule
+	(*v1.MachineID)(nil),                              // 66: mesos.v1.MachineID
+	(*quota.QuotaRequest)(nil),                        // 67: mesos.v1.quota.QuotaRequest
+	(*v1.FrameworkID)(nil),                            // 68: mesos.v1.FrameworkID
+	(*v1.Value_Scalar)(nil),                           // 69: mesos.v1.Value.Scalar
+	(*quota.QuotaConfig)(nil),                         // 70: mesos.v1.quota.QuotaConfig
+	(*durationpb.Duration)(nil),                       // 71: google.protobuf.Duration
 	(*v1.TaskID)(nil),                                 // 72: mesos.v1.TaskID
 	(*v1.KillPolicy)(nil),                             // 73: mesos.v1.KillPolicy
 	(*v1.Flag)(nil),                                   // 74: mesos.v1.Flag
@@ -4265,12 +4384,12 @@ var file_mesos_v1_master_master_proto_goTypes = []any{
 	(*v1.FileInfo)(nil),                               // 77: mesos.v1.FileInfo
 	(*v1.AgentInfo)(nil),                              // 78: mesos.v1.AgentInfo
 	(*v1.FrameworkInfo)(nil),                          // 79: mesos.v1.FrameworkInfo
-	(*v1.Operation)(nil),                              // 80: mesos.v1.Operation
-	(*v1.Task)(nil),                                   // 81: mesos.v1.Task
-	(*v1.Role)(nil),                                   // 82: mesos.v1.Role
-	(*v1.MasterInfo)(nil),                             // 83: mesos.v1.MasterInfo
-	(*maintenance.ClusterStatus)(nil),                 // 84: mesos.v1.maintenance.ClusterStatus
-	(*quota.QuotaStatus)(nil),                         // 85: mesos.v1.quota.QuotaStatus
+	(*v1.Task)(nil),                                   // 80: mesos.v1.Task
+	(*v1.Role)(nil),                                   // 81: mesos.v1.Role
+	(*v1.MasterInfo)(nil),                             // 82: mesos.v1.MasterInfo
+	(*maintenance.ClusterStatus)(nil),                 // 83: mesos.v1.maintenance.ClusterStatus
+	(*quota.QuotaStatus)(nil),                         // 84: mesos.v1.quota.QuotaStatus
+	(*v1.Operation)(nil),                              // 85: mesos.v1.Operation
 	(*v1.TimeInfo)(nil),                               // 86: mesos.v1.TimeInfo
 	(*v1.AgentInfo_Capability)(nil),                   // 87: mesos.v1.AgentInfo.Capability
 	(*v1.DrainInfo)(nil),                              // 88: mesos.v1.DrainInfo
@@ -4293,19 +4412,19 @@ var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	12,  // 7: mesos.v1.master.Call.unreserve_resources:type_name -> mesos.v1.master.Call.UnreserveResources
 	13,  // 8: mesos.v1.master.Call.create_volumes:type_name -> mesos.v1.master.Call.CreateVolumes
 	14,  // 9: mesos.v1.master.Call.destroy_volumes:type_name -> mesos.v1.master.Call.DestroyVolumes
-	17,  // 10: mesos.v1.master.Call.update_maintenance_schedule:type_name -> mesos.v1.master.Call.UpdateMaintenanceSchedule
-	18,  // 11: mesos.v1.master.Call.start_maintenance:type_name -> mesos.v1.master.Call.StartMaintenance
-	19,  // 12: mesos.v1.master.Call.stop_maintenance:type_name -> mesos.v1.master.Call.StopMaintenance
-	24,  // 13: mesos.v1.master.Call.set_quota:type_name -> mesos.v1.master.Call.SetQuota
-	25,  // 14: mesos.v1.master.Call.remove_quota:type_name -> mesos.v1.master.Call.RemoveQuota
-	26,  // 15: mesos.v1.master.Call.teardown:type_name -> mesos.v1.master.Call.Teardown
-	27,  // 16: mesos.v1.master.Call.mark_agent_gone:type_name -> mesos.v1.master.Call.MarkAgentGone
-	15,  // 17: mesos.v1.master.Call.grow_volume:type_name -> mesos.v1.master.Call.GrowVolume
-	16,  // 18: mesos.v1.master.Call.shrink_volume:type_name -> mesos.v1.master.Call.ShrinkVolume
-	23,  // 19: mesos.v1.master.Call.update_quota:type_name -> mesos.v1.master.Call.UpdateQuota
-	20,  // 20: mesos.v1.master.Call.drain_agent:type_name -> mesos.v1.master.Call.DrainAgent
-	21,  // 21: mesos.v1.master.Call.deactivate_agent:type_name -> mesos.v1.master.Call.DeactivateAgent
-	22,  // 22: mesos.v1.master.Call.reactivate_agent:type_name -> mesos.v1.master.Call.ReactivateAgent
+	15,  // 10: mesos.v1.master.Call.update_maintenance_schedule:type_name -> mesos.v1.master.Call.UpdateMaintenanceSchedule
+	16,  // 11: mesos.v1.master.Call.start_maintenance:type_name -> mesos.v1.master.Call.StartMaintenance
+	17,  // 12: mesos.v1.master.Call.stop_maintenance:type_name -> mesos.v1.master.Call.StopMaintenance
+	18,  // 13: mesos.v1.master.Call.set_quota:type_name -> mesos.v1.master.Call.SetQuota
+	19,  // 14: mesos.v1.master.Call.remove_quota:type_name -> mesos.v1.master.Call.RemoveQuota
+	20,  // 15: mesos.v1.master.Call.teardown:type_name -> mesos.v1.master.Call.Teardown
+	21,  // 16: mesos.v1.master.Call.mark_agent_gone:type_name -> mesos.v1.master.Call.MarkAgentGone
+	22,  // 17: mesos.v1.master.Call.grow_volume:type_name -> mesos.v1.master.Call.GrowVolume
+	23,  // 18: mesos.v1.master.Call.shrink_volume:type_name -> mesos.v1.master.Call.ShrinkVolume
+	24,  // 19: mesos.v1.master.Call.update_quota:type_name -> mesos.v1.master.Call.UpdateQuota
+	25,  // 20: mesos.v1.master.Call.drain_agent:type_name -> mesos.v1.master.Call.DrainAgent
+	26,  // 21: mesos.v1.master.Call.deactivate_agent:type_name -> mesos.v1.master.Call.DeactivateAgent
+	27,  // 22: mesos.v1.master.Call.reactivate_agent:type_name -> mesos.v1.master.Call.ReactivateAgent
 	28,  // 23: mesos.v1.master.Call.kill_task:type_name -> mesos.v1.master.Call.KillTask
 	1,   // 24: mesos.v1.master.Response.type:type_name -> mesos.v1.master.Response.Type
 	29,  // 25: mesos.v1.master.Response.get_health:type_name -> mesos.v1.master.Response.GetHealth
@@ -4319,24 +4438,24 @@ var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	37,  // 33: mesos.v1.master.Response.get_agents:type_name -> mesos.v1.master.Response.GetAgents
 	38,  // 34: mesos.v1.master.Response.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
 	39,  // 35: mesos.v1.master.Response.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
-	41,  // 36: mesos.v1.master.Response.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
-	42,  // 37: mesos.v1.master.Response.get_roles:type_name -> mesos.v1.master.Response.GetRoles
-	43,  // 38: mesos.v1.master.Response.get_weights:type_name -> mesos.v1.master.Response.GetWeights
-	44,  // 39: mesos.v1.master.Response.get_master:type_name -> mesos.v1.master.Response.GetMaster
-	45,  // 40: mesos.v1.master.Response.get_maintenance_status:type_name -> mesos.v1.master.Response.GetMaintenanceStatus
-	46,  // 41: mesos.v1.master.Response.get_maintenance_schedule:type_name -> mesos.v1.master.Response.GetMaintenanceSchedule
-	47,  // 42: mesos.v1.master.Response.get_quota:type_name -> mesos.v1.master.Response.GetQuota
-	40,  // 43: mesos.v1.master.Response.get_operations:type_name -> mesos.v1.master.Response.GetOperations
+	40,  // 36: mesos.v1.master.Response.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
+	41,  // 37: mesos.v1.master.Response.get_roles:type_name -> mesos.v1.master.Response.GetRoles
+	42,  // 38: mesos.v1.master.Response.get_weights:type_name -> mesos.v1.master.Response.GetWeights
+	43,  // 39: mesos.v1.master.Response.get_master:type_name -> mesos.v1.master.Response.GetMaster
+	44,  // 40: mesos.v1.master.Response.get_maintenance_status:type_name -> mesos.v1.master.Response.GetMaintenanceStatus
+	45,  // 41: mesos.v1.master.Response.get_maintenance_schedule:type_name -> mesos.v1.master.Response.GetMaintenanceSchedule
+	46,  // 42: mesos.v1.master.Response.get_quota:type_name -> mesos.v1.master.Response.GetQuota
+	47,  // 43: mesos.v1.master.Response.get_operations:type_name -> mesos.v1.master.Response.GetOperations
 	60,  // 44: mesos.v1.master.Response.get_usage:type_name -> mezzo.usage.v1.Cluster
 	2,   // 45: mesos.v1.master.Event.type:type_name -> mesos.v1.master.Event.Type
 	52,  // 46: mesos.v1.master.Event.subscribed:type_name -> mesos.v1.master.Event.Subscribed
 	53,  // 47: mesos.v1.master.Event.task_added:type_name -> mesos.v1.master.Event.TaskAdded
 	54,  // 48: mesos.v1.master.Event.task_updated:type_name -> mesos.v1.master.Event.TaskUpdated
-	58,  // 49: mesos.v1.master.Event.agent_added:type_name -> mesos.v1.master.Event.AgentAdded
-	59,  // 50: mesos.v1.master.Event.agent_removed:type_name -> mesos.v1.master.Event.AgentRemoved
-	55,  // 51: mesos.v1.master.Event.framework_added:type_name -> mesos.v1.master.Event.FrameworkAdded
-	56,  // 52: mesos.v1.master.Event.framework_updated:type_name -> mesos.v1.master.Event.FrameworkUpdated
-	57,  // 53: mesos.v1.master.Event.framework_removed:type_name -> mesos.v1.master.Event.FrameworkRemoved
+	55,  // 49: mesos.v1.master.Event.agent_added:type_name -> mesos.v1.master.Event.AgentAdded
+	56,  // 50: mesos.v1.master.Event.agent_removed:type_name -> mesos.v1.master.Event.AgentRemoved
+	57,  // 51: mesos.v1.master.Event.framework_added:type_name -> mesos.v1.master.Event.FrameworkAdded
+	58,  // 52: mesos.v1.master.Event.framework_updated:type_name -> mesos.v1.master.Event.FrameworkUpdated
+	59,  // 53: mesos.v1.master.Event.framework_removed:type_name -> mesos.v1.master.Event.FrameworkRemoved
 	61,  // 54: mesos.v1.master.Call.GetMetrics.timeout:type_name -> mesos.v1.DurationInfo
 	61,  // 55: mesos.v1.master.Call.SetLoggingLevel.duration:type_name -> mesos.v1.DurationInfo
 	62,  // 56: mesos.v1.master.Call.UpdateWeights.weight_infos:type_name -> mesos.v1.WeightInfo
@@ -4349,31 +4468,31 @@ var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	64,  // 63: mesos.v1.master.Call.CreateVolumes.volumes:type_name -> mesos.v1.Resource
 	63,  // 64: mesos.v1.master.Call.DestroyVolumes.agent_id:type_name -> mesos.v1.AgentID
 	64,  // 65: mesos.v1.master.Call.DestroyVolumes.volumes:type_name -> mesos.v1.Resource
-	63,  // 66: mesos.v1.master.Call.GrowVolume.agent_id:type_name -> mesos.v1.AgentID
-	64,  // 67: mesos.v1.master.Call.GrowVolume.volume:type_name -> mesos.v1.Resource
-	64,  // 68: mesos.v1.master.Call.GrowVolume.addition:type_name -> mesos.v1.Resource
-	63,  // 69: mesos.v1.master.Call.ShrinkVolume.agent_id:type_name -> mesos.v1.AgentID
-	64,  // 70: mesos.v1.master.Call.ShrinkVolume.volume:type_name -> mesos.v1.Resource
-	65,  // 71: mesos.v1.master.Call.ShrinkVolume.subtract:type_name -> mesos.v1.Value.Scalar
-	66,  // 72: mesos.v1.master.Call.UpdateMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
-	67,  // 73: mesos.v1.master.Call.StartMaintenance.machines:type_name -> mesos.v1.MachineID
-	67,  // 74: mesos.v1.master.Call.StopMaintenance.machines:type_name -> mesos.v1.MachineID
-	63,  // 75: mesos.v1.master.Call.DrainAgent.agent_id:type_name -> mesos.v1.AgentID
-	68,  // 76: mesos.v1.master.Call.DrainAgent.max_grace_period:type_name -> google.protobuf.Duration
-	63,  // 77: mesos.v1.master.Call.DeactivateAgent.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 78: mesos.v1.master.Call.ReactivateAgent.agent_id:type_name -> mesos.v1.AgentID
-	69,  // 79: mesos.v1.master.Call.UpdateQuota.quota_configs:type_name -> mesos.v1.quota.QuotaConfig
-	70,  // 80: mesos.v1.master.Call.SetQuota.quota_request:type_name -> mesos.v1.quota.QuotaRequest
-	71,  // 81: mesos.v1.master.Call.Teardown.framework_id:type_name -> mesos.v1.FrameworkID
-	63,  // 82: mesos.v1.master.Call.MarkAgentGone.agent_id:type_name -> mesos.v1.AgentID
-	71,  // 83: mesos.v1.master.Call.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
+	65,  // 66: mesos.v1.master.Call.UpdateMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
+	66,  // 67: mesos.v1.master.Call.StartMaintenance.machines:type_name -> mesos.v1.MachineID
+	66,  // 68: mesos.v1.master.Call.StopMaintenance.machines:type_name -> mesos.v1.MachineID
+	67,  // 69: mesos.v1.master.Call.SetQuota.quota_request:type_name -> mesos.v1.quota.QuotaRequest
+	68,  // 70: mesos.v1.master.Call.Teardown.framework_id:type_name -> mesos.v1.FrameworkID
+	63,  // 71: mesos.v1.master.Call.MarkAgentGone.agent_id:type_name -> mesos.v1.AgentID
+	63,  // 72: mesos.v1.master.Call.GrowVolume.agent_id:type_name -> mesos.v1.AgentID
+	64,  // 73: mesos.v1.master.Call.GrowVolume.volume:type_name -> mesos.v1.Resource
+	64,  // 74: mesos.v1.master.Call.GrowVolume.addition:type_name -> mesos.v1.Resource
+	63,  // 75: mesos.v1.master.Call.ShrinkVolume.agent_id:type_name -> mesos.v1.AgentID
+	64,  // 76: mesos.v1.master.Call.ShrinkVolume.volume:type_name -> mesos.v1.Resource
+	69,  // 77: mesos.v1.master.Call.ShrinkVolume.subtract:type_name -> mesos.v1.Value.Scalar
+	70,  // 78: mesos.v1.master.Call.UpdateQuota.quota_configs:type_name -> mesos.v1.quota.QuotaConfig
+	63,  // 79: mesos.v1.master.Call.DrainAgent.agent_id:type_name -> mesos.v1.AgentID
+	71,  // 80: mesos.v1.master.Call.DrainAgent.max_grace_period:type_name -> google.protobuf.Duration
+	63,  // 81: mesos.v1.master.Call.DeactivateAgent.agent_id:type_name -> mesos.v1.AgentID
+	63,  // 82: mesos.v1.master.Call.ReactivateAgent.agent_id:type_name -> mesos.v1.AgentID
+	68,  // 83: mesos.v1.master.Call.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
 	72,  // 84: mesos.v1.master.Call.KillTask.task_id:type_name -> mesos.v1.TaskID
 	73,  // 85: mesos.v1.master.Call.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
 	74,  // 86: mesos.v1.master.Response.GetFlags.flags:type_name -> mesos.v1.Flag
 	75,  // 87: mesos.v1.master.Response.GetVersion.version_info:type_name -> mesos.v1.VersionInfo
 	76,  // 88: mesos.v1.master.Response.GetMetrics.metrics:type_name -> mesos.v1.Metric
 	77,  // 89: mesos.v1.master.Response.ListFiles.file_infos:type_name -> mesos.v1.FileInfo
-	41,  // 90: mesos.v1.master.Response.GetState.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
+	40,  // 90: mesos.v1.master.Response.GetState.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
 	39,  // 91: mesos.v1.master.Response.GetState.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
 	38,  // 92: mesos.v1.master.Response.GetState.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
 	37,  // 93: mesos.v1.master.Response.GetState.get_agents:type_name -> mesos.v1.master.Response.GetAgents
@@ -4384,18 +4503,18 @@ var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	79,  // 98: mesos.v1.master.Response.GetFrameworks.recovered_frameworks:type_name -> mesos.v1.FrameworkInfo
 	51,  // 99: mesos.v1.master.Response.GetExecutors.executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
 	51,  // 100: mesos.v1.master.Response.GetExecutors.orphan_executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
-	80,  // 101: mesos.v1.master.Response.GetOperations.operations:type_name -> mesos.v1.Operation
-	81,  // 102: mesos.v1.master.Response.GetTasks.pending_tasks:type_name -> mesos.v1.Task
-	81,  // 103: mesos.v1.master.Response.GetTasks.tasks:type_name -> mesos.v1.Task
-	81,  // 104: mesos.v1.master.Response.GetTasks.completed_tasks:type_name -> mesos.v1.Task
-	81,  // 105: mesos.v1.master.Response.GetTasks.orphan_tasks:type_name -> mesos.v1.Task
-	81,  // 106: mesos.v1.master.Response.GetTasks.unreachable_tasks:type_name -> mesos.v1.Task
-	82,  // 107: mesos.v1.master.Response.GetRoles.roles:type_name -> mesos.v1.Role
-	62,  // 108: mesos.v1.master.Response.GetWeights.weight_infos:type_name -> mesos.v1.WeightInfo
-	83,  // 109: mesos.v1.master.Response.GetMaster.master_info:type_name -> mesos.v1.MasterInfo
-	84,  // 110: mesos.v1.master.Response.GetMaintenanceStatus.status:type_name -> mesos.v1.maintenance.ClusterStatus
-	66,  // 111: mesos.v1.master.Response.GetMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
-	85,  // 112: mesos.v1.master.Response.GetQuota.status:type_name -> mesos.v1.quota.QuotaStatus
+	80,  // 101: mesos.v1.master.Response.GetTasks.pending_tasks:type_name -> mesos.v1.Task
+	80,  // 102: mesos.v1.master.Response.GetTasks.tasks:type_name -> mesos.v1.Task
+	80,  // 103: mesos.v1.master.Response.GetTasks.completed_tasks:type_name -> mesos.v1.Task
+	80,  // 104: mesos.v1.master.Response.GetTasks.orphan_tasks:type_name -> mesos.v1.Task
+	80,  // 105: mesos.v1.master.Response.GetTasks.unreachable_tasks:type_name -> mesos.v1.Task
+	81,  // 106: mesos.v1.master.Response.GetRoles.roles:type_name -> mesos.v1.Role
+	62,  // 107: mesos.v1.master.Response.GetWeights.weight_infos:type_name -> mesos.v1.WeightInfo
+	82,  // 108: mesos.v1.master.Response.GetMaster.master_info:type_name -> mesos.v1.MasterInfo
+	83,  // 109: mesos.v1.master.Response.GetMaintenanceStatus.status:type_name -> mesos.v1.maintenance.ClusterStatus
+	65,  // 110: mesos.v1.master.Response.GetMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
+	84,  // 111: mesos.v1.master.Response.GetQuota.status:type_name -> mesos.v1.quota.QuotaStatus
+	85,  // 112: mesos.v1.master.Response.GetOperations.operations:type_name -> mesos.v1.Operation
 	78,  // 113: mesos.v1.master.Response.GetAgents.Agent.agent_info:type_name -> mesos.v1.AgentInfo
 	86,  // 114: mesos.v1.master.Response.GetAgents.Agent.registered_time:type_name -> mesos.v1.TimeInfo
 	86,  // 115: mesos.v1.master.Response.GetAgents.Agent.reregistered_time:type_name -> mesos.v1.TimeInfo
@@ -4420,15 +4539,15 @@ var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	93,  // 134: mesos.v1.master.Response.GetExecutors.Executor.executor_info:type_name -> mesos.v1.ExecutorInfo
 	63,  // 135: mesos.v1.master.Response.GetExecutors.Executor.agent_id:type_name -> mesos.v1.AgentID
 	36,  // 136: mesos.v1.master.Event.Subscribed.get_state:type_name -> mesos.v1.master.Response.GetState
-	81,  // 137: mesos.v1.master.Event.TaskAdded.task:type_name -> mesos.v1.Task
-	71,  // 138: mesos.v1.master.Event.TaskUpdated.framework_id:type_name -> mesos.v1.FrameworkID
+	80,  // 137: mesos.v1.master.Event.TaskAdded.task:type_name -> mesos.v1.Task
+	68,  // 138: mesos.v1.master.Event.TaskUpdated.framework_id:type_name -> mesos.v1.FrameworkID
 	94,  // 139: mesos.v1.master.Event.TaskUpdated.status:type_name -> mesos.v1.TaskStatus
 	95,  // 140: mesos.v1.master.Event.TaskUpdated.state:type_name -> mesos.v1.TaskState
-	50,  // 141: mesos.v1.master.Event.FrameworkAdded.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	50,  // 142: mesos.v1.master.Event.FrameworkUpdated.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	79,  // 143: mesos.v1.master.Event.FrameworkRemoved.framework_info:type_name -> mesos.v1.FrameworkInfo
-	48,  // 144: mesos.v1.master.Event.AgentAdded.agent:type_name -> mesos.v1.master.Response.GetAgents.Agent
-	63,  // 145: mesos.v1.master.Event.AgentRemoved.agent_id:type_name -> mesos.v1.AgentID
+	48,  // 141: mesos.v1.master.Event.AgentAdded.agent:type_name -> mesos.v1.master.Response.GetAgents.Agent
+	63,  // 142: mesos.v1.master.Event.AgentRemoved.agent_id:type_name -> mesos.v1.AgentID
+	50,  // 143: mesos.v1.master.Event.FrameworkAdded.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	50,  // 144: mesos.v1.master.Event.FrameworkUpdated.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	79,  // 145: mesos.v1.master.Event.FrameworkRemoved.framework_info:type_name -> mesos.v1.FrameworkInfo
 	146, // [146:146] is the sub-list for method output_type
 	146, // [146:146] is the sub-list for method input_type
 	146, // [146:146] is the sub-list for extension type_name

@@ -4,6 +4,8 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/quota/quota.proto
 
+// What roles are guaranteed and limited to, over the whole cluster.
+
 package quota
 
 import (
@@ -22,11 +24,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// QuotaInfo is the older form of QuotaConfig: the limit is the guarantee.
 type QuotaInfo struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Role          *string                `protobuf:"bytes,1,opt,name=role" json:"role,omitempty"`
-	Principal     *string                `protobuf:"bytes,2,opt,name=principal" json:"principal,omitempty"`
-	Guarantee     []*v1.Resource         `protobuf:"bytes,3,rep,name=guarantee" json:"guarantee,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Role  *string                `protobuf:"bytes,1,opt,name=role" json:"role,omitempty"`
+	// Who set it.
+	Principal *string `protobuf:"bytes,2,opt,name=principal" json:"principal,omitempty"`
+	// Unreserved scalars.
+	Guarantee     []*v1.Resource `protobuf:"bytes,3,rep,name=guarantee" json:"guarantee,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -82,11 +87,13 @@ func (x *QuotaInfo) GetGuarantee() []*v1.Resource {
 	return nil
 }
 
+// QuotaRequest is the body of the older calls.
 type QuotaRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Force         *bool                  `protobuf:"varint,1,opt,name=force" json:"force,omitempty"`
-	Role          *string                `protobuf:"bytes,2,opt,name=role" json:"role,omitempty"`
-	Guarantee     []*v1.Resource         `protobuf:"bytes,3,rep,name=guarantee" json:"guarantee,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Skip the check that the cluster can hold all guarantees.
+	Force         *bool          `protobuf:"varint,1,opt,name=force" json:"force,omitempty"`
+	Role          *string        `protobuf:"bytes,2,opt,name=role" json:"role,omitempty"`
+	Guarantee     []*v1.Resource `protobuf:"bytes,3,rep,name=guarantee" json:"guarantee,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -142,10 +149,15 @@ func (x *QuotaRequest) GetGuarantee() []*v1.Resource {
 	return nil
 }
 
+// QuotaConfig is the quota of a role with all roles below it. Reserved
+// resources count, revocable ones do not.
 type QuotaConfig struct {
-	state         protoimpl.MessageState      `protogen:"open.v1"`
-	Role          *string                     `protobuf:"bytes,1,req,name=role" json:"role,omitempty"`
-	Guarantees    map[string]*v1.Value_Scalar `protobuf:"bytes,2,rep,name=guarantees" json:"guarantees,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Role  *string                `protobuf:"bytes,1,req,name=role" json:"role,omitempty"`
+	// Held back from other roles; by resource name, 0 for those not named.
+	Guarantees map[string]*v1.Value_Scalar `protobuf:"bytes,2,rep,name=guarantees" json:"guarantees,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Never exceeded by new allocations; by resource name, no limit for those not
+	// named.
 	Limits        map[string]*v1.Value_Scalar `protobuf:"bytes,3,rep,name=limits" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -202,6 +214,7 @@ func (x *QuotaConfig) GetLimits() map[string]*v1.Value_Scalar {
 	return nil
 }
 
+// QuotaStatus is the quota of all roles that have any.
 type QuotaStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deprecated: Marked as deprecated in mesos/v1/quota/quota.proto.

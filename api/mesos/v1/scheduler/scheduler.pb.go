@@ -4,6 +4,10 @@
 // 	protoc        v3.21.12
 // source: mesos/v1/scheduler/scheduler.proto
 
+// The scheduler API: POST /api/v1/scheduler at the master. A scheduler sends
+// Call messages; the answer to SUBSCRIBE is an endless stream of Event
+// messages.
+
 package scheduler
 
 import (
@@ -22,21 +26,24 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Type says which field counts. Readers skip what they do not know.
 type Event_Type int32
 
 const (
-	Event_UNKNOWN                 Event_Type = 0
-	Event_SUBSCRIBED              Event_Type = 1
-	Event_OFFERS                  Event_Type = 2
-	Event_INVERSE_OFFERS          Event_Type = 9
-	Event_RESCIND                 Event_Type = 3
-	Event_RESCIND_INVERSE_OFFER   Event_Type = 10
-	Event_UPDATE                  Event_Type = 4
-	Event_UPDATE_OPERATION_STATUS Event_Type = 11
-	Event_MESSAGE                 Event_Type = 5
-	Event_FAILURE                 Event_Type = 6
-	Event_ERROR                   Event_Type = 7
+	Event_UNKNOWN Event_Type = 0
+	// First on every stream.
+	Event_SUBSCRIBED Event_Type = 1
+	Event_OFFERS     Event_Type = 2
+	Event_RESCIND    Event_Type = 3
+	Event_UPDATE     Event_Type = 4
+	Event_MESSAGE    Event_Type = 5
+	Event_FAILURE    Event_Type = 6
+	Event_ERROR      Event_Type = 7
+	// Sent when nothing else is, so that both sides notice a dead connection.
 	Event_HEARTBEAT               Event_Type = 8
+	Event_INVERSE_OFFERS          Event_Type = 9
+	Event_RESCIND_INVERSE_OFFER   Event_Type = 10
+	Event_UPDATE_OPERATION_STATUS Event_Type = 11
 )
 
 // Enum value maps for Event_Type.
@@ -45,29 +52,29 @@ var (
 		0:  "UNKNOWN",
 		1:  "SUBSCRIBED",
 		2:  "OFFERS",
-		9:  "INVERSE_OFFERS",
 		3:  "RESCIND",
-		10: "RESCIND_INVERSE_OFFER",
 		4:  "UPDATE",
-		11: "UPDATE_OPERATION_STATUS",
 		5:  "MESSAGE",
 		6:  "FAILURE",
 		7:  "ERROR",
 		8:  "HEARTBEAT",
+		9:  "INVERSE_OFFERS",
+		10: "RESCIND_INVERSE_OFFER",
+		11: "UPDATE_OPERATION_STATUS",
 	}
 	Event_Type_value = map[string]int32{
 		"UNKNOWN":                 0,
 		"SUBSCRIBED":              1,
 		"OFFERS":                  2,
-		"INVERSE_OFFERS":          9,
 		"RESCIND":                 3,
-		"RESCIND_INVERSE_OFFER":   10,
 		"UPDATE":                  4,
-		"UPDATE_OPERATION_STATUS": 11,
 		"MESSAGE":                 5,
 		"FAILURE":                 6,
 		"ERROR":                   7,
 		"HEARTBEAT":               8,
+		"INVERSE_OFFERS":          9,
+		"RESCIND_INVERSE_OFFER":   10,
+		"UPDATE_OPERATION_STATUS": 11,
 	}
 )
 
@@ -108,10 +115,12 @@ func (Event_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Type says which field counts.
 type Response_Type int32
 
 const (
-	Response_UNKNOWN              Response_Type = 0
+	Response_UNKNOWN Response_Type = 0
+	// Deprecated: Marked as deprecated in mesos/v1/scheduler/scheduler.proto.
 	Response_RECONCILE_OPERATIONS Response_Type = 1
 )
 
@@ -164,6 +173,7 @@ func (Response_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// PseudoattributeType is what every agent has, beside its attributes.
 type AttributeConstraint_Selector_PseudoattributeType int32
 
 const (
@@ -226,26 +236,28 @@ func (AttributeConstraint_Selector_PseudoattributeType) EnumDescriptor() ([]byte
 	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{2, 0, 0}
 }
 
+// Type says which field counts. REVIVE, SUPPRESS and TEARDOWN need no field.
 type Call_Type int32
 
 const (
-	Call_UNKNOWN                      Call_Type = 0
-	Call_SUBSCRIBE                    Call_Type = 1
+	Call_UNKNOWN   Call_Type = 0
+	Call_SUBSCRIBE Call_Type = 1
+	// Kills all tasks and forgets the framework.
 	Call_TEARDOWN                     Call_Type = 2
 	Call_ACCEPT                       Call_Type = 3
 	Call_DECLINE                      Call_Type = 4
-	Call_ACCEPT_INVERSE_OFFERS        Call_Type = 13
-	Call_DECLINE_INVERSE_OFFERS       Call_Type = 14
 	Call_REVIVE                       Call_Type = 5
 	Call_KILL                         Call_Type = 6
 	Call_SHUTDOWN                     Call_Type = 7
 	Call_ACKNOWLEDGE                  Call_Type = 8
-	Call_ACKNOWLEDGE_OPERATION_STATUS Call_Type = 15
 	Call_RECONCILE                    Call_Type = 9
-	Call_RECONCILE_OPERATIONS         Call_Type = 16
 	Call_MESSAGE                      Call_Type = 10
 	Call_REQUEST                      Call_Type = 11
 	Call_SUPPRESS                     Call_Type = 12
+	Call_ACCEPT_INVERSE_OFFERS        Call_Type = 13
+	Call_DECLINE_INVERSE_OFFERS       Call_Type = 14
+	Call_ACKNOWLEDGE_OPERATION_STATUS Call_Type = 15
+	Call_RECONCILE_OPERATIONS         Call_Type = 16
 	Call_UPDATE_FRAMEWORK             Call_Type = 17
 )
 
@@ -257,18 +269,18 @@ var (
 		2:  "TEARDOWN",
 		3:  "ACCEPT",
 		4:  "DECLINE",
-		13: "ACCEPT_INVERSE_OFFERS",
-		14: "DECLINE_INVERSE_OFFERS",
 		5:  "REVIVE",
 		6:  "KILL",
 		7:  "SHUTDOWN",
 		8:  "ACKNOWLEDGE",
-		15: "ACKNOWLEDGE_OPERATION_STATUS",
 		9:  "RECONCILE",
-		16: "RECONCILE_OPERATIONS",
 		10: "MESSAGE",
 		11: "REQUEST",
 		12: "SUPPRESS",
+		13: "ACCEPT_INVERSE_OFFERS",
+		14: "DECLINE_INVERSE_OFFERS",
+		15: "ACKNOWLEDGE_OPERATION_STATUS",
+		16: "RECONCILE_OPERATIONS",
 		17: "UPDATE_FRAMEWORK",
 	}
 	Call_Type_value = map[string]int32{
@@ -277,18 +289,18 @@ var (
 		"TEARDOWN":                     2,
 		"ACCEPT":                       3,
 		"DECLINE":                      4,
-		"ACCEPT_INVERSE_OFFERS":        13,
-		"DECLINE_INVERSE_OFFERS":       14,
 		"REVIVE":                       5,
 		"KILL":                         6,
 		"SHUTDOWN":                     7,
 		"ACKNOWLEDGE":                  8,
-		"ACKNOWLEDGE_OPERATION_STATUS": 15,
 		"RECONCILE":                    9,
-		"RECONCILE_OPERATIONS":         16,
 		"MESSAGE":                      10,
 		"REQUEST":                      11,
 		"SUPPRESS":                     12,
+		"ACCEPT_INVERSE_OFFERS":        13,
+		"DECLINE_INVERSE_OFFERS":       14,
+		"ACKNOWLEDGE_OPERATION_STATUS": 15,
+		"RECONCILE_OPERATIONS":         16,
 		"UPDATE_FRAMEWORK":             17,
 	}
 )
@@ -330,6 +342,7 @@ func (Call_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 0}
 }
 
+// Event is what a scheduler is told: type, and the field of that name.
 type Event struct {
 	state                 protoimpl.MessageState       `protogen:"open.v1"`
 	Type                  *Event_Type                  `protobuf:"varint,1,opt,name=type,enum=mesos.v1.scheduler.Event_Type" json:"type,omitempty"`
@@ -454,6 +467,7 @@ func (x *Event) GetUpdateOperationStatus() *Event_UpdateOperationStatus {
 	return nil
 }
 
+// Response is the answer to a call that has one.
 type Response struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Type  *Response_Type         `protobuf:"varint,1,opt,name=type,enum=mesos.v1.scheduler.Response_Type" json:"type,omitempty"`
@@ -508,6 +522,7 @@ func (x *Response) GetReconcileOperations() *Response_ReconcileOperations {
 	return nil
 }
 
+// AttributeConstraint is a condition on an agent.
 type AttributeConstraint struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	Selector      *AttributeConstraint_Selector  `protobuf:"bytes,1,req,name=selector" json:"selector,omitempty"`
@@ -560,8 +575,10 @@ func (x *AttributeConstraint) GetPredicate() *AttributeConstraint_Predicate {
 	return nil
 }
 
+// OfferConstraints narrows the agents that a framework is offered.
 type OfferConstraints struct {
-	state           protoimpl.MessageState                       `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By role; a role without an entry is not narrowed.
 	RoleConstraints map[string]*OfferConstraints_RoleConstraints `protobuf:"bytes,1,rep,name=role_constraints,json=roleConstraints" json:"role_constraints,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -604,8 +621,10 @@ func (x *OfferConstraints) GetRoleConstraints() map[string]*OfferConstraints_Rol
 	return nil
 }
 
+// Call is what a scheduler sends: type, and the field of that name.
 type Call struct {
-	state                      protoimpl.MessageState           `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the master gave it. Unset only on a new framework's SUBSCRIBE.
 	FrameworkId                *v1.FrameworkID                  `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
 	Type                       *Call_Type                       `protobuf:"varint,2,opt,name=type,enum=mesos.v1.scheduler.Call_Type" json:"type,omitempty"`
 	Subscribe                  *Call_Subscribe                  `protobuf:"bytes,3,opt,name=subscribe" json:"subscribe,omitempty"`
@@ -784,11 +803,16 @@ func (x *Call) GetUpdateFramework() *Call_UpdateFramework {
 	return nil
 }
 
+// APIResult is the outcome of a call as client libraries hand it on; no HTTP
+// call carries it.
 type APIResult struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	StatusCode    *uint32                `protobuf:"varint,1,req,name=status_code,json=statusCode" json:"status_code,omitempty"`
-	Response      *Response              `protobuf:"bytes,2,opt,name=response" json:"response,omitempty"`
-	Error         *string                `protobuf:"bytes,3,opt,name=error" json:"error,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of HTTP.
+	StatusCode *uint32 `protobuf:"varint,1,req,name=status_code,json=statusCode" json:"status_code,omitempty"`
+	// Set with status 200.
+	Response *Response `protobuf:"bytes,2,opt,name=response" json:"response,omitempty"`
+	// Set with any status but 200 and 202.
+	Error         *string `protobuf:"bytes,3,opt,name=error" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -844,11 +868,14 @@ func (x *APIResult) GetError() string {
 	return ""
 }
 
+// Subscribed is the answer to SUBSCRIBE.
 type Event_Subscribed struct {
-	state                    protoimpl.MessageState `protogen:"open.v1"`
-	FrameworkId              *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
-	HeartbeatIntervalSeconds *float64               `protobuf:"fixed64,2,opt,name=heartbeat_interval_seconds,json=heartbeatIntervalSeconds" json:"heartbeat_interval_seconds,omitempty"`
-	MasterInfo               *v1.MasterInfo         `protobuf:"bytes,3,opt,name=master_info,json=masterInfo" json:"master_info,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// To be kept: only with it can the framework fail over.
+	FrameworkId *v1.FrameworkID `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	// Several of them without any event mean that the connection is dead.
+	HeartbeatIntervalSeconds *float64       `protobuf:"fixed64,2,opt,name=heartbeat_interval_seconds,json=heartbeatIntervalSeconds" json:"heartbeat_interval_seconds,omitempty"`
+	MasterInfo               *v1.MasterInfo `protobuf:"bytes,3,opt,name=master_info,json=masterInfo" json:"master_info,omitempty"`
 	unknownFields            protoimpl.UnknownFields
 	sizeCache                protoimpl.SizeCache
 }
@@ -904,6 +931,7 @@ func (x *Event_Subscribed) GetMasterInfo() *v1.MasterInfo {
 	return nil
 }
 
+// Offers brings new offers.
 type Event_Offers struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Offers        []*v1.Offer            `protobuf:"bytes,1,rep,name=offers" json:"offers,omitempty"`
@@ -948,50 +976,7 @@ func (x *Event_Offers) GetOffers() []*v1.Offer {
 	return nil
 }
 
-type Event_InverseOffers struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	InverseOffers []*v1.InverseOffer     `protobuf:"bytes,1,rep,name=inverse_offers,json=inverseOffers" json:"inverse_offers,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event_InverseOffers) Reset() {
-	*x = Event_InverseOffers{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event_InverseOffers) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event_InverseOffers) ProtoMessage() {}
-
-func (x *Event_InverseOffers) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event_InverseOffers.ProtoReflect.Descriptor instead.
-func (*Event_InverseOffers) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 2}
-}
-
-func (x *Event_InverseOffers) GetInverseOffers() []*v1.InverseOffer {
-	if x != nil {
-		return x.InverseOffers
-	}
-	return nil
-}
-
+// Rescind takes an offer back. Accepting it all the same loses the tasks.
 type Event_Rescind struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	OfferId       *v1.OfferID            `protobuf:"bytes,1,req,name=offer_id,json=offerId" json:"offer_id,omitempty"`
@@ -1001,7 +986,7 @@ type Event_Rescind struct {
 
 func (x *Event_Rescind) Reset() {
 	*x = Event_Rescind{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[9]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +998,7 @@ func (x *Event_Rescind) String() string {
 func (*Event_Rescind) ProtoMessage() {}
 
 func (x *Event_Rescind) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[9]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1011,7 @@ func (x *Event_Rescind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_Rescind.ProtoReflect.Descriptor instead.
 func (*Event_Rescind) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 3}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 2}
 }
 
 func (x *Event_Rescind) GetOfferId() *v1.OfferID {
@@ -1036,50 +1021,8 @@ func (x *Event_Rescind) GetOfferId() *v1.OfferID {
 	return nil
 }
 
-type Event_RescindInverseOffer struct {
-	state          protoimpl.MessageState `protogen:"open.v1"`
-	InverseOfferId *v1.OfferID            `protobuf:"bytes,1,req,name=inverse_offer_id,json=inverseOfferId" json:"inverse_offer_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
-}
-
-func (x *Event_RescindInverseOffer) Reset() {
-	*x = Event_RescindInverseOffer{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event_RescindInverseOffer) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event_RescindInverseOffer) ProtoMessage() {}
-
-func (x *Event_RescindInverseOffer) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event_RescindInverseOffer.ProtoReflect.Descriptor instead.
-func (*Event_RescindInverseOffer) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 4}
-}
-
-func (x *Event_RescindInverseOffer) GetInverseOfferId() *v1.OfferID {
-	if x != nil {
-		return x.InverseOfferId
-	}
-	return nil
-}
-
+// Update is news of a task, repeated until acknowledged if the status has a
+// uuid.
 type Event_Update struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *v1.TaskStatus         `protobuf:"bytes,1,req,name=status" json:"status,omitempty"`
@@ -1089,7 +1032,7 @@ type Event_Update struct {
 
 func (x *Event_Update) Reset() {
 	*x = Event_Update{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[11]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1044,7 @@ func (x *Event_Update) String() string {
 func (*Event_Update) ProtoMessage() {}
 
 func (x *Event_Update) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[11]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1057,7 @@ func (x *Event_Update) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_Update.ProtoReflect.Descriptor instead.
 func (*Event_Update) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 5}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 3}
 }
 
 func (x *Event_Update) GetStatus() *v1.TaskStatus {
@@ -1124,50 +1067,7 @@ func (x *Event_Update) GetStatus() *v1.TaskStatus {
 	return nil
 }
 
-type Event_UpdateOperationStatus struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Status        *v1.OperationStatus    `protobuf:"bytes,1,req,name=status" json:"status,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Event_UpdateOperationStatus) Reset() {
-	*x = Event_UpdateOperationStatus{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Event_UpdateOperationStatus) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Event_UpdateOperationStatus) ProtoMessage() {}
-
-func (x *Event_UpdateOperationStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Event_UpdateOperationStatus.ProtoReflect.Descriptor instead.
-func (*Event_UpdateOperationStatus) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 6}
-}
-
-func (x *Event_UpdateOperationStatus) GetStatus() *v1.OperationStatus {
-	if x != nil {
-		return x.Status
-	}
-	return nil
-}
-
+// Message is from an executor. It may be lost.
 type Event_Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
@@ -1179,7 +1079,7 @@ type Event_Message struct {
 
 func (x *Event_Message) Reset() {
 	*x = Event_Message{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[13]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1191,7 +1091,7 @@ func (x *Event_Message) String() string {
 func (*Event_Message) ProtoMessage() {}
 
 func (x *Event_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[13]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1204,7 +1104,7 @@ func (x *Event_Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_Message.ProtoReflect.Descriptor instead.
 func (*Event_Message) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 7}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 4}
 }
 
 func (x *Event_Message) GetAgentId() *v1.AgentID {
@@ -1228,18 +1128,22 @@ func (x *Event_Message) GetData() []byte {
 	return nil
 }
 
+// Failure tells that an agent was removed, or an executor ended. News of its
+// tasks comes apart.
 type Event_Failure struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,2,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
-	Status        *int32                 `protobuf:"varint,3,opt,name=status" json:"status,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AgentId *v1.AgentID            `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// Unset if the whole agent is meant.
+	ExecutorId *v1.ExecutorID `protobuf:"bytes,2,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
+	// Of the executor, as wait(2) gives it.
+	Status        *int32 `protobuf:"varint,3,opt,name=status" json:"status,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event_Failure) Reset() {
 	*x = Event_Failure{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[14]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1155,7 @@ func (x *Event_Failure) String() string {
 func (*Event_Failure) ProtoMessage() {}
 
 func (x *Event_Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[14]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1168,7 @@ func (x *Event_Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_Failure.ProtoReflect.Descriptor instead.
 func (*Event_Failure) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 8}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 5}
 }
 
 func (x *Event_Failure) GetAgentId() *v1.AgentID {
@@ -1288,6 +1192,7 @@ func (x *Event_Failure) GetStatus() int32 {
 	return 0
 }
 
+// Error tells what was wrong. The stream ends after it.
 type Event_Error struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Message       *string                `protobuf:"bytes,1,req,name=message" json:"message,omitempty"`
@@ -1297,7 +1202,7 @@ type Event_Error struct {
 
 func (x *Event_Error) Reset() {
 	*x = Event_Error{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[15]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1309,7 +1214,7 @@ func (x *Event_Error) String() string {
 func (*Event_Error) ProtoMessage() {}
 
 func (x *Event_Error) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[15]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1322,7 +1227,7 @@ func (x *Event_Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event_Error.ProtoReflect.Descriptor instead.
 func (*Event_Error) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 9}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 6}
 }
 
 func (x *Event_Error) GetMessage() string {
@@ -1332,6 +1237,143 @@ func (x *Event_Error) GetMessage() string {
 	return ""
 }
 
+// InverseOffers asks for resources back.
+type Event_InverseOffers struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	InverseOffers []*v1.InverseOffer     `protobuf:"bytes,1,rep,name=inverse_offers,json=inverseOffers" json:"inverse_offers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event_InverseOffers) Reset() {
+	*x = Event_InverseOffers{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event_InverseOffers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event_InverseOffers) ProtoMessage() {}
+
+func (x *Event_InverseOffers) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event_InverseOffers.ProtoReflect.Descriptor instead.
+func (*Event_InverseOffers) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 7}
+}
+
+func (x *Event_InverseOffers) GetInverseOffers() []*v1.InverseOffer {
+	if x != nil {
+		return x.InverseOffers
+	}
+	return nil
+}
+
+// RescindInverseOffer takes an inverse offer back.
+type Event_RescindInverseOffer struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	InverseOfferId *v1.OfferID            `protobuf:"bytes,1,req,name=inverse_offer_id,json=inverseOfferId" json:"inverse_offer_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Event_RescindInverseOffer) Reset() {
+	*x = Event_RescindInverseOffer{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event_RescindInverseOffer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event_RescindInverseOffer) ProtoMessage() {}
+
+func (x *Event_RescindInverseOffer) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event_RescindInverseOffer.ProtoReflect.Descriptor instead.
+func (*Event_RescindInverseOffer) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 8}
+}
+
+func (x *Event_RescindInverseOffer) GetInverseOfferId() *v1.OfferID {
+	if x != nil {
+		return x.InverseOfferId
+	}
+	return nil
+}
+
+// UpdateOperationStatus is news of an operation, repeated until acknowledged
+// if the status has a uuid.
+type Event_UpdateOperationStatus struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Status        *v1.OperationStatus    `protobuf:"bytes,1,req,name=status" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Event_UpdateOperationStatus) Reset() {
+	*x = Event_UpdateOperationStatus{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Event_UpdateOperationStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Event_UpdateOperationStatus) ProtoMessage() {}
+
+func (x *Event_UpdateOperationStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Event_UpdateOperationStatus.ProtoReflect.Descriptor instead.
+func (*Event_UpdateOperationStatus) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{0, 9}
+}
+
+func (x *Event_UpdateOperationStatus) GetStatus() *v1.OperationStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// ReconcileOperations is no longer filled: answers come as events.
 type Response_ReconcileOperations struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deprecated: Marked as deprecated in mesos/v1/scheduler/scheduler.proto.
@@ -1378,6 +1420,7 @@ func (x *Response_ReconcileOperations) GetOperationStatuses() []*v1.OperationSta
 	return nil
 }
 
+// Selector names what the condition is about.
 type AttributeConstraint_Selector struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Selector:
@@ -1453,6 +1496,7 @@ type AttributeConstraint_Selector_PseudoattributeType_ struct {
 }
 
 type AttributeConstraint_Selector_AttributeName struct {
+	// The agent's first attribute of this name.
 	AttributeName string `protobuf:"bytes,2,opt,name=attribute_name,json=attributeName,oneof"`
 }
 
@@ -1460,6 +1504,8 @@ func (*AttributeConstraint_Selector_PseudoattributeType_) isAttributeConstraint_
 
 func (*AttributeConstraint_Selector_AttributeName) isAttributeConstraint_Selector_Selector() {}
 
+// Predicate is the condition. The Text ones hold for all that is not text,
+// the negative ones also for what does not exist.
 type AttributeConstraint_Predicate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Predicate:
@@ -1606,6 +1652,7 @@ func (*AttributeConstraint_Predicate_TextMatches_) isAttributeConstraint_Predica
 
 func (*AttributeConstraint_Predicate_TextNotMatches_) isAttributeConstraint_Predicate_Predicate() {}
 
+// Exists holds if the agent has it.
 type AttributeConstraint_Predicate_Exists struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1642,6 +1689,7 @@ func (*AttributeConstraint_Predicate_Exists) Descriptor() ([]byte, []int) {
 	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{2, 1, 0}
 }
 
+// NotExists holds if the agent does not have it.
 type AttributeConstraint_Predicate_NotExists struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1678,6 +1726,7 @@ func (*AttributeConstraint_Predicate_NotExists) Descriptor() ([]byte, []int) {
 	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{2, 1, 1}
 }
 
+// TextEquals holds if it is value.
 type AttributeConstraint_Predicate_TextEquals struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -1722,6 +1771,7 @@ func (x *AttributeConstraint_Predicate_TextEquals) GetValue() string {
 	return ""
 }
 
+// TextNotEquals holds if it is not value.
 type AttributeConstraint_Predicate_TextNotEquals struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -1766,6 +1816,7 @@ func (x *AttributeConstraint_Predicate_TextNotEquals) GetValue() string {
 	return ""
 }
 
+// TextMatches holds if regex (RE2) matches all of it.
 type AttributeConstraint_Predicate_TextMatches struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Regex         *string                `protobuf:"bytes,1,req,name=regex" json:"regex,omitempty"`
@@ -1810,6 +1861,7 @@ func (x *AttributeConstraint_Predicate_TextMatches) GetRegex() string {
 	return ""
 }
 
+// TextNotMatches holds if regex (RE2) does not match all of it.
 type AttributeConstraint_Predicate_TextNotMatches struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Regex         *string                `protobuf:"bytes,1,req,name=regex" json:"regex,omitempty"`
@@ -1854,6 +1906,7 @@ func (x *AttributeConstraint_Predicate_TextNotMatches) GetRegex() string {
 	return ""
 }
 
+// RoleConstraints holds if one of its groups does; there is at least one.
 type OfferConstraints_RoleConstraints struct {
 	state         protoimpl.MessageState                    `protogen:"open.v1"`
 	Groups        []*OfferConstraints_RoleConstraints_Group `protobuf:"bytes,1,rep,name=groups" json:"groups,omitempty"`
@@ -1898,6 +1951,7 @@ func (x *OfferConstraints_RoleConstraints) GetGroups() []*OfferConstraints_RoleC
 	return nil
 }
 
+// Group holds if all its constraints do.
 type OfferConstraints_RoleConstraints_Group struct {
 	state                protoimpl.MessageState `protogen:"open.v1"`
 	AttributeConstraints []*AttributeConstraint `protobuf:"bytes,1,rep,name=attribute_constraints,json=attributeConstraints" json:"attribute_constraints,omitempty"`
@@ -1942,11 +1996,15 @@ func (x *OfferConstraints_RoleConstraints_Group) GetAttributeConstraints() []*At
 	return nil
 }
 
+// Subscribe opens the stream of events. A framework has one: a new one closes
+// the old.
 type Call_Subscribe struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	FrameworkInfo    *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
-	SuppressedRoles  []string               `protobuf:"bytes,2,rep,name=suppressed_roles,json=suppressedRoles" json:"suppressed_roles,omitempty"`
-	OfferConstraints *OfferConstraints      `protobuf:"bytes,3,opt,name=offer_constraints,json=offerConstraints" json:"offer_constraints,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkInfo *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
+	// Roles to get no offers under at first.
+	SuppressedRoles []string `protobuf:"bytes,2,rep,name=suppressed_roles,json=suppressedRoles" json:"suppressed_roles,omitempty"`
+	// Unset means none.
+	OfferConstraints *OfferConstraints `protobuf:"bytes,3,opt,name=offer_constraints,json=offerConstraints" json:"offer_constraints,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2002,11 +2060,14 @@ func (x *Call_Subscribe) GetOfferConstraints() *OfferConstraints {
 	return nil
 }
 
+// Accept uses offers. What the operations leave is as if declined.
 type Call_Accept struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	OfferIds      []*v1.OfferID          `protobuf:"bytes,1,rep,name=offer_ids,json=offerIds" json:"offer_ids,omitempty"`
-	Operations    []*v1.Offer_Operation  `protobuf:"bytes,2,rep,name=operations" json:"operations,omitempty"`
-	Filters       *v1.Filters            `protobuf:"bytes,3,opt,name=filters" json:"filters,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All of one agent and one role; they are added up.
+	OfferIds []*v1.OfferID `protobuf:"bytes,1,rep,name=offer_ids,json=offerIds" json:"offer_ids,omitempty"`
+	// Done in order.
+	Operations    []*v1.Offer_Operation `protobuf:"bytes,2,rep,name=operations" json:"operations,omitempty"`
+	Filters       *v1.Filters           `protobuf:"bytes,3,opt,name=filters" json:"filters,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2062,6 +2123,7 @@ func (x *Call_Accept) GetFilters() *v1.Filters {
 	return nil
 }
 
+// Decline gives offers back. Unknown ones are ignored.
 type Call_Decline struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	OfferIds      []*v1.OfferID          `protobuf:"bytes,1,rep,name=offer_ids,json=offerIds" json:"offer_ids,omitempty"`
@@ -2114,166 +2176,21 @@ func (x *Call_Decline) GetFilters() *v1.Filters {
 	return nil
 }
 
-type Call_AcceptInverseOffers struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	InverseOfferIds []*v1.OfferID          `protobuf:"bytes,1,rep,name=inverse_offer_ids,json=inverseOfferIds" json:"inverse_offer_ids,omitempty"`
-	Filters         *v1.Filters            `protobuf:"bytes,2,opt,name=filters" json:"filters,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
-}
-
-func (x *Call_AcceptInverseOffers) Reset() {
-	*x = Call_AcceptInverseOffers{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[31]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_AcceptInverseOffers) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_AcceptInverseOffers) ProtoMessage() {}
-
-func (x *Call_AcceptInverseOffers) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[31]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_AcceptInverseOffers.ProtoReflect.Descriptor instead.
-func (*Call_AcceptInverseOffers) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 3}
-}
-
-func (x *Call_AcceptInverseOffers) GetInverseOfferIds() []*v1.OfferID {
-	if x != nil {
-		return x.InverseOfferIds
-	}
-	return nil
-}
-
-func (x *Call_AcceptInverseOffers) GetFilters() *v1.Filters {
-	if x != nil {
-		return x.Filters
-	}
-	return nil
-}
-
-type Call_DeclineInverseOffers struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	InverseOfferIds []*v1.OfferID          `protobuf:"bytes,1,rep,name=inverse_offer_ids,json=inverseOfferIds" json:"inverse_offer_ids,omitempty"`
-	Filters         *v1.Filters            `protobuf:"bytes,2,opt,name=filters" json:"filters,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
-}
-
-func (x *Call_DeclineInverseOffers) Reset() {
-	*x = Call_DeclineInverseOffers{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[32]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_DeclineInverseOffers) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_DeclineInverseOffers) ProtoMessage() {}
-
-func (x *Call_DeclineInverseOffers) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[32]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_DeclineInverseOffers.ProtoReflect.Descriptor instead.
-func (*Call_DeclineInverseOffers) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 4}
-}
-
-func (x *Call_DeclineInverseOffers) GetInverseOfferIds() []*v1.OfferID {
-	if x != nil {
-		return x.InverseOfferIds
-	}
-	return nil
-}
-
-func (x *Call_DeclineInverseOffers) GetFilters() *v1.Filters {
-	if x != nil {
-		return x.Filters
-	}
-	return nil
-}
-
-type Call_Revive struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Roles         []string               `protobuf:"bytes,1,rep,name=roles" json:"roles,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_Revive) Reset() {
-	*x = Call_Revive{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[33]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_Revive) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_Revive) ProtoMessage() {}
-
-func (x *Call_Revive) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[33]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_Revive.ProtoReflect.Descriptor instead.
-func (*Call_Revive) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 5}
-}
-
-func (x *Call_Revive) GetRoles() []string {
-	if x != nil {
-		return x.Roles
-	}
-	return nil
-}
-
+// Kill ends a task. The outcome comes as an update, for unknown tasks too.
 type Call_Kill struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TaskId        *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,2,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	KillPolicy    *v1.KillPolicy         `protobuf:"bytes,3,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	TaskId *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	// Where it runs; a wrong one makes the call void.
+	AgentId *v1.AgentID `protobuf:"bytes,2,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// Overrides the task's.
+	KillPolicy    *v1.KillPolicy `protobuf:"bytes,3,opt,name=kill_policy,json=killPolicy" json:"kill_policy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call_Kill) Reset() {
 	*x = Call_Kill{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[34]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2202,7 @@ func (x *Call_Kill) String() string {
 func (*Call_Kill) ProtoMessage() {}
 
 func (x *Call_Kill) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[34]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2215,7 @@ func (x *Call_Kill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_Kill.ProtoReflect.Descriptor instead.
 func (*Call_Kill) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 6}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 3}
 }
 
 func (x *Call_Kill) GetTaskId() *v1.TaskID {
@@ -2322,6 +2239,7 @@ func (x *Call_Kill) GetKillPolicy() *v1.KillPolicy {
 	return nil
 }
 
+// Shutdown ends an executor with its tasks.
 type Call_Shutdown struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,1,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
@@ -2332,7 +2250,7 @@ type Call_Shutdown struct {
 
 func (x *Call_Shutdown) Reset() {
 	*x = Call_Shutdown{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[35]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2344,7 +2262,7 @@ func (x *Call_Shutdown) String() string {
 func (*Call_Shutdown) ProtoMessage() {}
 
 func (x *Call_Shutdown) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[35]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2357,7 +2275,7 @@ func (x *Call_Shutdown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_Shutdown.ProtoReflect.Descriptor instead.
 func (*Call_Shutdown) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 7}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 4}
 }
 
 func (x *Call_Shutdown) GetExecutorId() *v1.ExecutorID {
@@ -2374,18 +2292,21 @@ func (x *Call_Shutdown) GetAgentId() *v1.AgentID {
 	return nil
 }
 
+// Acknowledge says that an update is dealt with, so that the next one of the
+// task may come.
 type Call_Acknowledge struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	TaskId        *v1.TaskID             `protobuf:"bytes,2,req,name=task_id,json=taskId" json:"task_id,omitempty"`
-	Uuid          []byte                 `protobuf:"bytes,3,req,name=uuid" json:"uuid,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AgentId *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	TaskId  *v1.TaskID             `protobuf:"bytes,2,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	// The update's.
+	Uuid          []byte `protobuf:"bytes,3,req,name=uuid" json:"uuid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call_Acknowledge) Reset() {
 	*x = Call_Acknowledge{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[36]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2318,7 @@ func (x *Call_Acknowledge) String() string {
 func (*Call_Acknowledge) ProtoMessage() {}
 
 func (x *Call_Acknowledge) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[36]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2331,7 @@ func (x *Call_Acknowledge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_Acknowledge.ProtoReflect.Descriptor instead.
 func (*Call_Acknowledge) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 8}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 5}
 }
 
 func (x *Call_Acknowledge) GetAgentId() *v1.AgentID {
@@ -2434,19 +2355,374 @@ func (x *Call_Acknowledge) GetUuid() []byte {
 	return nil
 }
 
+// Reconcile asks for the latest state of tasks.
+type Call_Reconcile struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// None means all tasks that the master knows.
+	Tasks         []*Call_Reconcile_Task `protobuf:"bytes,1,rep,name=tasks" json:"tasks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_Reconcile) Reset() {
+	*x = Call_Reconcile{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_Reconcile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_Reconcile) ProtoMessage() {}
+
+func (x *Call_Reconcile) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_Reconcile.ProtoReflect.Descriptor instead.
+func (*Call_Reconcile) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 6}
+}
+
+func (x *Call_Reconcile) GetTasks() []*Call_Reconcile_Task {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+// Message is for an executor. It may be lost.
+type Call_Message struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,2,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
+	Data          []byte                 `protobuf:"bytes,3,req,name=data" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_Message) Reset() {
+	*x = Call_Message{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_Message) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_Message) ProtoMessage() {}
+
+func (x *Call_Message) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_Message.ProtoReflect.Descriptor instead.
+func (*Call_Message) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 7}
+}
+
+func (x *Call_Message) GetAgentId() *v1.AgentID {
+	if x != nil {
+		return x.AgentId
+	}
+	return nil
+}
+
+func (x *Call_Message) GetExecutorId() *v1.ExecutorID {
+	if x != nil {
+		return x.ExecutorId
+	}
+	return nil
+}
+
+func (x *Call_Message) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// Request asks for resources.
+type Call_Request struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Requests      []*v1.Request          `protobuf:"bytes,1,rep,name=requests" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_Request) Reset() {
+	*x = Call_Request{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_Request) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_Request) ProtoMessage() {}
+
+func (x *Call_Request) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_Request.ProtoReflect.Descriptor instead.
+func (*Call_Request) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 8}
+}
+
+func (x *Call_Request) GetRequests() []*v1.Request {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+// AcceptInverseOffers promises to leave.
+type Call_AcceptInverseOffers struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	InverseOfferIds []*v1.OfferID          `protobuf:"bytes,1,rep,name=inverse_offer_ids,json=inverseOfferIds" json:"inverse_offer_ids,omitempty"`
+	// How long not to be asked again.
+	Filters       *v1.Filters `protobuf:"bytes,2,opt,name=filters" json:"filters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_AcceptInverseOffers) Reset() {
+	*x = Call_AcceptInverseOffers{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_AcceptInverseOffers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_AcceptInverseOffers) ProtoMessage() {}
+
+func (x *Call_AcceptInverseOffers) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_AcceptInverseOffers.ProtoReflect.Descriptor instead.
+func (*Call_AcceptInverseOffers) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 9}
+}
+
+func (x *Call_AcceptInverseOffers) GetInverseOfferIds() []*v1.OfferID {
+	if x != nil {
+		return x.InverseOfferIds
+	}
+	return nil
+}
+
+func (x *Call_AcceptInverseOffers) GetFilters() *v1.Filters {
+	if x != nil {
+		return x.Filters
+	}
+	return nil
+}
+
+// DeclineInverseOffers refuses to leave.
+type Call_DeclineInverseOffers struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	InverseOfferIds []*v1.OfferID          `protobuf:"bytes,1,rep,name=inverse_offer_ids,json=inverseOfferIds" json:"inverse_offer_ids,omitempty"`
+	// How long not to be asked again.
+	Filters       *v1.Filters `protobuf:"bytes,2,opt,name=filters" json:"filters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_DeclineInverseOffers) Reset() {
+	*x = Call_DeclineInverseOffers{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_DeclineInverseOffers) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_DeclineInverseOffers) ProtoMessage() {}
+
+func (x *Call_DeclineInverseOffers) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_DeclineInverseOffers.ProtoReflect.Descriptor instead.
+func (*Call_DeclineInverseOffers) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 10}
+}
+
+func (x *Call_DeclineInverseOffers) GetInverseOfferIds() []*v1.OfferID {
+	if x != nil {
+		return x.InverseOfferIds
+	}
+	return nil
+}
+
+func (x *Call_DeclineInverseOffers) GetFilters() *v1.Filters {
+	if x != nil {
+		return x.Filters
+	}
+	return nil
+}
+
+// Revive drops all filters and asks for offers again.
+type Call_Revive struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// None means all.
+	Roles         []string `protobuf:"bytes,1,rep,name=roles" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_Revive) Reset() {
+	*x = Call_Revive{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_Revive) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_Revive) ProtoMessage() {}
+
+func (x *Call_Revive) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_Revive.ProtoReflect.Descriptor instead.
+func (*Call_Revive) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 11}
+}
+
+func (x *Call_Revive) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+// Suppress asks for no more offers, until REVIVE.
+type Call_Suppress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// None means all.
+	Roles         []string `protobuf:"bytes,1,rep,name=roles" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_Suppress) Reset() {
+	*x = Call_Suppress{}
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_Suppress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_Suppress) ProtoMessage() {}
+
+func (x *Call_Suppress) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_Suppress.ProtoReflect.Descriptor instead.
+func (*Call_Suppress) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 12}
+}
+
+func (x *Call_Suppress) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
+// AcknowledgeOperationStatus says that an operation's update is dealt with.
 type Call_AcknowledgeOperationStatus struct {
-	state              protoimpl.MessageState `protogen:"open.v1"`
-	AgentId            *v1.AgentID            `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	AgentId *v1.AgentID            `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	// As in the update.
 	ResourceProviderId *v1.ResourceProviderID `protobuf:"bytes,2,opt,name=resource_provider_id,json=resourceProviderId" json:"resource_provider_id,omitempty"`
-	Uuid               []byte                 `protobuf:"bytes,3,req,name=uuid" json:"uuid,omitempty"`
-	OperationId        *v1.OperationID        `protobuf:"bytes,4,req,name=operation_id,json=operationId" json:"operation_id,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// The update's.
+	Uuid          []byte          `protobuf:"bytes,3,req,name=uuid" json:"uuid,omitempty"`
+	OperationId   *v1.OperationID `protobuf:"bytes,4,req,name=operation_id,json=operationId" json:"operation_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Call_AcknowledgeOperationStatus) Reset() {
 	*x = Call_AcknowledgeOperationStatus{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[37]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2734,7 @@ func (x *Call_AcknowledgeOperationStatus) String() string {
 func (*Call_AcknowledgeOperationStatus) ProtoMessage() {}
 
 func (x *Call_AcknowledgeOperationStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[37]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2747,7 @@ func (x *Call_AcknowledgeOperationStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_AcknowledgeOperationStatus.ProtoReflect.Descriptor instead.
 func (*Call_AcknowledgeOperationStatus) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 9}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 13}
 }
 
 func (x *Call_AcknowledgeOperationStatus) GetAgentId() *v1.AgentID {
@@ -2502,52 +2778,10 @@ func (x *Call_AcknowledgeOperationStatus) GetOperationId() *v1.OperationID {
 	return nil
 }
 
-type Call_Reconcile struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tasks         []*Call_Reconcile_Task `protobuf:"bytes,1,rep,name=tasks" json:"tasks,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_Reconcile) Reset() {
-	*x = Call_Reconcile{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[38]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_Reconcile) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_Reconcile) ProtoMessage() {}
-
-func (x *Call_Reconcile) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[38]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_Reconcile.ProtoReflect.Descriptor instead.
-func (*Call_Reconcile) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 10}
-}
-
-func (x *Call_Reconcile) GetTasks() []*Call_Reconcile_Task {
-	if x != nil {
-		return x.Tasks
-	}
-	return nil
-}
-
+// ReconcileOperations asks for the latest state of operations.
 type Call_ReconcileOperations struct {
-	state         protoimpl.MessageState                `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// None means all operations that the master knows.
 	Operations    []*Call_ReconcileOperations_Operation `protobuf:"bytes,1,rep,name=operations" json:"operations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2555,7 +2789,7 @@ type Call_ReconcileOperations struct {
 
 func (x *Call_ReconcileOperations) Reset() {
 	*x = Call_ReconcileOperations{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[39]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +2801,7 @@ func (x *Call_ReconcileOperations) String() string {
 func (*Call_ReconcileOperations) ProtoMessage() {}
 
 func (x *Call_ReconcileOperations) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[39]
+	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,7 +2814,7 @@ func (x *Call_ReconcileOperations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_ReconcileOperations.ProtoReflect.Descriptor instead.
 func (*Call_ReconcileOperations) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 11}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 14}
 }
 
 func (x *Call_ReconcileOperations) GetOperations() []*Call_ReconcileOperations_Operation {
@@ -2590,159 +2824,15 @@ func (x *Call_ReconcileOperations) GetOperations() []*Call_ReconcileOperations_O
 	return nil
 }
 
-type Call_Message struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,1,req,name=agent_id,json=agentId" json:"agent_id,omitempty"`
-	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,2,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
-	Data          []byte                 `protobuf:"bytes,3,req,name=data" json:"data,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_Message) Reset() {
-	*x = Call_Message{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[40]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_Message) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_Message) ProtoMessage() {}
-
-func (x *Call_Message) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[40]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_Message.ProtoReflect.Descriptor instead.
-func (*Call_Message) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 12}
-}
-
-func (x *Call_Message) GetAgentId() *v1.AgentID {
-	if x != nil {
-		return x.AgentId
-	}
-	return nil
-}
-
-func (x *Call_Message) GetExecutorId() *v1.ExecutorID {
-	if x != nil {
-		return x.ExecutorId
-	}
-	return nil
-}
-
-func (x *Call_Message) GetData() []byte {
-	if x != nil {
-		return x.Data
-	}
-	return nil
-}
-
-type Call_Request struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Requests      []*v1.Request          `protobuf:"bytes,1,rep,name=requests" json:"requests,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_Request) Reset() {
-	*x = Call_Request{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[41]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_Request) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_Request) ProtoMessage() {}
-
-func (x *Call_Request) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[41]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_Request.ProtoReflect.Descriptor instead.
-func (*Call_Request) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 13}
-}
-
-func (x *Call_Request) GetRequests() []*v1.Request {
-	if x != nil {
-		return x.Requests
-	}
-	return nil
-}
-
-type Call_Suppress struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Roles         []string               `protobuf:"bytes,1,rep,name=roles" json:"roles,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Call_Suppress) Reset() {
-	*x = Call_Suppress{}
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[42]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Call_Suppress) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Call_Suppress) ProtoMessage() {}
-
-func (x *Call_Suppress) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_scheduler_scheduler_proto_msgTypes[42]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Call_Suppress.ProtoReflect.Descriptor instead.
-func (*Call_Suppress) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 14}
-}
-
-func (x *Call_Suppress) GetRoles() []string {
-	if x != nil {
-		return x.Roles
-	}
-	return nil
-}
-
+// UpdateFramework replaces the framework's description, without a new stream.
 type Call_UpdateFramework struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	FrameworkInfo    *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
-	SuppressedRoles  []string               `protobuf:"bytes,2,rep,name=suppressed_roles,json=suppressedRoles" json:"suppressed_roles,omitempty"`
-	OfferConstraints *OfferConstraints      `protobuf:"bytes,3,opt,name=offer_constraints,json=offerConstraints" json:"offer_constraints,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its id, user, checkpoint and principal must be as they are.
+	FrameworkInfo *v1.FrameworkInfo `protobuf:"bytes,1,req,name=framework_info,json=frameworkInfo" json:"framework_info,omitempty"`
+	// Replaces the set of suppressed roles.
+	SuppressedRoles []string `protobuf:"bytes,2,rep,name=suppressed_roles,json=suppressedRoles" json:"suppressed_roles,omitempty"`
+	// Replaces them; unset means none.
+	OfferConstraints *OfferConstraints `protobuf:"bytes,3,opt,name=offer_constraints,json=offerConstraints" json:"offer_constraints,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2798,10 +2888,12 @@ func (x *Call_UpdateFramework) GetOfferConstraints() *OfferConstraints {
 	return nil
 }
 
+// Task is one to be told about.
 type Call_Reconcile_Task struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TaskId        *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,2,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	TaskId *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
+	// Where it was last seen; lets the master answer at once.
+	AgentId       *v1.AgentID `protobuf:"bytes,2,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2833,7 +2925,7 @@ func (x *Call_Reconcile_Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call_Reconcile_Task.ProtoReflect.Descriptor instead.
 func (*Call_Reconcile_Task) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 10, 0}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 6, 0}
 }
 
 func (x *Call_Reconcile_Task) GetTaskId() *v1.TaskID {
@@ -2850,6 +2942,7 @@ func (x *Call_Reconcile_Task) GetAgentId() *v1.AgentID {
 	return nil
 }
 
+// Operation is one to be told about.
 type Call_ReconcileOperations_Operation struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	OperationId        *v1.OperationID        `protobuf:"bytes,1,req,name=operation_id,json=operationId" json:"operation_id,omitempty"`
@@ -2886,7 +2979,7 @@ func (x *Call_ReconcileOperations_Operation) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use Call_ReconcileOperations_Operation.ProtoReflect.Descriptor instead.
 func (*Call_ReconcileOperations_Operation) Descriptor() ([]byte, []int) {
-	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 11, 0}
+	return file_mesos_v1_scheduler_scheduler_proto_rawDescGZIP(), []int{4, 14, 0}
 }
 
 func (x *Call_ReconcileOperations_Operation) GetOperationId() *v1.OperationID {
@@ -2937,17 +3030,11 @@ const file_mesos_v1_scheduler_scheduler_proto_rawDesc = "" +
 	"\vmaster_info\x18\x03 \x01(\v2\x14.mesos.v1.MasterInfoR\n" +
 	"masterInfo\x1a1\n" +
 	"\x06Offers\x12'\n" +
-	"\x06offers\x18\x01 \x03(\v2\x0f.mesos.v1.OfferR\x06offers\x1aN\n" +
-	"\rInverseOffers\x12=\n" +
-	"\x0einverse_offers\x18\x01 \x03(\v2\x16.mesos.v1.InverseOfferR\rinverseOffers\x1a7\n" +
+	"\x06offers\x18\x01 \x03(\v2\x0f.mesos.v1.OfferR\x06offers\x1a7\n" +
 	"\aRescind\x12,\n" +
-	"\boffer_id\x18\x01 \x02(\v2\x11.mesos.v1.OfferIDR\aofferId\x1aR\n" +
-	"\x13RescindInverseOffer\x12;\n" +
-	"\x10inverse_offer_id\x18\x01 \x02(\v2\x11.mesos.v1.OfferIDR\x0einverseOfferId\x1a6\n" +
+	"\boffer_id\x18\x01 \x02(\v2\x11.mesos.v1.OfferIDR\aofferId\x1a6\n" +
 	"\x06Update\x12,\n" +
-	"\x06status\x18\x01 \x02(\v2\x14.mesos.v1.TaskStatusR\x06status\x1aJ\n" +
-	"\x15UpdateOperationStatus\x121\n" +
-	"\x06status\x18\x01 \x02(\v2\x19.mesos.v1.OperationStatusR\x06status\x1a\x82\x01\n" +
+	"\x06status\x18\x01 \x02(\v2\x14.mesos.v1.TaskStatusR\x06status\x1a\x82\x01\n" +
 	"\aMessage\x12,\n" +
 	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x125\n" +
 	"\vexecutor_id\x18\x02 \x02(\v2\x14.mesos.v1.ExecutorIDR\n" +
@@ -2959,32 +3046,38 @@ const file_mesos_v1_scheduler_scheduler_proto_rawDesc = "" +
 	"executorId\x12\x16\n" +
 	"\x06status\x18\x03 \x01(\x05R\x06status\x1a!\n" +
 	"\x05Error\x12\x18\n" +
-	"\amessage\x18\x01 \x02(\tR\amessage\"\xc8\x01\n" +
+	"\amessage\x18\x01 \x02(\tR\amessage\x1aN\n" +
+	"\rInverseOffers\x12=\n" +
+	"\x0einverse_offers\x18\x01 \x03(\v2\x16.mesos.v1.InverseOfferR\rinverseOffers\x1aR\n" +
+	"\x13RescindInverseOffer\x12;\n" +
+	"\x10inverse_offer_id\x18\x01 \x02(\v2\x11.mesos.v1.OfferIDR\x0einverseOfferId\x1aJ\n" +
+	"\x15UpdateOperationStatus\x121\n" +
+	"\x06status\x18\x01 \x02(\v2\x19.mesos.v1.OperationStatusR\x06status\"\xc8\x01\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
 	"SUBSCRIBED\x10\x01\x12\n" +
 	"\n" +
-	"\x06OFFERS\x10\x02\x12\x12\n" +
-	"\x0eINVERSE_OFFERS\x10\t\x12\v\n" +
-	"\aRESCIND\x10\x03\x12\x19\n" +
-	"\x15RESCIND_INVERSE_OFFER\x10\n" +
-	"\x12\n" +
+	"\x06OFFERS\x10\x02\x12\v\n" +
+	"\aRESCIND\x10\x03\x12\n" +
 	"\n" +
-	"\x06UPDATE\x10\x04\x12\x1b\n" +
-	"\x17UPDATE_OPERATION_STATUS\x10\v\x12\v\n" +
+	"\x06UPDATE\x10\x04\x12\v\n" +
 	"\aMESSAGE\x10\x05\x12\v\n" +
 	"\aFAILURE\x10\x06\x12\t\n" +
 	"\x05ERROR\x10\a\x12\r\n" +
-	"\tHEARTBEAT\x10\b\"\xbe\x02\n" +
+	"\tHEARTBEAT\x10\b\x12\x12\n" +
+	"\x0eINVERSE_OFFERS\x10\t\x12\x19\n" +
+	"\x15RESCIND_INVERSE_OFFER\x10\n" +
+	"\x12\x1b\n" +
+	"\x17UPDATE_OPERATION_STATUS\x10\v\"\xc2\x02\n" +
 	"\bResponse\x125\n" +
 	"\x04type\x18\x01 \x01(\x0e2!.mesos.v1.scheduler.Response.TypeR\x04type\x12g\n" +
 	"\x14reconcile_operations\x18\x02 \x01(\v20.mesos.v1.scheduler.Response.ReconcileOperationsB\x02\x18\x01R\x13reconcileOperations\x1ac\n" +
 	"\x13ReconcileOperations\x12L\n" +
-	"\x12operation_statuses\x18\x01 \x03(\v2\x19.mesos.v1.OperationStatusB\x02\x18\x01R\x11operationStatuses\"-\n" +
+	"\x12operation_statuses\x18\x01 \x03(\v2\x19.mesos.v1.OperationStatusB\x02\x18\x01R\x11operationStatuses\"1\n" +
 	"\x04Type\x12\v\n" +
-	"\aUNKNOWN\x10\x00\x12\x18\n" +
-	"\x14RECONCILE_OPERATIONS\x10\x01\"\xd3\t\n" +
+	"\aUNKNOWN\x10\x00\x12\x1c\n" +
+	"\x14RECONCILE_OPERATIONS\x10\x01\x1a\x02\b\x01\"\xd3\t\n" +
 	"\x13AttributeConstraint\x12L\n" +
 	"\bselector\x18\x01 \x02(\v20.mesos.v1.scheduler.AttributeConstraint.SelectorR\bselector\x12O\n" +
 	"\tpredicate\x18\x02 \x02(\v21.mesos.v1.scheduler.AttributeConstraint.PredicateR\tpredicate\x1a\x82\x02\n" +
@@ -3061,15 +3154,7 @@ const file_mesos_v1_scheduler_scheduler_proto_rawDesc = "" +
 	"\afilters\x18\x03 \x01(\v2\x11.mesos.v1.FiltersR\afilters\x1af\n" +
 	"\aDecline\x12.\n" +
 	"\toffer_ids\x18\x01 \x03(\v2\x11.mesos.v1.OfferIDR\bofferIds\x12+\n" +
-	"\afilters\x18\x02 \x01(\v2\x11.mesos.v1.FiltersR\afilters\x1a\x81\x01\n" +
-	"\x13AcceptInverseOffers\x12=\n" +
-	"\x11inverse_offer_ids\x18\x01 \x03(\v2\x11.mesos.v1.OfferIDR\x0finverseOfferIds\x12+\n" +
-	"\afilters\x18\x02 \x01(\v2\x11.mesos.v1.FiltersR\afilters\x1a\x82\x01\n" +
-	"\x14DeclineInverseOffers\x12=\n" +
-	"\x11inverse_offer_ids\x18\x01 \x03(\v2\x11.mesos.v1.OfferIDR\x0finverseOfferIds\x12+\n" +
-	"\afilters\x18\x02 \x01(\v2\x11.mesos.v1.FiltersR\afilters\x1a\x1e\n" +
-	"\x06Revive\x12\x14\n" +
-	"\x05roles\x18\x01 \x03(\tR\x05roles\x1a\x96\x01\n" +
+	"\afilters\x18\x02 \x01(\v2\x11.mesos.v1.FiltersR\afilters\x1a\x96\x01\n" +
 	"\x04Kill\x12)\n" +
 	"\atask_id\x18\x01 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12,\n" +
 	"\bagent_id\x18\x02 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x125\n" +
@@ -3082,17 +3167,34 @@ const file_mesos_v1_scheduler_scheduler_proto_rawDesc = "" +
 	"\vAcknowledge\x12,\n" +
 	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12\x12\n" +
-	"\x04uuid\x18\x03 \x02(\fR\x04uuid\x1a\xe8\x01\n" +
-	"\x1aAcknowledgeOperationStatus\x12,\n" +
-	"\bagent_id\x18\x01 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12N\n" +
-	"\x14resource_provider_id\x18\x02 \x01(\v2\x1c.mesos.v1.ResourceProviderIDR\x12resourceProviderId\x12\x12\n" +
-	"\x04uuid\x18\x03 \x02(\fR\x04uuid\x128\n" +
-	"\foperation_id\x18\x04 \x02(\v2\x15.mesos.v1.OperationIDR\voperationId\x1a\xab\x01\n" +
+	"\x04uuid\x18\x03 \x02(\fR\x04uuid\x1a\xab\x01\n" +
 	"\tReconcile\x12=\n" +
 	"\x05tasks\x18\x01 \x03(\v2'.mesos.v1.scheduler.Call.Reconcile.TaskR\x05tasks\x1a_\n" +
 	"\x04Task\x12)\n" +
 	"\atask_id\x18\x01 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x12,\n" +
-	"\bagent_id\x18\x02 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x1a\xb3\x02\n" +
+	"\bagent_id\x18\x02 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x1a\x82\x01\n" +
+	"\aMessage\x12,\n" +
+	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x125\n" +
+	"\vexecutor_id\x18\x02 \x02(\v2\x14.mesos.v1.ExecutorIDR\n" +
+	"executorId\x12\x12\n" +
+	"\x04data\x18\x03 \x02(\fR\x04data\x1a8\n" +
+	"\aRequest\x12-\n" +
+	"\brequests\x18\x01 \x03(\v2\x11.mesos.v1.RequestR\brequests\x1a\x81\x01\n" +
+	"\x13AcceptInverseOffers\x12=\n" +
+	"\x11inverse_offer_ids\x18\x01 \x03(\v2\x11.mesos.v1.OfferIDR\x0finverseOfferIds\x12+\n" +
+	"\afilters\x18\x02 \x01(\v2\x11.mesos.v1.FiltersR\afilters\x1a\x82\x01\n" +
+	"\x14DeclineInverseOffers\x12=\n" +
+	"\x11inverse_offer_ids\x18\x01 \x03(\v2\x11.mesos.v1.OfferIDR\x0finverseOfferIds\x12+\n" +
+	"\afilters\x18\x02 \x01(\v2\x11.mesos.v1.FiltersR\afilters\x1a\x1e\n" +
+	"\x06Revive\x12\x14\n" +
+	"\x05roles\x18\x01 \x03(\tR\x05roles\x1a \n" +
+	"\bSuppress\x12\x14\n" +
+	"\x05roles\x18\x01 \x03(\tR\x05roles\x1a\xe8\x01\n" +
+	"\x1aAcknowledgeOperationStatus\x12,\n" +
+	"\bagent_id\x18\x01 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12N\n" +
+	"\x14resource_provider_id\x18\x02 \x01(\v2\x1c.mesos.v1.ResourceProviderIDR\x12resourceProviderId\x12\x12\n" +
+	"\x04uuid\x18\x03 \x02(\fR\x04uuid\x128\n" +
+	"\foperation_id\x18\x04 \x02(\v2\x15.mesos.v1.OperationIDR\voperationId\x1a\xb3\x02\n" +
 	"\x13ReconcileOperations\x12V\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v26.mesos.v1.scheduler.Call.ReconcileOperations.OperationR\n" +
@@ -3100,16 +3202,7 @@ const file_mesos_v1_scheduler_scheduler_proto_rawDesc = "" +
 	"\tOperation\x128\n" +
 	"\foperation_id\x18\x01 \x02(\v2\x15.mesos.v1.OperationIDR\voperationId\x12,\n" +
 	"\bagent_id\x18\x02 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12N\n" +
-	"\x14resource_provider_id\x18\x03 \x01(\v2\x1c.mesos.v1.ResourceProviderIDR\x12resourceProviderId\x1a\x82\x01\n" +
-	"\aMessage\x12,\n" +
-	"\bagent_id\x18\x01 \x02(\v2\x11.mesos.v1.AgentIDR\aagentId\x125\n" +
-	"\vexecutor_id\x18\x02 \x02(\v2\x14.mesos.v1.ExecutorIDR\n" +
-	"executorId\x12\x12\n" +
-	"\x04data\x18\x03 \x02(\fR\x04data\x1a8\n" +
-	"\aRequest\x12-\n" +
-	"\brequests\x18\x01 \x03(\v2\x11.mesos.v1.RequestR\brequests\x1a \n" +
-	"\bSuppress\x12\x14\n" +
-	"\x05roles\x18\x01 \x03(\tR\x05roles\x1a\xcf\x01\n" +
+	"\x14resource_provider_id\x18\x03 \x01(\v2\x1c.mesos.v1.ResourceProviderIDR\x12resourceProviderId\x1a\xcf\x01\n" +
 	"\x0fUpdateFramework\x12>\n" +
 	"\x0eframework_info\x18\x01 \x02(\v2\x17.mesos.v1.FrameworkInfoR\rframeworkInfo\x12)\n" +
 	"\x10suppressed_roles\x18\x02 \x03(\tR\x0fsuppressedRoles\x12Q\n" +
@@ -3120,21 +3213,21 @@ const file_mesos_v1_scheduler_scheduler_proto_rawDesc = "" +
 	"\bTEARDOWN\x10\x02\x12\n" +
 	"\n" +
 	"\x06ACCEPT\x10\x03\x12\v\n" +
-	"\aDECLINE\x10\x04\x12\x19\n" +
-	"\x15ACCEPT_INVERSE_OFFERS\x10\r\x12\x1a\n" +
-	"\x16DECLINE_INVERSE_OFFERS\x10\x0e\x12\n" +
+	"\aDECLINE\x10\x04\x12\n" +
 	"\n" +
 	"\x06REVIVE\x10\x05\x12\b\n" +
 	"\x04KILL\x10\x06\x12\f\n" +
 	"\bSHUTDOWN\x10\a\x12\x0f\n" +
-	"\vACKNOWLEDGE\x10\b\x12 \n" +
-	"\x1cACKNOWLEDGE_OPERATION_STATUS\x10\x0f\x12\r\n" +
-	"\tRECONCILE\x10\t\x12\x18\n" +
-	"\x14RECONCILE_OPERATIONS\x10\x10\x12\v\n" +
+	"\vACKNOWLEDGE\x10\b\x12\r\n" +
+	"\tRECONCILE\x10\t\x12\v\n" +
 	"\aMESSAGE\x10\n" +
 	"\x12\v\n" +
 	"\aREQUEST\x10\v\x12\f\n" +
-	"\bSUPPRESS\x10\f\x12\x14\n" +
+	"\bSUPPRESS\x10\f\x12\x19\n" +
+	"\x15ACCEPT_INVERSE_OFFERS\x10\r\x12\x1a\n" +
+	"\x16DECLINE_INVERSE_OFFERS\x10\x0e\x12 \n" +
+	"\x1cACKNOWLEDGE_OPERATION_STATUS\x10\x0f\x12\x18\n" +
+	"\x14RECONCILE_OPERATIONS\x10\x10\x12\x14\n" +
 	"\x10UPDATE_FRAMEWORK\x10\x11\"|\n" +
 	"\tAPIResult\x12\x1f\n" +
 	"\vstatus_code\x18\x01 \x02(\rR\n" +
@@ -3169,14 +3262,14 @@ var file_mesos_v1_scheduler_scheduler_proto_goTypes = []any{
 	(*APIResult)(nil),                                    // 9: mesos.v1.scheduler.APIResult
 	(*Event_Subscribed)(nil),                             // 10: mesos.v1.scheduler.Event.Subscribed
 	(*Event_Offers)(nil),                                 // 11: mesos.v1.scheduler.Event.Offers
-	(*Event_InverseOffers)(nil),                          // 12: mesos.v1.scheduler.Event.InverseOffers
-	(*Event_Rescind)(nil),                                // 13: mesos.v1.scheduler.Event.Rescind
-	(*Event_RescindInverseOffer)(nil),                    // 14: mesos.v1.scheduler.Event.RescindInverseOffer
-	(*Event_Update)(nil),                                 // 15: mesos.v1.scheduler.Event.Update
-	(*Event_UpdateOperationStatus)(nil),                  // 16: mesos.v1.scheduler.Event.UpdateOperationStatus
-	(*Event_Message)(nil),                                // 17: mesos.v1.scheduler.Event.Message
-	(*Event_Failure)(nil),                                // 18: mesos.v1.scheduler.Event.Failure
-	(*Event_Error)(nil),                                  // 19: mesos.v1.scheduler.Event.Error
+	(*Event_Rescind)(nil),                                // 12: mesos.v1.scheduler.Event.Rescind
+	(*Event_Update)(nil),                                 // 13: mesos.v1.scheduler.Event.Update
+	(*Event_Message)(nil),                                // 14: mesos.v1.scheduler.Event.Message
+	(*Event_Failure)(nil),                                // 15: mesos.v1.scheduler.Event.Failure
+	(*Event_Error)(nil),                                  // 16: mesos.v1.scheduler.Event.Error
+	(*Event_InverseOffers)(nil),                          // 17: mesos.v1.scheduler.Event.InverseOffers
+	(*Event_RescindInverseOffer)(nil),                    // 18: mesos.v1.scheduler.Event.RescindInverseOffer
+	(*Event_UpdateOperationStatus)(nil),                  // 19: mesos.v1.scheduler.Event.UpdateOperationStatus
 	(*Response_ReconcileOperations)(nil),                 // 20: mesos.v1.scheduler.Response.ReconcileOperations
 	(*AttributeConstraint_Selector)(nil),                 // 21: mesos.v1.scheduler.AttributeConstraint.Selector
 	(*AttributeConstraint_Predicate)(nil),                // 22: mesos.v1.scheduler.AttributeConstraint.Predicate
@@ -3192,51 +3285,51 @@ var file_mesos_v1_scheduler_scheduler_proto_goTypes = []any{
 	(*Call_Subscribe)(nil),                               // 32: mesos.v1.scheduler.Call.Subscribe
 	(*Call_Accept)(nil),                                  // 33: mesos.v1.scheduler.Call.Accept
 	(*Call_Decline)(nil),                                 // 34: mesos.v1.scheduler.Call.Decline
-	(*Call_AcceptInverseOffers)(nil),                     // 35: mesos.v1.scheduler.Call.AcceptInverseOffers
-	(*Call_DeclineInverseOffers)(nil),                    // 36: mesos.v1.scheduler.Call.DeclineInverseOffers
-	(*Call_Revive)(nil),                                  // 37: mesos.v1.scheduler.Call.Revive
-	(*Call_Kill)(nil),                                    // 38: mesos.v1.scheduler.Call.Kill
-	(*Call_Shutdown)(nil),                                // 39: mesos.v1.scheduler.Call.Shutdown
-	(*Call_Acknowledge)(nil),                             // 40: mesos.v1.scheduler.Call.Acknowledge
-	(*Call_AcknowledgeOperationStatus)(nil),              // 41: mesos.v1.scheduler.Call.AcknowledgeOperationStatus
-	(*Call_Reconcile)(nil),                               // 42: mesos.v1.scheduler.Call.Reconcile
-	(*Call_ReconcileOperations)(nil),                     // 43: mesos.v1.scheduler.Call.ReconcileOperations
-	(*Call_Message)(nil),                                 // 44: mesos.v1.scheduler.Call.Message
-	(*Call_Request)(nil),                                 // 45: mesos.v1.scheduler.Call.Request
-	(*Call_Suppress)(nil),                                // 46: mesos.v1.scheduler.Call.Suppress
+	(*Call_Kill)(nil),                                    // 35: mesos.v1.scheduler.Call.Kill
+	(*Call_Shutdown)(nil),                                // 36: mesos.v1.scheduler.Call.Shutdown
+	(*Call_Acknowledge)(nil),                             // 37: mesos.v1.scheduler.Call.Acknowledge
+	(*Call_Reconcile)(nil),                               // 38: mesos.v1.scheduler.Call.Reconcile
+	(*Call_Message)(nil),                                 // 39: mesos.v1.scheduler.Call.Message
+	(*Call_Request)(nil),                                 // 40: mesos.v1.scheduler.Call.Request
+	(*Call_AcceptInverseOffers)(nil),                     // 41: mesos.v1.scheduler.Call.AcceptInverseOffers
+	(*Call_DeclineInverseOffers)(nil),                    // 42: mesos.v1.scheduler.Call.DeclineInverseOffers
+	(*Call_Revive)(nil),                                  // 43: mesos.v1.scheduler.Call.Revive
+	(*Call_Suppress)(nil),                                // 44: mesos.v1.scheduler.Call.Suppress
+	(*Call_AcknowledgeOperationStatus)(nil),              // 45: mesos.v1.scheduler.Call.AcknowledgeOperationStatus
+	(*Call_ReconcileOperations)(nil),                     // 46: mesos.v1.scheduler.Call.ReconcileOperations
 	(*Call_UpdateFramework)(nil),                         // 47: mesos.v1.scheduler.Call.UpdateFramework
 	(*Call_Reconcile_Task)(nil),                          // 48: mesos.v1.scheduler.Call.Reconcile.Task
 	(*Call_ReconcileOperations_Operation)(nil),           // 49: mesos.v1.scheduler.Call.ReconcileOperations.Operation
 	(*v1.FrameworkID)(nil),                               // 50: mesos.v1.FrameworkID
 	(*v1.MasterInfo)(nil),                                // 51: mesos.v1.MasterInfo
 	(*v1.Offer)(nil),                                     // 52: mesos.v1.Offer
-	(*v1.InverseOffer)(nil),                              // 53: mesos.v1.InverseOffer
-	(*v1.OfferID)(nil),                                   // 54: mesos.v1.OfferID
-	(*v1.TaskStatus)(nil),                                // 55: mesos.v1.TaskStatus
-	(*v1.OperationStatus)(nil),                           // 56: mesos.v1.OperationStatus
-	(*v1.AgentID)(nil),                                   // 57: mesos.v1.AgentID
-	(*v1.ExecutorID)(nil),                                // 58: mesos.v1.ExecutorID
+	(*v1.OfferID)(nil),                                   // 53: mesos.v1.OfferID
+	(*v1.TaskStatus)(nil),                                // 54: mesos.v1.TaskStatus
+	(*v1.AgentID)(nil),                                   // 55: mesos.v1.AgentID
+	(*v1.ExecutorID)(nil),                                // 56: mesos.v1.ExecutorID
+	(*v1.InverseOffer)(nil),                              // 57: mesos.v1.InverseOffer
+	(*v1.OperationStatus)(nil),                           // 58: mesos.v1.OperationStatus
 	(*v1.FrameworkInfo)(nil),                             // 59: mesos.v1.FrameworkInfo
 	(*v1.Offer_Operation)(nil),                           // 60: mesos.v1.Offer.Operation
 	(*v1.Filters)(nil),                                   // 61: mesos.v1.Filters
 	(*v1.TaskID)(nil),                                    // 62: mesos.v1.TaskID
 	(*v1.KillPolicy)(nil),                                // 63: mesos.v1.KillPolicy
-	(*v1.ResourceProviderID)(nil),                        // 64: mesos.v1.ResourceProviderID
-	(*v1.OperationID)(nil),                               // 65: mesos.v1.OperationID
-	(*v1.Request)(nil),                                   // 66: mesos.v1.Request
+	(*v1.Request)(nil),                                   // 64: mesos.v1.Request
+	(*v1.ResourceProviderID)(nil),                        // 65: mesos.v1.ResourceProviderID
+	(*v1.OperationID)(nil),                               // 66: mesos.v1.OperationID
 }
 var file_mesos_v1_scheduler_scheduler_proto_depIdxs = []int32{
 	0,  // 0: mesos.v1.scheduler.Event.type:type_name -> mesos.v1.scheduler.Event.Type
 	10, // 1: mesos.v1.scheduler.Event.subscribed:type_name -> mesos.v1.scheduler.Event.Subscribed
 	11, // 2: mesos.v1.scheduler.Event.offers:type_name -> mesos.v1.scheduler.Event.Offers
-	13, // 3: mesos.v1.scheduler.Event.rescind:type_name -> mesos.v1.scheduler.Event.Rescind
-	15, // 4: mesos.v1.scheduler.Event.update:type_name -> mesos.v1.scheduler.Event.Update
-	17, // 5: mesos.v1.scheduler.Event.message:type_name -> mesos.v1.scheduler.Event.Message
-	18, // 6: mesos.v1.scheduler.Event.failure:type_name -> mesos.v1.scheduler.Event.Failure
-	19, // 7: mesos.v1.scheduler.Event.error:type_name -> mesos.v1.scheduler.Event.Error
-	12, // 8: mesos.v1.scheduler.Event.inverse_offers:type_name -> mesos.v1.scheduler.Event.InverseOffers
-	14, // 9: mesos.v1.scheduler.Event.rescind_inverse_offer:type_name -> mesos.v1.scheduler.Event.RescindInverseOffer
-	16, // 10: mesos.v1.scheduler.Event.update_operation_status:type_name -> mesos.v1.scheduler.Event.UpdateOperationStatus
+	12, // 3: mesos.v1.scheduler.Event.rescind:type_name -> mesos.v1.scheduler.Event.Rescind
+	13, // 4: mesos.v1.scheduler.Event.update:type_name -> mesos.v1.scheduler.Event.Update
+	14, // 5: mesos.v1.scheduler.Event.message:type_name -> mesos.v1.scheduler.Event.Message
+	15, // 6: mesos.v1.scheduler.Event.failure:type_name -> mesos.v1.scheduler.Event.Failure
+	16, // 7: mesos.v1.scheduler.Event.error:type_name -> mesos.v1.scheduler.Event.Error
+	17, // 8: mesos.v1.scheduler.Event.inverse_offers:type_name -> mesos.v1.scheduler.Event.InverseOffers
+	18, // 9: mesos.v1.scheduler.Event.rescind_inverse_offer:type_name -> mesos.v1.scheduler.Event.RescindInverseOffer
+	19, // 10: mesos.v1.scheduler.Event.update_operation_status:type_name -> mesos.v1.scheduler.Event.UpdateOperationStatus
 	1,  // 11: mesos.v1.scheduler.Response.type:type_name -> mesos.v1.scheduler.Response.Type
 	20, // 12: mesos.v1.scheduler.Response.reconcile_operations:type_name -> mesos.v1.scheduler.Response.ReconcileOperations
 	21, // 13: mesos.v1.scheduler.AttributeConstraint.selector:type_name -> mesos.v1.scheduler.AttributeConstraint.Selector
@@ -3247,33 +3340,33 @@ var file_mesos_v1_scheduler_scheduler_proto_depIdxs = []int32{
 	32, // 18: mesos.v1.scheduler.Call.subscribe:type_name -> mesos.v1.scheduler.Call.Subscribe
 	33, // 19: mesos.v1.scheduler.Call.accept:type_name -> mesos.v1.scheduler.Call.Accept
 	34, // 20: mesos.v1.scheduler.Call.decline:type_name -> mesos.v1.scheduler.Call.Decline
-	38, // 21: mesos.v1.scheduler.Call.kill:type_name -> mesos.v1.scheduler.Call.Kill
-	39, // 22: mesos.v1.scheduler.Call.shutdown:type_name -> mesos.v1.scheduler.Call.Shutdown
-	40, // 23: mesos.v1.scheduler.Call.acknowledge:type_name -> mesos.v1.scheduler.Call.Acknowledge
-	42, // 24: mesos.v1.scheduler.Call.reconcile:type_name -> mesos.v1.scheduler.Call.Reconcile
-	44, // 25: mesos.v1.scheduler.Call.message:type_name -> mesos.v1.scheduler.Call.Message
-	45, // 26: mesos.v1.scheduler.Call.request:type_name -> mesos.v1.scheduler.Call.Request
-	35, // 27: mesos.v1.scheduler.Call.accept_inverse_offers:type_name -> mesos.v1.scheduler.Call.AcceptInverseOffers
-	36, // 28: mesos.v1.scheduler.Call.decline_inverse_offers:type_name -> mesos.v1.scheduler.Call.DeclineInverseOffers
-	37, // 29: mesos.v1.scheduler.Call.revive:type_name -> mesos.v1.scheduler.Call.Revive
-	46, // 30: mesos.v1.scheduler.Call.suppress:type_name -> mesos.v1.scheduler.Call.Suppress
-	41, // 31: mesos.v1.scheduler.Call.acknowledge_operation_status:type_name -> mesos.v1.scheduler.Call.AcknowledgeOperationStatus
-	43, // 32: mesos.v1.scheduler.Call.reconcile_operations:type_name -> mesos.v1.scheduler.Call.ReconcileOperations
+	35, // 21: mesos.v1.scheduler.Call.kill:type_name -> mesos.v1.scheduler.Call.Kill
+	36, // 22: mesos.v1.scheduler.Call.shutdown:type_name -> mesos.v1.scheduler.Call.Shutdown
+	37, // 23: mesos.v1.scheduler.Call.acknowledge:type_name -> mesos.v1.scheduler.Call.Acknowledge
+	38, // 24: mesos.v1.scheduler.Call.reconcile:type_name -> mesos.v1.scheduler.Call.Reconcile
+	39, // 25: mesos.v1.scheduler.Call.message:type_name -> mesos.v1.scheduler.Call.Message
+	40, // 26: mesos.v1.scheduler.Call.request:type_name -> mesos.v1.scheduler.Call.Request
+	41, // 27: mesos.v1.scheduler.Call.accept_inverse_offers:type_name -> mesos.v1.scheduler.Call.AcceptInverseOffers
+	42, // 28: mesos.v1.scheduler.Call.decline_inverse_offers:type_name -> mesos.v1.scheduler.Call.DeclineInverseOffers
+	43, // 29: mesos.v1.scheduler.Call.revive:type_name -> mesos.v1.scheduler.Call.Revive
+	44, // 30: mesos.v1.scheduler.Call.suppress:type_name -> mesos.v1.scheduler.Call.Suppress
+	45, // 31: mesos.v1.scheduler.Call.acknowledge_operation_status:type_name -> mesos.v1.scheduler.Call.AcknowledgeOperationStatus
+	46, // 32: mesos.v1.scheduler.Call.reconcile_operations:type_name -> mesos.v1.scheduler.Call.ReconcileOperations
 	47, // 33: mesos.v1.scheduler.Call.update_framework:type_name -> mesos.v1.scheduler.Call.UpdateFramework
 	5,  // 34: mesos.v1.scheduler.APIResult.response:type_name -> mesos.v1.scheduler.Response
 	50, // 35: mesos.v1.scheduler.Event.Subscribed.framework_id:type_name -> mesos.v1.FrameworkID
 	51, // 36: mesos.v1.scheduler.Event.Subscribed.master_info:type_name -> mesos.v1.MasterInfo
 	52, // 37: mesos.v1.scheduler.Event.Offers.offers:type_name -> mesos.v1.Offer
-	53, // 38: mesos.v1.scheduler.Event.InverseOffers.inverse_offers:type_name -> mesos.v1.InverseOffer
-	54, // 39: mesos.v1.scheduler.Event.Rescind.offer_id:type_name -> mesos.v1.OfferID
-	54, // 40: mesos.v1.scheduler.Event.RescindInverseOffer.inverse_offer_id:type_name -> mesos.v1.OfferID
-	55, // 41: mesos.v1.scheduler.Event.Update.status:type_name -> mesos.v1.TaskStatus
-	56, // 42: mesos.v1.scheduler.Event.UpdateOperationStatus.status:type_name -> mesos.v1.OperationStatus
-	57, // 43: mesos.v1.scheduler.Event.Message.agent_id:type_name -> mesos.v1.AgentID
-	58, // 44: mesos.v1.scheduler.Event.Message.executor_id:type_name -> mesos.v1.ExecutorID
-	57, // 45: mesos.v1.scheduler.Event.Failure.agent_id:type_name -> mesos.v1.AgentID
-	58, // 46: mesos.v1.scheduler.Event.Failure.executor_id:type_name -> mesos.v1.ExecutorID
-	56, // 47: mesos.v1.scheduler.Response.ReconcileOperations.operation_statuses:type_name -> mesos.v1.OperationStatus
+	53, // 38: mesos.v1.scheduler.Event.Rescind.offer_id:type_name -> mesos.v1.OfferID
+	54, // 39: mesos.v1.scheduler.Event.Update.status:type_name -> mesos.v1.TaskStatus
+	55, // 40: mesos.v1.scheduler.Event.Message.agent_id:type_name -> mesos.v1.AgentID
+	56, // 41: mesos.v1.scheduler.Event.Message.executor_id:type_name -> mesos.v1.ExecutorID
+	55, // 42: mesos.v1.scheduler.Event.Failure.agent_id:type_name -> mesos.v1.AgentID
+	56, // 43: mesos.v1.scheduler.Event.Failure.executor_id:type_name -> mesos.v1.ExecutorID
+	57, // 44: mesos.v1.scheduler.Event.InverseOffers.inverse_offers:type_name -> mesos.v1.InverseOffer
+	53, // 45: mesos.v1.scheduler.Event.RescindInverseOffer.inverse_offer_id:type_name -> mesos.v1.OfferID
+	58, // 46: mesos.v1.scheduler.Event.UpdateOperationStatus.status:type_name -> mesos.v1.OperationStatus
+	58, // 47: mesos.v1.scheduler.Response.ReconcileOperations.operation_statuses:type_name -> mesos.v1.OperationStatus
 	2,  // 48: mesos.v1.scheduler.AttributeConstraint.Selector.pseudoattribute_type:type_name -> mesos.v1.scheduler.AttributeConstraint.Selector.PseudoattributeType
 	23, // 49: mesos.v1.scheduler.AttributeConstraint.Predicate.exists:type_name -> mesos.v1.scheduler.AttributeConstraint.Predicate.Exists
 	24, // 50: mesos.v1.scheduler.AttributeConstraint.Predicate.not_exists:type_name -> mesos.v1.scheduler.AttributeConstraint.Predicate.NotExists
@@ -3286,37 +3379,37 @@ var file_mesos_v1_scheduler_scheduler_proto_depIdxs = []int32{
 	6,  // 57: mesos.v1.scheduler.OfferConstraints.RoleConstraints.Group.attribute_constraints:type_name -> mesos.v1.scheduler.AttributeConstraint
 	59, // 58: mesos.v1.scheduler.Call.Subscribe.framework_info:type_name -> mesos.v1.FrameworkInfo
 	7,  // 59: mesos.v1.scheduler.Call.Subscribe.offer_constraints:type_name -> mesos.v1.scheduler.OfferConstraints
-	54, // 60: mesos.v1.scheduler.Call.Accept.offer_ids:type_name -> mesos.v1.OfferID
+	53, // 60: mesos.v1.scheduler.Call.Accept.offer_ids:type_name -> mesos.v1.OfferID
 	60, // 61: mesos.v1.scheduler.Call.Accept.operations:type_name -> mesos.v1.Offer.Operation
 	61, // 62: mesos.v1.scheduler.Call.Accept.filters:type_name -> mesos.v1.Filters
-	54, // 63: mesos.v1.scheduler.Call.Decline.offer_ids:type_name -> mesos.v1.OfferID
+	53, // 63: mesos.v1.scheduler.Call.Decline.offer_ids:type_name -> mesos.v1.OfferID
 	61, // 64: mesos.v1.scheduler.Call.Decline.filters:type_name -> mesos.v1.Filters
-	54, // 65: mesos.v1.scheduler.Call.AcceptInverseOffers.inverse_offer_ids:type_name -> mesos.v1.OfferID
-	61, // 66: mesos.v1.scheduler.Call.AcceptInverseOffers.filters:type_name -> mesos.v1.Filters
-	54, // 67: mesos.v1.scheduler.Call.DeclineInverseOffers.inverse_offer_ids:type_name -> mesos.v1.OfferID
-	61, // 68: mesos.v1.scheduler.Call.DeclineInverseOffers.filters:type_name -> mesos.v1.Filters
-	62, // 69: mesos.v1.scheduler.Call.Kill.task_id:type_name -> mesos.v1.TaskID
-	57, // 70: mesos.v1.scheduler.Call.Kill.agent_id:type_name -> mesos.v1.AgentID
-	63, // 71: mesos.v1.scheduler.Call.Kill.kill_policy:type_name -> mesos.v1.KillPolicy
-	58, // 72: mesos.v1.scheduler.Call.Shutdown.executor_id:type_name -> mesos.v1.ExecutorID
-	57, // 73: mesos.v1.scheduler.Call.Shutdown.agent_id:type_name -> mesos.v1.AgentID
-	57, // 74: mesos.v1.scheduler.Call.Acknowledge.agent_id:type_name -> mesos.v1.AgentID
-	62, // 75: mesos.v1.scheduler.Call.Acknowledge.task_id:type_name -> mesos.v1.TaskID
-	57, // 76: mesos.v1.scheduler.Call.AcknowledgeOperationStatus.agent_id:type_name -> mesos.v1.AgentID
-	64, // 77: mesos.v1.scheduler.Call.AcknowledgeOperationStatus.resource_provider_id:type_name -> mesos.v1.ResourceProviderID
-	65, // 78: mesos.v1.scheduler.Call.AcknowledgeOperationStatus.operation_id:type_name -> mesos.v1.OperationID
-	48, // 79: mesos.v1.scheduler.Call.Reconcile.tasks:type_name -> mesos.v1.scheduler.Call.Reconcile.Task
-	49, // 80: mesos.v1.scheduler.Call.ReconcileOperations.operations:type_name -> mesos.v1.scheduler.Call.ReconcileOperations.Operation
-	57, // 81: mesos.v1.scheduler.Call.Message.agent_id:type_name -> mesos.v1.AgentID
-	58, // 82: mesos.v1.scheduler.Call.Message.executor_id:type_name -> mesos.v1.ExecutorID
-	66, // 83: mesos.v1.scheduler.Call.Request.requests:type_name -> mesos.v1.Request
+	62, // 65: mesos.v1.scheduler.Call.Kill.task_id:type_name -> mesos.v1.TaskID
+	55, // 66: mesos.v1.scheduler.Call.Kill.agent_id:type_name -> mesos.v1.AgentID
+	63, // 67: mesos.v1.scheduler.Call.Kill.kill_policy:type_name -> mesos.v1.KillPolicy
+	56, // 68: mesos.v1.scheduler.Call.Shutdown.executor_id:type_name -> mesos.v1.ExecutorID
+	55, // 69: mesos.v1.scheduler.Call.Shutdown.agent_id:type_name -> mesos.v1.AgentID
+	55, // 70: mesos.v1.scheduler.Call.Acknowledge.agent_id:type_name -> mesos.v1.AgentID
+	62, // 71: mesos.v1.scheduler.Call.Acknowledge.task_id:type_name -> mesos.v1.TaskID
+	48, // 72: mesos.v1.scheduler.Call.Reconcile.tasks:type_name -> mesos.v1.scheduler.Call.Reconcile.Task
+	55, // 73: mesos.v1.scheduler.Call.Message.agent_id:type_name -> mesos.v1.AgentID
+	56, // 74: mesos.v1.scheduler.Call.Message.executor_id:type_name -> mesos.v1.ExecutorID
+	64, // 75: mesos.v1.scheduler.Call.Request.requests:type_name -> mesos.v1.Request
+	53, // 76: mesos.v1.scheduler.Call.AcceptInverseOffers.inverse_offer_ids:type_name -> mesos.v1.OfferID
+	61, // 77: mesos.v1.scheduler.Call.AcceptInverseOffers.filters:type_name -> mesos.v1.Filters
+	53, // 78: mesos.v1.scheduler.Call.DeclineInverseOffers.inverse_offer_ids:type_name -> mesos.v1.OfferID
+	61, // 79: mesos.v1.scheduler.Call.DeclineInverseOffers.filters:type_name -> mesos.v1.Filters
+	55, // 80: mesos.v1.scheduler.Call.AcknowledgeOperationStatus.agent_id:type_name -> mesos.v1.AgentID
+	65, // 81: mesos.v1.scheduler.Call.AcknowledgeOperationStatus.resource_provider_id:type_name -> mesos.v1.ResourceProviderID
+	66, // 82: mesos.v1.scheduler.Call.AcknowledgeOperationStatus.operation_id:type_name -> mesos.v1.OperationID
+	49, // 83: mesos.v1.scheduler.Call.ReconcileOperations.operations:type_name -> mesos.v1.scheduler.Call.ReconcileOperations.Operation
 	59, // 84: mesos.v1.scheduler.Call.UpdateFramework.framework_info:type_name -> mesos.v1.FrameworkInfo
 	7,  // 85: mesos.v1.scheduler.Call.UpdateFramework.offer_constraints:type_name -> mesos.v1.scheduler.OfferConstraints
 	62, // 86: mesos.v1.scheduler.Call.Reconcile.Task.task_id:type_name -> mesos.v1.TaskID
-	57, // 87: mesos.v1.scheduler.Call.Reconcile.Task.agent_id:type_name -> mesos.v1.AgentID
-	65, // 88: mesos.v1.scheduler.Call.ReconcileOperations.Operation.operation_id:type_name -> mesos.v1.OperationID
-	57, // 89: mesos.v1.scheduler.Call.ReconcileOperations.Operation.agent_id:type_name -> mesos.v1.AgentID
-	64, // 90: mesos.v1.scheduler.Call.ReconcileOperations.Operation.resource_provider_id:type_name -> mesos.v1.ResourceProviderID
+	55, // 87: mesos.v1.scheduler.Call.Reconcile.Task.agent_id:type_name -> mesos.v1.AgentID
+	66, // 88: mesos.v1.scheduler.Call.ReconcileOperations.Operation.operation_id:type_name -> mesos.v1.OperationID
+	55, // 89: mesos.v1.scheduler.Call.ReconcileOperations.Operation.agent_id:type_name -> mesos.v1.AgentID
+	65, // 90: mesos.v1.scheduler.Call.ReconcileOperations.Operation.resource_provider_id:type_name -> mesos.v1.ResourceProviderID
 	91, // [91:91] is the sub-list for method output_type
 	91, // [91:91] is the sub-list for method input_type
 	91, // [91:91] is the sub-list for extension type_name
