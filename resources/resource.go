@@ -3,6 +3,7 @@ package resources
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -112,7 +113,9 @@ func (r Resource) Disk() *v1.Resource_DiskInfo {
 }
 
 // Splittable tells whether a part of it can be used without the rest.
-func (r Resource) Splittable() bool { return r.attr == nil || !r.attr.whole }
+func (r Resource) Splittable() bool { return !r.whole() }
+
+func (r *Resource) whole() bool { return r.attr != nil && r.attr.whole }
 
 func (r Resource) diskInfo() *v1.Resource_DiskInfo {
 	if r.attr == nil {
@@ -128,25 +131,29 @@ func (r *Resource) empty() bool {
 // compare orders by identity. Equal and splittable items add up; of whole
 // ones the size is part of the identity.
 func compare(a, b *Resource) int {
-	c := cmp.Or(
-		cmp.Compare(a.name, b.name),
-		cmp.Compare(a.kind, b.kind),
-	)
-	if c == 0 && a.attr != b.attr {
-		c = cmp.Compare(a.attr.text(), b.attr.text())
+	if c := strings.Compare(a.name, b.name); c != 0 {
+		return c
 	}
-	if c == 0 {
-		c = cmp.Compare(a.alloc, b.alloc)
+	if a.kind != b.kind {
+		return int(a.kind) - int(b.kind)
 	}
-	if c == 0 && !a.Splittable() {
-		c = cmp.Compare(a.scalar, b.scalar)
+	if a.attr != b.attr {
+		if c := strings.Compare(a.attr.text(), b.attr.text()); c != 0 {
+			return c
+		}
 	}
-	return c
+	if c := strings.Compare(a.alloc, b.alloc); c != 0 {
+		return c
+	}
+	if a.whole() {
+		return cmp.Compare(a.scalar, b.scalar)
+	}
+	return 0
 }
 
 // merges tells whether items of equal identity become one. Two volumes that
 // look the same stay two.
-func (r *Resource) merges() bool { return r.attr == nil || !r.attr.whole || r.attr.shared }
+func (r *Resource) merges() bool { return !r.whole() || r.attr.shared }
 
 // add merges o, of equal identity, into r.
 func (r *Resource) add(o *Resource) {

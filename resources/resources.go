@@ -47,7 +47,7 @@ func (r Resources) Add(o Resources) Resources {
 		return r
 	}
 	a, b := r.items, o.items
-	out := make([]Resource, 0, len(a)+len(b))
+	out := make([]Resource, 0, len(a)+len(b)-overlap(a, b))
 	for len(a) > 0 && len(b) > 0 {
 		switch c := compare(&a[0], &b[0]); {
 		case c < 0:
@@ -63,6 +63,25 @@ func (r Resources) Add(o Resources) Resources {
 		}
 	}
 	return Resources{append(append(out, a...), b...)}
+}
+
+// overlap counts the items of b that merge into one of a.
+func overlap(a, b []Resource) int {
+	n := 0
+	for len(a) > 0 && len(b) > 0 {
+		switch c := compare(&a[0], &b[0]); {
+		case c < 0:
+			a = a[1:]
+		case c > 0:
+			b = b[1:]
+		default:
+			if a[0].merges() {
+				n++
+			}
+			a, b = a[1:], b[1:]
+		}
+	}
+	return n
 }
 
 // Sub is r without o. If r does not contain all of o it is false, and r is

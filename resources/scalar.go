@@ -47,13 +47,11 @@ func ParseScalar(text string) (Scalar, error) {
 	return ScalarOf(v)
 }
 
-// Float is the double that the wire carries for s.
+// Float is the double nearest to s, for the wire.
 //
-// Source: the whole part and the rest are divided apart, so that the sum is
-// the double nearest to the decimal (mesos common/values.cpp).
-func (s Scalar) Float() float64 {
-	return float64(s/scalarUnit) + float64(s%scalarUnit)/scalarUnit
-}
+// Mesos differs: it adds the whole part and the rest as doubles, which can be
+// off by the last bit.
+func (s Scalar) Float() float64 { return float64(s) / scalarUnit }
 
 // Add sums two amounts; a sum beyond the range of int64 stays at its end.
 func (s Scalar) Add(o Scalar) Scalar {
