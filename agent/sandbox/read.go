@@ -1,0 +1,187 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"google.golang.org/protobuf/proto"
+
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/internal/errs"
+)
+
+// MaxRead is the most that one Read returns (mesos files/files.cpp: 16 pages).
+const MaxRead = 16 * 4096
+
+// Place is something in a sandbox that a reader asks for.
+type Place struct {
+	Root    string // the sandbox, on the host
+	Rel     string // within it; "." for itself
+	Virtual string // as the reader names it
+}
+
+// Open opens the regular file at p.
+//
+// Errors: errs.NotFound; errs.Invalid if it is something else or leads out.
+func Open(p Place) (*os.File, error) {
+	f, err := open(p)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("%q is not a regular file: %w", p.Virtual, errs.Invalid)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Read returns up to length bytes of the file at p from offset on, at most
+// MaxRead, and the size of the file. A length below zero stands for all.
+func Read(p Place, offset, length int64) (data []byte, size int64, err error) {
+	f, err := Open(p)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %q: %w", p.Virtual, err)
+	}
+	size = st.Size()
+	if length < 0 || length > MaxRead {
+		length = MaxRead
+	}
+	length = min(length, max(0, size-offset))
+	data = make([]byte, length)
+	n, err := f.ReadAt(data, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, 0, fmt.Errorf("read %q: %w", p.Virtual, err)
+	}
+	return data[:n], size, nil
+}
+
+// List returns what is in the directory at p, by name.
+func List(p Place) ([]*v1.FileInfo, error) {
+	d, err := open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(-1)
+	if errors.Is(err, syscall.ENOTDIR) {
+		return nil, fmt.Errorf("%q is not a directory: %w", p.Virtual, errs.Invalid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list %q: %w", p.Virtual, err)
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	owners := make(owners)
+	var infos []*v1.FileInfo
+	for _, e := range entries {
+		st, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // gone since
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list %q: %w", p.Virtual, err)
+		}
+		infos = append(infos, owners.info(path.Join(p.Virtual, e.Name()), st))
+	}
+	return infos, nil
+}
+
+// open opens whatever is at p, without waiting for the other end of a fifo.
+func open(p Place) (f *os.File, err error) {
+	root, err := os.OpenRoot(p.Root)
+	if err != nil {
+		return nil, classify(p, err)
+	}
+	defer func() {
+		if err = errors.Join(err, root.Close()); err != nil && f != nil {
+			f.Close()
+		}
+	}()
+	f, err = root.OpenFile(p.Rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, classify(p, err)
+	}
+	return f, nil
+}
+
+// classify tells what a reader did wrong from what went wrong here. What is no
+// error of the system comes from os.Root: the path leads out.
+func classify(p Place, err error) error {
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%q: %w", p.Virtual, errs.NotFound)
+	case !errors.As(err, &errno), errno == syscall.ELOOP, errno == syscall.ENAMETOOLONG, errno == syscall.ENXIO, errno == syscall.EINVAL:
+		return fmt.Errorf("%q can't be read: %w: %w", p.Virtual, err, errs.Invalid)
+	default:
+		return fmt.Errorf("open %q: %w", p.Virtual, err)
+	}
+}
+
+// owners remembers the names of users and groups, "u0" and "g0".
+type owners map[string]string
+
+func (o owners) info(path string, st fs.FileInfo) *v1.FileInfo {
+	i := &v1.FileInfo{
+		Path:  proto.String(path),
+		Size:  proto.Uint64(uint64(max(0, st.Size()))),
+		Mtime: &v1.TimeInfo{Nanoseconds: proto.Int64(st.ModTime().UnixNano())},
+	}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		i.Nlink = proto.Int32(int32(sys.Nlink))
+		i.Mode = proto.Uint32(sys.Mode)
+		i.Uid = proto.String(o.user(sys.Uid))
+		i.Gid = proto.String(o.group(sys.Gid))
+	}
+	return i
+}
+
+// user is the name of a user, or the number where there is none.
+func (o owners) user(id uint32) string {
+	return o.name("u", id, func(n string) (string, error) {
+		u, err := user.LookupId(n)
+		if err != nil {
+			return "", err
+		}
+		return u.Username, nil
+	})
+}
+
+func (o owners) group(id uint32) string {
+	return o.name("g", id, func(n string) (string, error) {
+		g, err := user.LookupGroupId(n)
+		if err != nil {
+			return "", err
+		}
+		return g.Name, nil
+	})
+}
+
+func (o owners) name(kind string, id uint32, look func(string) (string, error)) string {
+	n := strconv.FormatUint(uint64(id), 10)
+	name, ok := o[kind+n]
+	if !ok {
+		var err error
+		if name, err = look(n); err != nil {
+			name = n
+		}
+		o[kind+n] = name
+	}
+	return name
+}
