@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// Deps are the things the commands are given.
+type Deps struct {
+	Stdout, Stderr io.Writer
+	Terminal       bool // Stdout is one
+	Env            func(string) string
+	Now            func() time.Time
+	HTTP           *http.Client     // without an overall timeout
+	Interrupts     <-chan os.Signal // SIGINT and SIGTERM
+}
+
+// DefaultMaster is asked when neither --master nor MEZZO_MASTER names one.
+const DefaultMaster = "127.0.0.1:5050"
+
+// ExitError asks for an exit code. With Err nil nothing is left to say.
+type ExitError struct {
+	Code int
+	Err  error
+}
+
+func (e *ExitError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit code %d", e.Code)
+	}
+	return e.Err.Error()
+}
+
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// Commands returns all user commands, to be hung below a root.
+func Commands(d Deps) []*cobra.Command {
+	return []*cobra.Command{
+		runCommand(d), psCommand(d), topCommand(d), logsCommand(d),
+		killCommand(d), agentsCommand(d), frameworksCommand(d),
+	}
+}
+
+// options are the flags that every command has.
+type options struct {
+	master string
+	output string
+}
+
+func (o *options) add(cmd *cobra.Command, d Deps) {
+	master := d.Env("MEZZO_MASTER")
+	if master == "" {
+		master = DefaultMaster
+	}
+	cmd.Flags().StringVar(&o.master, "master", master, "the master's `host:port`, several separated by commas (env MEZZO_MASTER)")
+	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("master", cobra.NoFileCompletions)
+}
+
+func (o *options) json() bool { return o.output == "json" }
+
+func (o *options) check() error {
+	if o.output != "table" && o.output != "json" {
+		return fmt.Errorf("output %q: want table or json", o.output)
+	}
+	return nil
+}
+
+// command builds a command with the common flags around run, whose context ends
+// with the first interrupt.
+func command(d Deps, cmd *cobra.Command, run func(ctx context.Context, op *operator, o *options, args []string) error) *cobra.Command {
+	var o options
+	o.add(cmd, d)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := o.check(); err != nil {
+			return err
+		}
+		op, err := newOperator(o.master, d)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancelCause(cmd.Context())
+		defer cancel(nil)
+		go func() {
+			select {
+			case <-d.Interrupts:
+				cancel(errInterrupted)
+			case <-ctx.Done():
+			}
+		}()
+		err = run(ctx, op, &o, args)
+		if errors.Is(context.Cause(ctx), errInterrupted) {
+			return &ExitError{Code: codeInterrupted}
+		}
+		return err
+	}
+	return cmd
+}
+
+const codeInterrupted = 130 // 128 + SIGINT, as shells say it
+
+var errInterrupted = errors.New("interrupted")

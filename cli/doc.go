@@ -1,0 +1,20 @@
+// Package cli holds mezzo's commands for users and operators: run, ps, top,
+// logs, kill, agents, frameworks. They use the public HTTP API alone: whatever
+// they do, any program may do.
+//
+// What is asked for goes to stdout; what happens meanwhile, and errors, to
+// stderr, each line of ours beginning with "mezzo: ". -o json prints the API's
+// own answer, in its own JSON, so that scripts and tools of Mesos can read it.
+//
+// Exit codes: 0; 1 for an error. `mezzo run` ends with its task's exit code,
+// with 125 when the task could not be run at all, 130 when it was interrupted.
+//
+// Operator calls, and where they go:
+//
+//	ps, logs, kill          GET_STATE             master /api/v1
+//	top                     GET_USAGE             master /api/v1   (mezzo's own)
+//	kill                    KILL_TASK             master /api/v1   (mezzo's own)
+//	agents, frameworks      GET_AGENTS, …         master /api/v1
+//	run                     a framework           master /api/v1/scheduler
+//	logs, run               /state, /files        agent
+package cli

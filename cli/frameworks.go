@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mezzo/api/mesos/v1/master"
+)
+
+func frameworksCommand(d Deps) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "frameworks",
+		Short: "List frameworks and what they hold",
+		Args:  cobra.NoArgs,
+	}
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "also frameworks that have ended")
+	return command(d, cmd, func(ctx context.Context, op *operator, o *options, _ []string) error {
+		resp, err := op.get(ctx, master.Call_GET_FRAMEWORKS)
+		if err != nil {
+			return err
+		}
+		if o.json() {
+			return op.print(resp.GetGetFrameworks())
+		}
+		w := newTable(d.Stdout, "NAME", "STATE", "ROLES", "CPUS", "MEM", "OFFERS", "AGE", "FRAMEWORK")
+		rows := func(fs []*master.Response_GetFrameworks_Framework, ended bool) {
+			slices.SortFunc(fs, func(a, b *master.Response_GetFrameworks_Framework) int {
+				return cmp.Compare(a.GetFrameworkInfo().GetId().GetValue(), b.GetFrameworkInfo().GetId().GetValue())
+			})
+			for _, f := range fs {
+				w.row(f.GetFrameworkInfo().GetName(), frameworkState(f, ended), frameworkRoles(f),
+					cpus(scalar(f.GetAllocatedResources(), "cpus")), mib(scalar(f.GetAllocatedResources(), "mem")),
+					strconv.Itoa(len(f.GetOffers())), age(d.Now(), nanos(f.GetRegisteredTime())), f.GetFrameworkInfo().GetId().GetValue())
+			}
+		}
+		rows(resp.GetGetFrameworks().GetFrameworks(), false)
+		if all {
+			rows(resp.GetGetFrameworks().GetCompletedFrameworks(), true)
+		}
+		return w.flush()
+	})
+}
+
+func frameworkState(f *master.Response_GetFrameworks_Framework, ended bool) string {
+	switch {
+	case ended:
+		return "ENDED"
+	case !f.GetConnected():
+		return "DISCONNECTED"
+	case !f.GetActive():
+		return "INACTIVE"
+	}
+	return "ACTIVE"
+}
+
+func frameworkRoles(f *master.Response_GetFrameworks_Framework) string {
+	info := f.GetFrameworkInfo()
+	if len(info.GetRoles()) > 0 {
+		return strings.Join(info.GetRoles(), ",")
+	}
+	return info.GetRole()
+}

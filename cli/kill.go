@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/master"
+)
+
+func killCommand(d Deps) *cobra.Command {
+	var grace time.Duration
+	var detach bool
+	cmd := &cobra.Command{
+		Use:               "kill TASK...",
+		Short:             "Kill tasks and wait for their end",
+		Long:              "Kill tasks, of whatever framework, and wait for their end: SIGTERM first, SIGKILL after the grace.\n\nTASK is an id, the beginning of an id, or a name.",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeTasks(d, false),
+	}
+	cmd.Flags().DurationVar(&grace, "grace", 0, "time between SIGTERM and SIGKILL; the task's own unless given, 3s where it has none")
+	cmd.Flags().BoolVarP(&detach, "detach", "d", false, "don't wait for the end")
+	return command(d, cmd, func(ctx context.Context, op *operator, o *options, args []string) error {
+		t, _, err := loadTasks(ctx, op)
+		if err != nil {
+			return err
+		}
+		var policy *v1.KillPolicy
+		if cmd.Flags().Changed("grace") {
+			if grace < 0 {
+				return fmt.Errorf("--grace %v: want no negative time", grace)
+			}
+			policy = killPolicy(grace)
+		}
+		var problems []error
+		var killing []*v1.Task
+		for _, ref := range args {
+			x, err := t.find(ref, false)
+			if err == nil {
+				err = killTask(ctx, op, x, policy)
+			}
+			if err != nil {
+				problems = append(problems, err)
+				continue
+			}
+			killing = append(killing, x)
+		}
+		for _, x := range killing {
+			if !detach {
+				if x, err = awaitEnd(ctx, op, x); err != nil {
+					problems = append(problems, err)
+					continue
+				}
+			}
+			if o.json() {
+				problems = append(problems, op.print(x))
+				continue
+			}
+			fmt.Fprintf(d.Stdout, "%s\t%s\n", x.GetTaskId().GetValue(), stateName(x.GetState()))
+		}
+		return errors.Join(problems...)
+	})
+}
+
+func killTask(ctx context.Context, op *operator, x *v1.Task, policy *v1.KillPolicy) error {
+	_, err := op.call(ctx, &master.Call{
+		Type: master.Call_KILL_TASK.Enum(),
+		KillTask: &master.Call_KillTask{
+			FrameworkId: x.GetFrameworkId(),
+			TaskId:      x.GetTaskId(),
+			KillPolicy:  policy,
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("kill task %s: %w", x.GetTaskId().GetValue(), err)
+	}
+	return nil
+}
+
+func killPolicy(grace time.Duration) *v1.KillPolicy {
+	return &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(grace.Nanoseconds())}}
+}
+
+// completeTasks completes a task's id while it is typed. Without a master there
+// is nothing to offer, and that is no error.
+func completeTasks(d Deps, ended bool) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+		defer cancel()
+		master, _ := cmd.Flags().GetString("master")
+		op, err := newOperator(master, d)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		t, _, err := loadTasks(ctx, op)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		shown := t.active
+		if ended {
+			shown = t.all()
+		}
+		var out []cobra.Completion
+		for _, x := range shown {
+			out = append(out, cobra.CompletionWithDesc(x.GetTaskId().GetValue(), stateName(x.GetState())))
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	v1 "mezzo/api/mesos/v1"
+)
+
+// table writes rows in aligned columns.
+type table struct{ w *tabwriter.Writer }
+
+func newTable(w io.Writer, columns ...string) *table {
+	t := &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t.row(columns...)
+	return t
+}
+
+func (t *table) row(cells ...string) {
+	for i, c := range cells {
+		if c == "" {
+			cells[i] = "-"
+		}
+	}
+	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+}
+
+func (t *table) flush() error { return t.w.Flush() }
+
+// scalar is the sum of the scalars of that name.
+func scalar(rs []*v1.Resource, name string) float64 {
+	var milli int64 // as the wire's doubles mean thousandths, their sum is exact
+	for _, r := range rs {
+		if r.GetName() == name && r.Scalar != nil {
+			milli += int64(math.Round(r.GetScalar().GetValue() * 1000))
+		}
+	}
+	return float64(milli) / 1000
+}
+
+// cpus prints 0.5 as "0.5" and 2 as "2", with at most two decimals.
+func cpus(v float64) string {
+	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
+}
+
+// mib prints Mesos's memory unit.
+func mib(v float64) string { return size(v * (1 << 20)) }
+
+// size prints bytes with a unit and at most one decimal.
+func size(bytes float64) string {
+	const units = "KMGTPE"
+	if bytes < 1024 {
+		return strconv.FormatFloat(math.Round(bytes), 'f', 0, 64) + "B"
+	}
+	i := -1
+	for bytes >= 1023.95 && i < len(units)-1 {
+		bytes /= 1024
+		i++
+	}
+	return strconv.FormatFloat(math.Round(bytes*10)/10, 'f', -1, 64) + units[i:i+1] + "iB"
+}
+
+// percent prints a share from 0 to 1.
+func percent(share float64) string {
+	return strconv.FormatFloat(math.Round(share*1000)/10, 'f', -1, 64) + "%"
+}
+
+// age prints how long ago t was, in its largest unit, two for hours.
+func age(now, t time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case t.IsZero():
+		return ""
+	case d < time.Second:
+		return "now"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", d/time.Second)
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dd", d/(24*time.Hour))
+}
+
+// seconds turns a timestamp of the wire into a time; zero stays zero.
+func seconds(s float64) time.Time {
+	if s <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(s * 1e6))
+}
+
+func nanos(t *v1.TimeInfo) time.Time {
+	if t.GetNanoseconds() == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, t.GetNanoseconds())
+}
+
+// stateName is "RUNNING" for TASK_RUNNING.
+func stateName(s v1.TaskState) string { return strings.TrimPrefix(s.String(), "TASK_") }
+
+// terminal tells that a task in this state has ended for good.
+func terminal(s v1.TaskState) bool {
+	switch s {
+	case v1.TaskState_TASK_FINISHED, v1.TaskState_TASK_FAILED, v1.TaskState_TASK_KILLED, v1.TaskState_TASK_ERROR,
+		v1.TaskState_TASK_LOST, v1.TaskState_TASK_DROPPED, v1.TaskState_TASK_GONE, v1.TaskState_TASK_GONE_BY_OPERATOR:
+		return true
+	default:
+		return false
+	}
+}
+
+// oneLine keeps a table a table, whatever a message holds.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
