@@ -24,11 +24,10 @@ type Config struct {
 	Cluster       string // a name for people
 	WorkDir       string // where durable state goes
 
-	AllocationInterval     time.Duration // between two rounds of offers to all
-	OfferTimeout           time.Duration // an offer is taken back after it; 0: never
-	AgentPingTimeout       time.Duration // between two pings, and for each answer
-	MaxAgentPingTimeouts   int           // unanswered pings that make an agent unreachable
-	AgentReregisterTimeout time.Duration // for a disconnected agent to come back
+	AllocationInterval   time.Duration // between two rounds of offers to all
+	OfferTimeout         time.Duration // an offer is taken back after it; 0: never
+	AgentPingTimeout     time.Duration // between two pings, and for each answer
+	MaxAgentPingTimeouts int           // unanswered pings that make an agent unreachable
 
 	RootSubmissions bool     // frameworks of user root may register
 	Roles           []string // the only roles frameworks may use; empty: any
@@ -40,9 +39,6 @@ type Config struct {
 
 // DefaultPort is where a master listens unless told otherwise.
 const DefaultPort = 5050
-
-// minReregisterTimeout: Mesos refuses less, for an agent needs time to recover.
-const minReregisterTimeout = 10 * time.Minute
 
 // Default returns the configuration of a master that was told nothing.
 func Default() Config {
@@ -59,7 +55,6 @@ func (c *Config) SetDefaults() {
 	}
 	setDuration(&c.AllocationInterval, time.Second)
 	setDuration(&c.AgentPingTimeout, 15*time.Second)
-	setDuration(&c.AgentReregisterTimeout, minReregisterTimeout)
 	setInt(&c.MaxAgentPingTimeouts, 5)
 	setInt(&c.MaxCompletedFrameworks, 50)
 	setInt(&c.MaxCompletedTasksPerFramework, 1000)
@@ -95,7 +90,6 @@ func (c *Config) Validate() error {
 	check(c.OfferTimeout >= 0, "offer_timeout %v is negative", c.OfferTimeout)
 	check(c.AgentPingTimeout > 0, "agent_ping_timeout %v is not positive", c.AgentPingTimeout)
 	check(c.MaxAgentPingTimeouts > 0, "max_agent_ping_timeouts %d is not positive", c.MaxAgentPingTimeouts)
-	check(c.AgentReregisterTimeout >= minReregisterTimeout, "agent_reregister_timeout %v is less than %v", c.AgentReregisterTimeout, minReregisterTimeout)
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)
 	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_tasks_per_framework %d is negative", c.MaxCompletedTasksPerFramework)
 	check(c.MaxUnreachableTasksPerFramework >= 0, "max_unreachable_tasks_per_framework %d is negative", c.MaxUnreachableTasksPerFramework)

@@ -3,7 +3,10 @@
 // or a task reason. No code looks at an error's text.
 package errs
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Classes, tested with errors.Is.
 var (
@@ -16,3 +19,14 @@ var (
 	Unsupported = errors.New("unsupported")    // never here
 	Corrupt     = errors.New("corrupt")        // data does not match its checksum or shape
 )
+
+// Text is err for people: without the class at its end.
+func Text(err error) string {
+	text := err.Error()
+	for _, class := range []error{Invalid, NotFound, Exists, Conflict, Exhausted, Unavailable, Unsupported, Corrupt} {
+		if errors.Is(err, class) {
+			text = strings.TrimSuffix(text, ": "+class.Error())
+		}
+	}
+	return text
+}

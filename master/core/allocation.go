@@ -1,0 +1,140 @@
+package core
+
+import (
+	"fmt"
+	"time"
+
+	"mezzo/allocator"
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/internal/assert"
+	"mezzo/internal/errs"
+	"mezzo/resources"
+)
+
+// wantAllocation asks for a round of offers soon: of one agent, or of all if
+// none is named.
+func (c *Core) wantAllocation(id ids.AgentID) {
+	if id == "" {
+		c.candidatesAll = true
+	} else if !c.candidatesAll {
+		c.candidates[id] = true
+	}
+}
+
+func (c *Core) wantsAllocation() bool { return c.candidatesAll || len(c.candidates) > 0 }
+
+// allocateAll is the round that comes every AllocationInterval.
+func (c *Core) allocateAll() {
+	c.candidatesAll = true
+	c.lastAllocation = time.Time{}
+	c.after(c.cfg.AllocationInterval, c.allocateAll)
+}
+
+// allocateCandidates makes the offers that events asked for.
+func (c *Core) allocateCandidates() {
+	if !c.wantsAllocation() || c.lastAllocation.Add(allocationGap).After(c.now) {
+		return
+	}
+	var agents []ids.AgentID // nil: all
+	if !c.candidatesAll {
+		agents = sortedKeys(c.candidates)
+	}
+	clear(c.candidates)
+	c.candidatesAll, c.lastAllocation = false, c.now
+	c.counts[AllocationRuns]++
+	c.sendOffers(c.alloc.Allocate(c.now, agents))
+}
+
+// sendOffers books what the allocator gave and tells each framework once.
+func (c *Core) sendOffers(given []allocator.Offer) {
+	var order []*framework
+	events := map[*framework]*scheduler.Event_Offers{}
+	for _, g := range given {
+		f, a := c.frameworks[g.Framework], c.agents[g.Agent]
+		if events[f] == nil {
+			order = append(order, f)
+			events[f] = &scheduler.Event_Offers{}
+		}
+		o := c.makeOffer(f, a, g.Role, g.Resources)
+		events[f].Offers = append(events[f].Offers, o.protoFor(f))
+	}
+	for _, f := range order {
+		c.send(f, &scheduler.Event{Type: scheduler.Event_OFFERS.Enum(), Offers: events[f]})
+	}
+}
+
+// must asserts that the allocator and the core agree on who is there.
+func must(err error) { assert.That(err == nil, "allocator: %v", err) }
+
+// release gives back what f was offered on a.
+func (c *Core) release(f *framework, a *agent, r resources.Resources, refuse time.Duration) {
+	must(c.alloc.Release(c.now, allocator.Release{Framework: f.ID, Agent: a.ID, Resources: r, Refuse: refuse}))
+}
+
+// allocateTo makes the allocator know a with all its tasks, those in adopted
+// included. It may say no: what an agent tells need not add up.
+func (c *Core) allocateTo(a *agent, total resources.Resources, adopted []*Task) error {
+	var all resources.Resources
+	used := map[ids.FrameworkID]resources.Resources{}
+	for _, t := range append(a.sortedTasks(), adopted...) {
+		if !t.live() {
+			continue
+		}
+		sum := all.Add(t.Resources)
+		if part, ok := sum.Sub(all); !ok || !part.Equal(t.Resources) {
+			return fmt.Errorf("task %q uses %v, part of which others use too: %w", t.ID, t.Resources, errs.Invalid)
+		}
+		all, used[t.Framework] = sum, used[t.Framework].Add(t.Resources)
+	}
+	return c.alloc.AddAgent(allocator.Agent{ID: a.ID, Total: total}, used)
+}
+
+// toAllocator is f as the allocator knows it.
+func toAllocator(f *framework) allocator.Framework {
+	out := allocator.Framework{
+		ID:              f.ID,
+		Roles:           append([]string(nil), f.Roles()...),
+		Suppressed:      append([]string(nil), f.Suppressed...),
+		Revocable:       f.has(v1.FrameworkInfo_Capability_REVOCABLE_RESOURCES),
+		Shared:          f.has(v1.FrameworkInfo_Capability_SHARED_RESOURCES),
+		RefinedReserved: f.has(v1.FrameworkInfo_Capability_RESERVATION_REFINEMENT),
+		GPU:             f.has(v1.FrameworkInfo_Capability_GPU_RESOURCES),
+		MinAllocatable:  map[string][]resources.Quantities{},
+	}
+	for role, filter := range f.Info.GetOfferFilters() {
+		minima, err := minAllocatable(filter)
+		must(err) // checkInfo saw to it
+		out.MinAllocatable[role] = minima
+	}
+	return out
+}
+
+// checkOfferFilters tells whether a framework's filters make sense.
+func checkOfferFilters(info *v1.FrameworkInfo) error {
+	for _, role := range sortedKeys(info.GetOfferFilters()) {
+		if _, err := minAllocatable(info.GetOfferFilters()[role]); err != nil {
+			return fmt.Errorf("offer filter of role %q: %w", role, err)
+		}
+	}
+	return nil
+}
+
+func minAllocatable(filter *v1.OfferFilters) ([]resources.Quantities, error) {
+	var out []resources.Quantities
+	for _, q := range filter.GetMinAllocatableResources().GetQuantities() {
+		var amounts resources.Quantities
+		for _, name := range sortedKeys(q.GetQuantities()) {
+			amount, err := resources.ScalarOf(q.GetQuantities()[name].GetValue())
+			if err != nil {
+				return nil, fmt.Errorf("quantity of %s: %w", name, err)
+			}
+			if amount > 0 {
+				amounts = append(amounts, resources.Quantity{Name: name, Amount: amount})
+			}
+		}
+		out = append(out, amounts)
+	}
+	return out, nil
+}

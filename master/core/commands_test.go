@@ -1,0 +1,423 @@
+package core_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/api/link"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/api/usage"
+	"mezzo/master/core"
+)
+
+// commands of the scripts. A scheduler is named by its stream, an agent by its
+// host name, an update by a word that stands for its uuid.
+var commands = map[string]func(*world, *datadriven.TestData){
+	"config":     configCommand,
+	"restart":    func(w *world, _ *datadriven.TestData) { w.start() },
+	"subscribe":  subscribeCommand,
+	"close":      func(w *world, d *datadriven.TestData) { w.step(core.StreamClosed{Stream: stream(d)}) },
+	"hello":      helloCommand,
+	"disconnect": func(w *world, d *datadriven.TestData) { w.step(core.AgentDisconnected{Conn: w.conns[first(d)]}) },
+	"pong":       pongCommand,
+	"pass":       passCommand,
+	"accept":     acceptCommand,
+	"decline":    declineCommand,
+	"call":       callCommand,
+	"kill":       killCommand,
+	"operator":   operatorCommand,
+	"update":     updateCommand,
+	"ack":        ackCommand,
+	"reconcile":  reconcileCommand,
+	"usage":      usageCommand,
+	"state":      stateCommand,
+}
+
+func first(d *datadriven.TestData) string          { return d.CmdArgs[0].Key }
+func stream(d *datadriven.TestData) core.StreamID  { return core.StreamID(first(d)) }
+func argsOf(w *world, d *datadriven.TestData) args { return args{w.t, d} }
+func lines(d *datadriven.TestData) (out [][]string) {
+	for _, l := range strings.Split(d.Input, "\n") {
+		if f := strings.Fields(l); len(f) > 0 {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func configCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	w.cfg.OfferTimeout = time.Duration(a.number("offer_timeout", 0)) * time.Second
+	w.cfg.Roles = a.list("roles")
+	w.cfg.RootSubmissions = !a.has("noroot")
+	w.traces = a.has("traces")
+	w.start()
+}
+
+// subscribe s1 name=web [id=M-0000] [roles=(a,b)] [role=r] [caps=(MULTI_ROLE,…)]
+// [failover=10] [user=u] [principal=p] [suppressed=(a)] [update]
+func subscribeCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	info := &v1.FrameworkInfo{
+		Name:            proto.String(a.text("name", "test")),
+		User:            proto.String(a.text("user", "nobody")),
+		Roles:           a.list("roles"),
+		FailoverTimeout: proto.Float64(a.number("failover", 0)),
+	}
+	if r := a.text("role", ""); r != "" {
+		info.Role = proto.String(r)
+	}
+	if p := a.text("principal", ""); p != "" {
+		info.Principal = proto.String(p)
+	}
+	for _, c := range a.list("caps") {
+		kind := v1.FrameworkInfo_Capability_Type(v1.FrameworkInfo_Capability_Type_value[c])
+		info.Capabilities = append(info.Capabilities, &v1.FrameworkInfo_Capability{Type: kind.Enum()})
+	}
+	if id := a.text("id", ""); id != "" {
+		info.Id = &v1.FrameworkID{Value: proto.String(id)}
+	}
+	call := &scheduler.Call{
+		Type:        scheduler.Call_SUBSCRIBE.Enum(),
+		FrameworkId: info.Id,
+		Subscribe:   &scheduler.Call_Subscribe{FrameworkInfo: info, SuppressedRoles: a.list("suppressed")},
+	}
+	if a.has("update") {
+		info.Id = w.framework(first(d))
+		call = &scheduler.Call{
+			Type:            scheduler.Call_UPDATE_FRAMEWORK.Enum(),
+			FrameworkId:     info.Id,
+			UpdateFramework: &scheduler.Call_UpdateFramework{FrameworkInfo: info, SuppressedRoles: a.list("suppressed")},
+		}
+	}
+	w.call(d, call)
+}
+
+// call sends a checked call on the stream that d names first.
+func (w *world) call(d *datadriven.TestData, call *scheduler.Call) {
+	if err := core.CheckCall(call); err != nil {
+		fmt.Fprintf(w.out, "bad request: %v\n", err)
+		return
+	}
+	w.step(core.SchedulerCall{Stream: stream(d), Call: call})
+}
+
+// callCommand is any call without a payload of its own: call s1 REVIVE [roles=(a)]
+// [as=s2] (the stream id of another).
+func callCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	kind := scheduler.Call_Type(scheduler.Call_Type_value[d.CmdArgs[1].Key])
+	call := &scheduler.Call{
+		Type:        kind.Enum(),
+		FrameworkId: &v1.FrameworkID{Value: proto.String(a.text("framework", w.frames[first(d)]))},
+		Revive:      &scheduler.Call_Revive{Roles: a.list("roles")},
+		Suppress:    &scheduler.Call_Suppress{Roles: a.list("roles")},
+		Request:     &scheduler.Call_Request{},
+		Message: &scheduler.Call_Message{
+			AgentId: w.agentID("x"), ExecutorId: &v1.ExecutorID{Value: proto.String("e")}, Data: []byte("hi"),
+		},
+		ReconcileOperations: &scheduler.Call_ReconcileOperations{Operations: []*scheduler.Call_ReconcileOperations_Operation{
+			{OperationId: &v1.OperationID{Value: proto.String("op")}, AgentId: w.agentID(a.text("agent", "x"))},
+		}},
+	}
+	if a.has("bare") {
+		call.Request, call.Message = nil, nil
+	}
+	if err := core.CheckCall(call); err != nil {
+		fmt.Fprintf(w.out, "bad request: %v\n", err)
+		return
+	}
+	w.step(core.SchedulerCall{Stream: core.StreamID(a.text("as", first(d))), Call: call})
+}
+
+// hello a1 resources=cpus:4;mem:4096 [id=a1] [port=5051] [ip=…]
+//
+//	task M-0000 t1 TASK_RUNNING cpus:1;mem:32
+func helloCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	name := first(d)
+	hello := &link.Hello{
+		Agent:   &v1.AgentInfo{Hostname: proto.String(a.text("hostname", name)), Resources: mustResources(w.t, a.text("resources", "cpus:4;mem:4096"))},
+		Version: "1.0.0",
+		Address: a.text("address", name+":5051"),
+	}
+	if id := a.text("id", ""); id != "" {
+		hello.Agent.Id = w.agentID(id)
+	}
+	for _, l := range lines(d) {
+		hello.Tasks = append(hello.Tasks, &v1.Task{
+			Name: proto.String(l[2]), TaskId: taskID(l[2]), AgentId: w.agentID(name),
+			FrameworkId: &v1.FrameworkID{Value: proto.String(l[1])},
+			State:       v1.TaskState(v1.TaskState_value[l[3]]).Enum(),
+			Resources:   mustResources(w.t, l[4]),
+		})
+		if !slices.ContainsFunc(hello.Frameworks, func(f *v1.FrameworkInfo) bool { return f.GetId().GetValue() == l[1] }) {
+			hello.Frameworks = append(hello.Frameworks, &v1.FrameworkInfo{
+				Name: proto.String("told"), User: proto.String("nobody"), Id: &v1.FrameworkID{Value: proto.String(l[1])},
+			})
+		}
+	}
+	w.last++
+	w.conns[name], w.names[w.last] = w.last, name
+	w.step(core.AgentHello{Conn: w.last, IP: "10.0.0.1", Hello: hello})
+}
+
+func pongCommand(w *world, d *datadriven.TestData) {
+	w.step(core.AgentMessage{Conn: w.conns[first(d)], Message: &link.FromAgent{Message: &link.FromAgent_Pong{Pong: &link.Pong{}}}})
+}
+
+// pass 10 [answering] lets seconds go by; answering agents answer pings.
+func passCommand(w *world, d *datadriven.TestData) {
+	seconds, err := strconv.ParseFloat(first(d), 64)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	end := w.now.Add(time.Duration(seconds * float64(time.Second)))
+	if !argsOf(w, d).has("answering") {
+		w.pass(end.Sub(w.now))
+		return
+	}
+	quiet := w.out
+	for w.now.Before(end) {
+		w.out = &strings.Builder{}
+		w.pass(min(end.Sub(w.now), time.Second))
+		for _, l := range strings.SplitAfter(w.out.String(), "\n") {
+			if name, ping := strings.CutSuffix(l, " <- Ping\n"); ping {
+				w.step(core.AgentMessage{Conn: w.conns[name], Message: &link.FromAgent{Message: &link.FromAgent_Pong{Pong: &link.Pong{}}}})
+				continue
+			}
+			quiet.WriteString(l)
+		}
+	}
+	w.out = quiet
+}
+
+func offerIDs(names []string) (out []*v1.OfferID) {
+	for _, n := range slices.DeleteFunc(names, func(n string) bool { return n == "" }) {
+		out = append(out, &v1.OfferID{Value: proto.String("M-" + n)})
+	}
+	return out
+}
+
+func filters(a args) *v1.Filters {
+	if a.text("refuse", "") == "" {
+		return nil
+	}
+	return &v1.Filters{RefuseSeconds: proto.Float64(a.number("refuse", math.NaN()))}
+}
+
+// accept s1 offers=(O0,O1) [refuse=0]
+//
+//	task t1 a1 cpus:1;mem:32 [limit=cpus:2] [without=command] [with=executor] [grace=-1] [role=r]
+//	group t2 a1 cpus:1
+//	op RESERVE [id]
+func acceptCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	accept := &scheduler.Call_Accept{OfferIds: offerIDs(a.list("offers")), Filters: filters(a)}
+	launch := &v1.Offer_Operation{Type: v1.Offer_Operation_LAUNCH.Enum(), Launch: &v1.Offer_Operation_Launch{}}
+	accept.Operations = append(accept.Operations, launch)
+	for _, l := range lines(d) {
+		switch l[0] {
+		case "task":
+			launch.Launch.TaskInfos = append(launch.Launch.TaskInfos, w.taskInfo(l[1:]))
+		case "group":
+			accept.Operations = append(accept.Operations, &v1.Offer_Operation{
+				Type: v1.Offer_Operation_LAUNCH_GROUP.Enum(),
+				LaunchGroup: &v1.Offer_Operation_LaunchGroup{
+					Executor:  &v1.ExecutorInfo{ExecutorId: &v1.ExecutorID{Value: proto.String("e")}},
+					TaskGroup: &v1.TaskGroupInfo{Tasks: []*v1.TaskInfo{w.taskInfo(l[1:])}},
+				},
+			})
+		case "op":
+			op := &v1.Offer_Operation{Type: v1.Offer_Operation_Type(v1.Offer_Operation_Type_value[l[1]]).Enum()}
+			if len(l) > 2 {
+				op.Id = &v1.OperationID{Value: proto.String(l[2])}
+			}
+			accept.Operations = append(accept.Operations, op)
+		}
+	}
+	w.call(d, &scheduler.Call{Type: scheduler.Call_ACCEPT.Enum(), FrameworkId: w.framework(first(d)), Accept: accept})
+}
+
+func (w *world) taskInfo(l []string) *v1.TaskInfo {
+	t := &v1.TaskInfo{Name: proto.String(l[0]), TaskId: taskID(l[0]), AgentId: w.agentID(l[1]), Command: &v1.CommandInfo{Value: proto.String("true")}}
+	if l[2] != "-" {
+		t.Resources = mustResources(w.t, l[2])
+	}
+	for _, option := range l[3:] {
+		name, value, _ := strings.Cut(option, "=")
+		taskOptions[name](w.t, t, value)
+	}
+	return t
+}
+
+var taskOptions = map[string]func(testing.TB, *v1.TaskInfo, string){
+	"limit": func(t testing.TB, info *v1.TaskInfo, v string) {
+		name, amount, _ := strings.Cut(v, ":")
+		f, err := strconv.ParseFloat(amount, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Limits == nil {
+			info.Limits = map[string]*v1.Value_Scalar{}
+		}
+		info.Limits[name] = &v1.Value_Scalar{Value: proto.Float64(f)}
+	},
+	"without": func(_ testing.TB, info *v1.TaskInfo, _ string) { info.Command = nil },
+	"with": func(_ testing.TB, info *v1.TaskInfo, _ string) {
+		info.Executor = &v1.ExecutorInfo{ExecutorId: &v1.ExecutorID{Value: proto.String("e")}}
+	},
+	"grace": func(_ testing.TB, info *v1.TaskInfo, _ string) {
+		info.KillPolicy = &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(-1)}}
+	},
+	"role": func(_ testing.TB, info *v1.TaskInfo, v string) {
+		for _, r := range info.Resources {
+			r.AllocationInfo = &v1.Resource_AllocationInfo{Role: proto.String(v)}
+		}
+	},
+	"amount": func(t testing.TB, info *v1.TaskInfo, v string) {
+		f, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info.Resources[0].Scalar.Value = proto.Float64(f)
+	},
+	"cgroups": func(_ testing.TB, info *v1.TaskInfo, _ string) {
+		info.Container = &v1.ContainerInfo{Type: v1.ContainerInfo_MESOS.Enum(), LinuxInfo: &v1.LinuxInfo{ShareCgroups: proto.Bool(false)}}
+	},
+}
+
+func declineCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	w.call(d, &scheduler.Call{
+		Type: scheduler.Call_DECLINE.Enum(), FrameworkId: w.framework(first(d)),
+		Decline: &scheduler.Call_Decline{OfferIds: offerIDs(a.list("offers")), Filters: filters(a)},
+	})
+}
+
+// kill s1 t1 [agent=a1] [grace=5]
+func killCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	kill := &scheduler.Call_Kill{TaskId: taskID(d.CmdArgs[1].Key)}
+	if n := a.text("agent", ""); n != "" {
+		kill.AgentId = w.agentID(n)
+	}
+	if g := a.number("grace", 0); g != 0 {
+		kill.KillPolicy = &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(int64(g * 1e9))}}
+	}
+	w.call(d, &scheduler.Call{Type: scheduler.Call_KILL.Enum(), FrameworkId: w.framework(first(d)), Kill: kill})
+}
+
+// operator M-0000 t1 kills a task over the framework's head.
+func operatorCommand(w *world, d *datadriven.TestData) {
+	f, t := key(first(d), d.CmdArgs[1].Key)
+	w.step(core.KillTask{Framework: f, Task: t})
+}
+
+// update a1 s1 t1 TASK_RUNNING u1 [latest=TASK_FINISHED] [framework=M-0000]
+func updateCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	state := v1.TaskState(v1.TaskState_value[d.CmdArgs[3].Key])
+	u := &link.StatusUpdate{
+		FrameworkId: &v1.FrameworkID{Value: proto.String(a.text("framework", w.frames[d.CmdArgs[1].Key]))},
+		Status: &v1.TaskStatus{
+			TaskId: taskID(d.CmdArgs[2].Key), State: state.Enum(),
+			Source: v1.TaskStatus_SOURCE_EXECUTOR.Enum(), Data: []byte("data"),
+		},
+	}
+	if len(d.CmdArgs) > 4 && len(d.CmdArgs[4].Vals) == 0 {
+		u.Status.Uuid = uuidOf(d.CmdArgs[4].Key)
+	}
+	if l := a.text("latest", ""); l != "" {
+		u.Latest = &v1.TaskStatus{TaskId: u.Status.TaskId, State: v1.TaskState(v1.TaskState_value[l]).Enum()}
+	}
+	w.step(core.AgentMessage{Conn: w.conns[first(d)], Message: &link.FromAgent{Message: &link.FromAgent_StatusUpdate{StatusUpdate: u}}})
+}
+
+// ack s1 a1 t1 u1
+func ackCommand(w *world, d *datadriven.TestData) {
+	w.call(d, &scheduler.Call{
+		Type: scheduler.Call_ACKNOWLEDGE.Enum(), FrameworkId: w.framework(first(d)),
+		Acknowledge: &scheduler.Call_Acknowledge{
+			AgentId: w.agentID(d.CmdArgs[1].Key), TaskId: taskID(d.CmdArgs[2].Key), Uuid: uuidOf(d.CmdArgs[3].Key),
+		},
+	})
+}
+
+// reconcile s1 with a line "t1 [a1]" for each task, or none for all.
+func reconcileCommand(w *world, d *datadriven.TestData) {
+	r := &scheduler.Call_Reconcile{}
+	for _, l := range lines(d) {
+		t := &scheduler.Call_Reconcile_Task{TaskId: taskID(l[0])}
+		if len(l) > 1 {
+			t.AgentId = w.agentID(l[1])
+		}
+		r.Tasks = append(r.Tasks, t)
+	}
+	w.call(d, &scheduler.Call{Type: scheduler.Call_RECONCILE.Enum(), FrameworkId: w.framework(first(d)), Reconcile: r})
+}
+
+// usage a1 s1 t1 cpus=0.5
+func usageCommand(w *world, d *datadriven.TestData) {
+	a := argsOf(w, d)
+	w.step(core.AgentMessage{Conn: w.conns[first(d)], Message: &link.FromAgent{Message: &link.FromAgent_Usage{Usage: &link.Usage{
+		Node: &usage.NodeUsage{Cpu: &usage.CPU{RateCpus: proto.Float64(a.number("node", 1))}},
+		Containers: []*usage.ContainerUsage{{
+			FrameworkId: w.framework(d.CmdArgs[1].Key), TaskId: taskID(d.CmdArgs[2].Key),
+			Cpu: &usage.CPU{RateCpus: proto.Float64(a.number("cpus", 0))},
+		}},
+	}}}})
+}
+
+// state prints what a Snapshot shows.
+func stateCommand(w *world, _ *datadriven.TestData) {
+	s := w.core.Snapshot()
+	s.Sort()
+	for _, a := range s.Agents {
+		fmt.Fprintf(w.out, "agent %s connected=%t total=[%v] used=[%v] offered=[%v]", a.ID, a.Connected, a.Total, a.Used, a.Offered)
+		if a.Usage != nil {
+			fmt.Fprintf(w.out, " cpus=%v", a.Usage.GetCpu().GetRateCpus())
+		}
+		fmt.Fprintln(w.out)
+	}
+	for id := range s.Unreachable {
+		fmt.Fprintf(w.out, "agent %s unreachable\n", id)
+	}
+	for _, f := range s.Frameworks {
+		fmt.Fprintf(w.out, "framework %s connected=%t recovered=%t used=[%v] offered=[%v] suppressed=%v\n", f.ID, f.Connected, f.Recovered, f.Used(), f.Offered(), f.Suppressed)
+		printTasks(w, f)
+	}
+	for _, f := range s.Completed {
+		fmt.Fprintf(w.out, "framework %s completed\n", f.ID)
+		printTasks(w, f)
+	}
+}
+
+func printTasks(w *world, f core.FrameworkView) {
+	printTaskList(w, "task", f.Tasks)
+	printTaskList(w, "unreachable", f.Unreachable)
+	printTaskList(w, "finished", f.Finished)
+}
+
+func printTaskList(w *world, kind string, list []*core.Task) {
+	for _, t := range list {
+		var states []string
+		for _, s := range t.Statuses {
+			states = append(states, strings.TrimPrefix(s.GetState().String(), "TASK_"))
+		}
+		fmt.Fprintf(w.out, "  %s %s on %s %v %v", kind, t.ID, t.Agent, t.State, states)
+		if t.Usage != nil {
+			fmt.Fprintf(w.out, " cpus=%v", t.Usage.GetCpu().GetRateCpus())
+		}
+		fmt.Fprintln(w.out)
+	}
+}

@@ -1,0 +1,38 @@
+package core
+
+import (
+	"time"
+
+	"mezzo/allocator"
+	v1 "mezzo/api/mesos/v1"
+)
+
+// Config is what the core is told once.
+type Config struct {
+	Master    *v1.MasterInfo // who this is; its id begins all other ids
+	Heartbeat time.Duration  // as promised in SUBSCRIBED; the shell sends them
+
+	AllocationInterval time.Duration // between two offers to everybody
+	OfferTimeout       time.Duration // life of an offer; 0: no end
+	PingInterval       time.Duration
+	MaxMissedPings     int
+
+	RootSubmissions bool
+	Roles           []string // the only ones allowed; empty: any
+
+	Allocator allocator.Config
+
+	MaxCompletedFrameworks int
+	MaxCompletedTasks      int // per framework
+	MaxUnreachableTasks    int // per framework
+	MaxUnreachableAgents   int
+}
+
+// allocationGap is the least time between two rounds of offers that events
+// asked for, so that a burst of them costs one round.
+const allocationGap = 10 * time.Millisecond
+
+// silence is how long an agent may be gone before it is unreachable.
+func (c *Config) silence() time.Duration {
+	return c.PingInterval * time.Duration(c.MaxMissedPings)
+}

@@ -1,0 +1,111 @@
+package core
+
+import (
+	"fmt"
+	"time"
+
+	"mezzo/allocator"
+	"mezzo/api/ids"
+)
+
+// Core is the master's state. Make one with New.
+type Core struct {
+	cfg   Config
+	alloc *allocator.Allocator
+
+	frameworks map[ids.FrameworkID]*framework
+	completed  history[ids.FrameworkID, *framework]
+	streams    map[StreamID]*framework
+
+	agents      map[ids.AgentID]*agent
+	conns       map[ConnID]*agent
+	unreachable history[ids.AgentID, time.Time]
+
+	offers map[ids.OfferID]*offer
+
+	lastFramework, lastAgent, lastOffer uint64
+
+	timers   timers
+	timerSeq uint64
+
+	candidates     map[ids.AgentID]bool // to be offered from at the next round
+	candidatesAll  bool
+	lastAllocation time.Time
+
+	counts   Counts
+	taskEnds map[TaskEnd]uint64
+
+	now     time.Time // of this Step
+	effects []Effect  // of this Step
+}
+
+// New makes a core that knows nobody.
+func New(now time.Time, cfg Config) (*Core, error) {
+	alloc, err := allocator.New(cfg.Allocator)
+	if err != nil {
+		return nil, fmt.Errorf("make core: %w", err)
+	}
+	c := &Core{
+		cfg:         cfg,
+		alloc:       alloc,
+		frameworks:  map[ids.FrameworkID]*framework{},
+		completed:   newHistory[ids.FrameworkID, *framework](cfg.MaxCompletedFrameworks),
+		streams:     map[StreamID]*framework{},
+		agents:      map[ids.AgentID]*agent{},
+		conns:       map[ConnID]*agent{},
+		unreachable: newHistory[ids.AgentID, time.Time](cfg.MaxUnreachableAgents),
+		offers:      map[ids.OfferID]*offer{},
+		candidates:  map[ids.AgentID]bool{},
+		taskEnds:    map[TaskEnd]uint64{},
+		now:         now,
+	}
+	c.after(cfg.AllocationInterval, c.allocateAll)
+	return c, nil
+}
+
+// Step takes one event and returns what is to be done about it, in order. Time
+// must not go backwards.
+func (c *Core) Step(now time.Time, ev Event) []Effect {
+	c.now, c.effects = now, nil
+	switch ev := ev.(type) {
+	case SchedulerCall:
+		c.reply(c.schedulerCall(ev))
+	case StreamClosed:
+		c.streamClosed(ev.Stream)
+	case AgentHello:
+		c.agentHello(ev)
+	case AgentMessage:
+		c.agentMessage(ev)
+	case AgentDisconnected:
+		c.agentDisconnected(ev.Conn)
+	case KillTask:
+		c.reply(c.killByOperator(ev))
+	case Tick:
+		c.fireTimers()
+		c.allocateCandidates()
+	}
+	effects := c.effects
+	c.effects = nil
+	return effects
+}
+
+// NextWake is when the core wants a Tick; there always is a next one.
+func (c *Core) NextWake() time.Time {
+	next := c.timers[0].at
+	if wanted := c.lastAllocation.Add(allocationGap); c.wantsAllocation() && wanted.Before(next) {
+		return wanted
+	}
+	return next
+}
+
+func (c *Core) emit(e Effect)   { c.effects = append(c.effects, e) }
+func (c *Core) reply(err error) { c.emit(Reply{err}) }
+
+// trace logs message with pairs of key and value.
+func (c *Core) trace(l Level, message string, pairs ...string) {
+	attrs := make([]Attr, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		attrs = append(attrs, Attr{pairs[i], pairs[i+1]})
+	}
+	c.emit(Trace{l, message, attrs})
+}

@@ -1,0 +1,44 @@
+// Package core is the master's mind: which frameworks and agents there are, who
+// was offered what, which task runs where. Events and time go in, effects come
+// out. It is pure: no I/O, clock, goroutine, lock, randomness or log, and the
+// same events give the same effects. It is not safe for concurrent use; the
+// shell (mezzo/master) owns it from one goroutine.
+//
+// # A framework's life
+//
+//	            SUBSCRIBE                  stream closed
+//	(unknown) ─────────────▶ connected ◀──────────────────▶ disconnected
+//	    │                        │          SUBSCRIBE            │
+//	    │ told of by an agent    │ TEARDOWN                      │ failover_timeout
+//	    ▼                        ▼                               ▼
+//	recovered ──SUBSCRIBE──▶ connected                       completed
+//
+// # An agent's life
+//
+//	          Hello              stream closed
+//	(new) ───────────▶ connected ◀────────────▶ disconnected
+//	                       │          Hello          │
+//	                       │ pings unanswered        │ as long without a Hello
+//	                       ▼                         ▼
+//	                  unreachable ──Hello──▶ connected
+//
+// # A task's life
+//
+//	ACCEPT ─▶ STAGING ─▶ STARTING ─▶ RUNNING ─▶ KILLING ─▶ terminal ─ack─▶ completed
+//	             └───────────┴──────────┴──────────┴────────▲
+//	     agent unreachable: to the framework's unreachable tasks, and back with the agent
+//
+// What an agent reports decides; the newest state frees or holds the resources,
+// the oldest unacknowledged one is what the framework was told.
+//
+// # Invariants, verified by Check
+//
+//  1. An agent's total contains what is offered of it and what its live tasks
+//     use, unless it came back smaller than it was.
+//  2. An offer belongs to one connected framework and one connected agent.
+//  3. A task is known by its framework if and only if its agent knows it.
+//  4. A stream belongs to at most one framework, a connection to one agent.
+//  5. Every list of what is past has a limit.
+//
+// Tasks are copied on write: a *Task in a Snapshot never changes.
+package core

@@ -1,0 +1,65 @@
+package core
+
+import (
+	"mezzo/api/ids"
+	"mezzo/api/link"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/scheduler"
+)
+
+// StreamID names one SUBSCRIBE stream: the UUID of its Mesos-Stream-Id header.
+type StreamID string
+
+// ConnID numbers the agents' streams; a number is never used again.
+type ConnID uint64
+
+// Event is something that happened. The messages in it belong to the core from
+// then on.
+type Event interface{ isEvent() }
+
+type (
+	// SchedulerCall is a call that passed CheckCall. Stream is the new stream's
+	// id for a SUBSCRIBE, the header's value (or nothing) for all others.
+	// Answered by Reply.
+	SchedulerCall struct {
+		Stream StreamID
+		Call   *scheduler.Call
+	}
+
+	// StreamClosed says that a subscriber is gone.
+	StreamClosed struct{ Stream StreamID }
+
+	// AgentHello opens an agent's stream. IP is where it came from.
+	AgentHello struct {
+		Conn  ConnID
+		IP    string
+		Hello *link.Hello
+	}
+
+	// AgentMessage is anything an agent sends after its Hello.
+	AgentMessage struct {
+		Conn    ConnID
+		Message *link.FromAgent
+	}
+
+	// AgentDisconnected says that an agent's stream ended.
+	AgentDisconnected struct{ Conn ConnID }
+
+	// KillTask is an operator's wish to end one task. Answered by Reply.
+	KillTask struct {
+		Framework ids.FrameworkID
+		Task      ids.TaskID
+		Policy    *v1.KillPolicy
+	}
+
+	// Tick says that the time of NextWake has come.
+	Tick struct{}
+)
+
+func (SchedulerCall) isEvent()     {}
+func (StreamClosed) isEvent()      {}
+func (AgentHello) isEvent()        {}
+func (AgentMessage) isEvent()      {}
+func (AgentDisconnected) isEvent() {}
+func (KillTask) isEvent()          {}
+func (Tick) isEvent()              {}

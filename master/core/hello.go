@@ -1,0 +1,200 @@
+package core
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/api/ids"
+	"mezzo/api/link"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/internal/errs"
+)
+
+var errUnreachable = fmt.Errorf("agent is unreachable: %w", errs.Unavailable)
+
+// agentHello admits an agent, or takes it back. One that makes no sense is
+// turned away and may try again; one that pretends to be another is shut down.
+func (c *Core) agentHello(ev AgentHello) {
+	h, err := c.checkHello(ev)
+	if err != nil {
+		c.refuseAgent(ev.Conn, ev.Hello, err)
+		return
+	}
+	id := ids.AgentID(h.Agent.GetId().GetValue())
+	if id == "" {
+		c.register(ev.Conn, h)
+		return
+	}
+	c.counts[MessagesReregisterAgent]++
+	a, known := c.agents[id]
+	var admitted bool
+	switch {
+	case !known:
+		admitted = c.admit(ev.Conn, h, id)
+	case a.Info.GetHostname() != h.Agent.GetHostname() || host(a.Address) != host(h.address):
+		c.shutdownAgent(ev.Conn, fmt.Sprintf("agent %s is known at %s (%s), not %s (%s)",
+			id, a.Info.GetHostname(), a.Address, h.Agent.GetHostname(), h.address))
+	default:
+		admitted = c.reregister(a, ev.Conn, h)
+	}
+	if admitted {
+		c.counts[AgentReregistrations]++
+		c.unreachable.remove(id)
+	}
+}
+
+// refuseAgent ends a stream whose agent may try again.
+func (c *Core) refuseAgent(conn ConnID, h *link.Hello, err error) {
+	c.emit(CloseAgent{conn, err})
+	c.trace(Warn, "agent refused", "hostname", h.GetAgent().GetHostname(), "err", err.Error())
+}
+
+// shutdownAgent ends an agent that is not who it says.
+func (c *Core) shutdownAgent(conn ConnID, why string) {
+	c.emit(SendAgent{conn, &link.FromMaster{Message: &link.FromMaster_Shutdown{Shutdown: &link.Shutdown{Message: why}}}})
+	c.emit(CloseAgent{conn, fmt.Errorf("%s: %w", why, errs.Conflict)})
+	c.trace(Warn, "agent shut down", "err", why)
+}
+
+// register gives a new agent an id. An agent that had the same address is no
+// more: two cannot listen there.
+func (c *Core) register(conn ConnID, h *hello) {
+	c.counts[MessagesRegisterAgent]++
+	for _, id := range sortedKeys(c.agents) {
+		if old := c.agents[id]; old.Address == h.address {
+			if old.Connected {
+				c.emit(CloseAgent{old.conn, fmt.Errorf("a new agent registered at %s: %w", h.address, errs.Conflict)})
+			}
+			c.counts[AgentRemovalsRegistered]++
+			c.removeAgent(old, "was replaced: a new agent registered at its address", false)
+		}
+	}
+	id := ids.AgentID(fmt.Sprintf("%s-S%d", c.cfg.Master.GetId(), c.lastAgent))
+	c.lastAgent++
+	if c.admit(conn, h, id) {
+		c.counts[AgentRegistrations]++
+	}
+}
+
+// admit adds an agent with all that runs on it.
+func (c *Core) admit(conn ConnID, h *hello, id ids.AgentID) bool {
+	a := &agent{
+		Agent:  Agent{ID: id, Registered: c.now},
+		tasks:  map[taskKey]*Task{},
+		kills:  map[taskKey]*v1.KillPolicy{},
+		offers: map[ids.OfferID]*offer{},
+	}
+	if !c.adopt(a, conn, h) {
+		return false
+	}
+	c.agents[id] = a
+	c.trace(Info, "agent registered", "agent_id", string(id), "hostname", a.Info.GetHostname(), "resources", a.Total.String())
+	return true
+}
+
+// reregister takes an agent back whose tasks the master still knows.
+func (c *Core) reregister(a *agent, conn ConnID, h *hello) bool {
+	if a.Connected {
+		c.emit(CloseAgent{a.conn, fmt.Errorf("the agent opened another stream: %w", errs.Conflict)})
+		c.agentDisconnected(a.conn)
+	}
+	must(c.alloc.RemoveAgent(a.ID))
+	if !c.adopt(a, conn, h) {
+		must(c.allocateTo(a, a.Total, nil))
+		must(c.alloc.DeactivateAgent(a.ID))
+		return false
+	}
+	a.Reregistered = c.now
+	for _, t := range a.sortedTasks() {
+		switch policy, kill := a.kills[t.key()]; {
+		case !h.reports(t):
+			c.missing(a, t)
+		case kill && t.live():
+			c.sendKill(a, t, policy)
+		}
+	}
+	c.trace(Info, "agent reregistered", "agent_id", string(a.ID), "hostname", a.Info.GetHostname())
+	return true
+}
+
+// attach makes conn the agent's stream and greets it.
+func (c *Core) attach(a *agent, conn ConnID, h *hello) {
+	info := proto.CloneOf(h.Agent)
+	info.Id = agentIDProto(a.ID)
+	a.Info, a.Version, a.Address, a.Capabilities, a.Total = info, h.GetVersion(), h.address, h.GetCapabilities(), h.total
+	a.conn, a.Connected, a.missed = conn, true, 0
+	c.conns[conn] = a
+	c.cancel(a.wake)
+	a.wake = c.after(c.cfg.PingInterval, func() { c.ping(a) })
+	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_Welcome{Welcome: &link.Welcome{
+		AgentId:            info.Id,
+		Master:             c.cfg.Master,
+		PingIntervalMillis: c.cfg.PingInterval.Milliseconds(),
+		MaxMissedPings:     int32(c.cfg.MaxMissedPings),
+	}}})
+}
+
+// adopt makes conn the stream of a, and takes in what runs there and the master
+// did not know of, or had given up. What belongs to a framework that was removed
+// is ended. It is false, and nothing is changed, if all that can't be.
+func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
+	var adopted []*Task
+	removed := map[ids.FrameworkID]bool{}
+	for _, t := range h.tasks {
+		_, over := c.completed.get(t.Framework)
+		switch f := c.frameworks[t.Framework]; {
+		case a.tasks[t.key()] != nil:
+		case over:
+			removed[t.Framework] = true
+		case f != nil && f.tasks[t.ID] != nil:
+			c.trace(Warn, "task reported by two agents", "task_id", string(t.ID), "agent_id", string(a.ID), "other_agent_id", string(f.tasks[t.ID].Agent))
+		default:
+			t.Agent = a.ID
+			adopted = append(adopted, t)
+		}
+	}
+	if err := c.allocateTo(a, h.total, adopted); err != nil {
+		c.refuseAgent(conn, h.Hello, err)
+		return false
+	}
+	c.attach(a, conn, h)
+	for _, t := range adopted {
+		f, ok := c.frameworks[t.Framework]
+		if !ok {
+			f = c.recoverFramework(h.frameworks[t.Framework])
+		}
+		f.unreachable.remove(t.ID)
+		c.addTask(f, a, t)
+	}
+	for _, id := range sortedKeys(removed) {
+		c.shutdownFramework(a, id)
+	}
+	c.wantAllocation(a.ID)
+	return true
+}
+
+// recoverFramework makes a framework that only agents spoke of so far.
+func (c *Core) recoverFramework(info *v1.FrameworkInfo) *framework {
+	f := c.newFramework(info)
+	f.Recovered = true
+	c.frameworks[f.ID] = f
+	must(c.alloc.AddFramework(toAllocator(f)))
+	must(c.alloc.DeactivateFramework(f.ID))
+	c.trace(Info, "framework recovered", "framework_id", string(f.ID), "name", info.GetName())
+	return f
+}
+
+// missing ends a task that its agent knows nothing of: it never got there, or
+// the agent forgot all it had.
+func (c *Core) missing(a *agent, t *Task) {
+	if !t.live() {
+		c.forget(a, t)
+		return
+	}
+	state := v1.TaskState_TASK_GONE
+	if t.State == v1.TaskState_TASK_STAGING {
+		state = v1.TaskState_TASK_DROPPED
+	}
+	c.end(a, t, state, v1.TaskStatus_REASON_AGENT_REREGISTERED, "the agent came back and does not know the task")
+}

@@ -1,0 +1,109 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mezzo/api/ids"
+	"mezzo/api/link"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/internal/errs"
+	"mezzo/resources"
+)
+
+// hello is a link.Hello that was found sound.
+type hello struct {
+	*link.Hello
+	address    string
+	total      resources.Resources
+	tasks      []*Task
+	reported   map[taskKey]bool
+	frameworks map[ids.FrameworkID]*v1.FrameworkInfo
+}
+
+// checkHello refuses what could not be accounted for.
+func (c *Core) checkHello(ev AgentHello) (*hello, error) {
+	h := &hello{Hello: ev.Hello, reported: map[taskKey]bool{}, frameworks: map[ids.FrameworkID]*v1.FrameworkInfo{}}
+	if _, second := c.conns[ev.Conn]; second {
+		return nil, fmt.Errorf("hello came twice on one stream: %w", errs.Conflict)
+	}
+	if h.Hello.GetAgent().GetHostname() == "" {
+		return nil, fmt.Errorf("agent has no hostname: %w", errs.Invalid)
+	}
+	h.address = h.GetAddress()
+	if h.address == "" {
+		h.address = fmt.Sprintf("%s:%d", ev.IP, h.Agent.GetPort())
+	}
+	if id := h.Agent.GetId(); id != nil {
+		if err := checkID(id.GetValue()); err != nil {
+			return nil, fmt.Errorf("agent %w", err)
+		}
+	}
+	var err error
+	if h.total, err = resources.FromProto(h.Agent.GetResources()); err != nil {
+		return nil, fmt.Errorf("agent resources: %w", err)
+	}
+	for _, info := range h.GetFrameworks() {
+		if err := errors.Join(checkID(info.GetId().GetValue()), checkInfo(info)); err != nil {
+			return nil, fmt.Errorf("framework %q: %w", info.GetId().GetValue(), err)
+		}
+		h.frameworks[ids.FrameworkID(info.GetId().GetValue())] = info
+	}
+	return h, h.checkTasks()
+}
+
+func (h *hello) checkTasks() error {
+	for _, info := range h.GetTasks() {
+		t, err := recoveredTask(info)
+		if err == nil && h.reports(t) {
+			err = fmt.Errorf("reported twice: %w", errs.Invalid)
+		}
+		if err == nil && h.frameworks[t.Framework] == nil {
+			err = fmt.Errorf("framework %q is not described: %w", t.Framework, errs.Invalid)
+		}
+		if err != nil {
+			return fmt.Errorf("task %q: %w", info.GetTaskId().GetValue(), err)
+		}
+		h.reported[t.key()] = true
+		h.tasks = append(h.tasks, t)
+	}
+	return nil
+}
+
+func (h *hello) reports(t *Task) bool { return h.reported[t.key()] }
+
+// recoveredTask is a task as an agent tells of it.
+func recoveredTask(info *v1.Task) (*Task, error) {
+	if err := checkID(info.GetTaskId().GetValue()); err != nil {
+		return nil, err
+	}
+	res, err := resources.FromProto(info.GetResources())
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(slices.Collect(res.All()), func(r resources.Resource) bool { return r.AllocatedTo() == "" }) {
+		return nil, fmt.Errorf("resources are not allocated to a role: %w", errs.Invalid)
+	}
+	t := &Task{
+		ID:        ids.TaskID(info.GetTaskId().GetValue()),
+		Framework: ids.FrameworkID(info.GetFrameworkId().GetValue()),
+		Info:      info,
+		Resources: res,
+		State:     info.GetState(),
+		Statuses:  info.GetStatuses(),
+	}
+	if info.StatusUpdateUuid != nil {
+		t.Told, t.ToldUUID = info.GetStatusUpdateState(), info.GetStatusUpdateUuid()
+	}
+	return t, nil
+}
+
+// host is the part of "host:port" before the port.
+func host(address string) string {
+	if i := strings.LastIndexByte(address, ':'); i >= 0 {
+		return address[:i]
+	}
+	return address
+}

@@ -1,0 +1,60 @@
+package core
+
+import (
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/scheduler"
+)
+
+// reconcile answers with what the master knows: of every task of f when none is
+// named. The answers have no uuid and are not acknowledged.
+func (c *Core) reconcile(f *framework, call *scheduler.Call_Reconcile) {
+	if len(call.GetTasks()) == 0 {
+		for _, t := range f.sortedTasks() {
+			c.sendState(f, t)
+		}
+		return
+	}
+	for _, t := range call.GetTasks() {
+		c.reconcileTask(f, t.GetTaskId(), t.GetAgentId())
+	}
+}
+
+// sendState tells f what it is to think of t.
+func (c *Core) sendState(f *framework, t *Task) {
+	s := c.status(f, t.ID, t.Agent, t.told(), v1.TaskStatus_REASON_RECONCILIATION, "reconciliation: latest task state")
+	s.ExecutorId = t.Info.ExecutorId
+	if n := len(t.Statuses); n > 0 {
+		last := t.Statuses[n-1]
+		s.Healthy, s.CheckStatus, s.ContainerStatus = last.Healthy, last.CheckStatus, last.ContainerStatus
+	}
+	c.send(f, updateEvent(s))
+}
+
+// reconcileTask answers for one task, on the agent that the framework names (or
+// the one it was lost with).
+//
+// Source: the six cases are those of mesos master.cpp, reconcile; agents that
+// are known but not yet back after a failover come with the registry.
+func (c *Core) reconcileTask(f *framework, task *v1.TaskID, agent *v1.AgentID) {
+	id := ids.TaskID(task.GetValue())
+	if t, ok := f.tasks[id]; ok {
+		c.sendState(f, t)
+		return
+	}
+	on := ids.AgentID(agent.GetValue())
+	if t, ok := f.unreachable.get(id); ok && on == "" {
+		on = t.Agent
+	}
+	state, message := v1.TaskState_TASK_UNKNOWN, "reconciliation: task is unknown"
+	lost, unreachable := c.unreachable.get(on)
+	switch {
+	case c.agents[on] != nil:
+		state, message = v1.TaskState_TASK_GONE, "reconciliation: task is unknown to the agent"
+	case unreachable:
+		state, message = v1.TaskState_TASK_UNREACHABLE, "reconciliation: agent is unreachable"
+	}
+	s := c.status(f, id, on, state, v1.TaskStatus_REASON_RECONCILIATION, message)
+	s.UnreachableTime = TimeInfo(lost)
+	c.send(f, updateEvent(s))
+}

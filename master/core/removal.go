@@ -1,0 +1,84 @@
+package core
+
+import (
+	"mezzo/api/ids"
+	"mezzo/api/link"
+	v1 "mezzo/api/mesos/v1"
+)
+
+// removeFramework ends a framework and everything of it.
+//
+// Source: mesos master.cpp, removeFramework: tasks count as killed from here on,
+// although agents still need their time for it.
+func (c *Core) removeFramework(f *framework) {
+	c.cancel(f.failover)
+	c.disconnect(f, "")
+	f.Unregistered = c.now
+	for _, id := range sortedKeys(f.agents) {
+		if a, ok := c.agents[id]; ok {
+			c.shutdownFramework(a, f.ID)
+		}
+	}
+	why := "framework " + string(f.ID) + " removed"
+	for _, t := range f.sortedTasks() {
+		a := c.agents[t.Agent]
+		status := c.status(f, t.ID, t.Agent, v1.TaskState_TASK_KILLED, v1.TaskStatus_REASON_FRAMEWORK_REMOVED, why)
+		c.forget(a, c.advance(a, t, status, status))
+	}
+	for _, t := range f.unreachable.all() {
+		status := c.status(f, t.ID, t.Agent, v1.TaskState_TASK_KILLED, v1.TaskStatus_REASON_FRAMEWORK_REMOVED, why)
+		f.finished = keep(f.finished, t.with(status, v1.TaskState_TASK_KILLED), c.cfg.MaxCompletedTasks)
+	}
+	f.unreachable = newHistory[ids.TaskID, *Task](0)
+	delete(c.frameworks, f.ID)
+	c.completed.put(f.ID, f)
+	must(c.alloc.RemoveFramework(f.ID))
+	c.trace(Info, "framework removed", "framework_id", string(f.ID), "name", f.Info.GetName())
+}
+
+func (c *Core) shutdownFramework(a *agent, f ids.FrameworkID) {
+	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_ShutdownFramework{
+		ShutdownFramework: &link.ShutdownFramework{FrameworkId: frameworkIDProto(f)},
+	}})
+}
+
+// markUnreachable gives an agent up for now. It may come back with its tasks.
+func (c *Core) markUnreachable(a *agent, why string) {
+	c.counts[AgentsUnreachable]++
+	c.counts[AgentRemovalsUnhealthy]++
+	c.unreachable.put(a.ID, c.now)
+	c.removeAgent(a, why, true)
+}
+
+// removeAgent forgets an agent; its tasks are lost, for now or for good.
+func (c *Core) removeAgent(a *agent, why string, mayReturn bool) {
+	c.counts[AgentRemovals]++
+	if a.Connected {
+		c.detach(a)
+	}
+	c.cancel(a.wake)
+	why = "agent " + a.Info.GetHostname() + " " + why
+	for _, t := range a.sortedTasks() {
+		if mayReturn {
+			c.unreach(a, t, why)
+		} else {
+			c.end(a, t, v1.TaskState_TASK_GONE, v1.TaskStatus_REASON_AGENT_REMOVED, why)
+		}
+	}
+	delete(c.agents, a.ID)
+	must(c.alloc.RemoveAgent(a.ID))
+	for _, id := range sortedKeys(c.frameworks) {
+		c.send(c.frameworks[id], failureEvent(a.ID))
+	}
+	c.trace(Warn, "agent removed", "agent_id", string(a.ID), "hostname", a.Info.GetHostname(), "reason", why)
+}
+
+// unreach tells that nothing is known of t any more.
+func (c *Core) unreach(a *agent, t *Task, why string) {
+	f := c.frameworks[t.Framework]
+	status := c.status(f, t.ID, a.ID, v1.TaskState_TASK_UNREACHABLE, v1.TaskStatus_REASON_AGENT_REMOVED, why)
+	status.UnreachableTime = TimeInfo(c.now)
+	status.ExecutorId = t.Info.ExecutorId
+	c.lose(a, c.advance(a, t, status, status))
+	c.send(f, updateEvent(status))
+}

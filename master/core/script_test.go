@@ -1,0 +1,283 @@
+package core_test
+
+// Goal: whole histories, readable by people: what happens goes in, what the
+// master does about it comes out. Method: testdata/*.txt; every command is one
+// Step (or a few), the output is its effects; Check runs after each Step.
+// -rewrite makes them anew; commit only what you can explain.
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/allocator"
+	"mezzo/api/ids"
+	"mezzo/api/link"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/master/core"
+	"mezzo/resources"
+)
+
+func TestScripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		w := newWorld(t, core.Config{})
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			run, ok := commands[d.Cmd]
+			if !ok {
+				d.Fatalf(t, "unknown command %q", d.Cmd)
+			}
+			w.t, w.out = t, &strings.Builder{}
+			run(w, d)
+			if w.out.Len() == 0 {
+				return "nothing\n"
+			}
+			return w.out.String()
+		})
+	})
+}
+
+// world is a core with names for who talks to it.
+type world struct {
+	t      testing.TB
+	cfg    core.Config
+	core   *core.Core
+	now    time.Time
+	conns  map[string]core.ConnID // by agent name
+	names  map[core.ConnID]string
+	agents map[string]string // ids by name
+	frames map[string]string // framework ids by name of stream
+	last   core.ConnID
+	traces bool
+	out    *strings.Builder
+}
+
+func newWorld(t testing.TB, cfg core.Config) *world {
+	cfg.Master = &v1.MasterInfo{Id: proto.String("M"), Ip: proto.Uint32(0), Port: proto.Uint32(5050)}
+	cfg.Heartbeat = 15 * time.Second
+	cfg.AllocationInterval, cfg.PingInterval, cfg.MaxMissedPings = time.Second, 15*time.Second, 5
+	cfg.RootSubmissions = true
+	cfg.MaxCompletedFrameworks, cfg.MaxCompletedTasks, cfg.MaxUnreachableTasks, cfg.MaxUnreachableAgents = 3, 3, 3, 3
+	cfg.Allocator = allocator.Config{Seed: 1}
+	cfg.Allocator.SetDefaults()
+	w := &world{
+		t: t, cfg: cfg, now: time.Unix(1000, 0), out: &strings.Builder{},
+		conns: map[string]core.ConnID{}, names: map[core.ConnID]string{}, agents: map[string]string{}, frames: map[string]string{},
+	}
+	w.start()
+	return w
+}
+
+func (w *world) start() {
+	var err error
+	if w.core, err = core.New(w.now, w.cfg); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// step feeds the core and prints its effects.
+func (w *world) step(ev core.Event) []core.Effect {
+	w.t.Helper()
+	effects := w.core.Step(w.now, ev)
+	for _, e := range effects {
+		w.print(e)
+	}
+	if err := w.core.Check(); err != nil {
+		w.t.Fatalf("after %T: %v", ev, err)
+	}
+	return effects
+}
+
+// pass lets time go by, waking the core whenever it wants.
+func (w *world) pass(d time.Duration) {
+	w.t.Helper()
+	end := w.now.Add(d)
+	for next := w.core.NextWake(); !next.After(end); next = w.core.NextWake() {
+		if next.After(w.now) {
+			w.now = next
+		}
+		w.step(core.Tick{})
+	}
+	w.now = end
+}
+
+func (w *world) print(e core.Effect) {
+	switch e := e.(type) {
+	case core.SendFramework:
+		if s := e.Event.GetSubscribed(); s != nil {
+			w.frames[string(e.Stream)] = s.GetFrameworkId().GetValue()
+		}
+		fmt.Fprintf(w.out, "%s <- %s\n", e.Stream, eventText(e.Event))
+	case core.CloseFramework:
+		fmt.Fprintf(w.out, "%s closed\n", e.Stream)
+	case core.SendAgent:
+		name := w.names[e.Conn]
+		if m := e.Message.GetWelcome(); m != nil {
+			w.agents[name] = m.GetAgentId().GetValue()
+		}
+		fmt.Fprintf(w.out, "%s <- %s\n", name, messageText(e.Message))
+	case core.CloseAgent:
+		fmt.Fprintf(w.out, "%s closed: %v\n", w.names[e.Conn], e.Err)
+	case core.Reply:
+		if e.Err != nil {
+			fmt.Fprintf(w.out, "refused: %v\n", e.Err)
+		}
+	case core.Trace:
+		if w.traces {
+			fmt.Fprintf(w.out, "log: %s %v\n", e.Message, e.Attrs)
+		}
+	}
+}
+
+func eventText(ev *scheduler.Event) string {
+	switch ev.GetType() {
+	case scheduler.Event_SUBSCRIBED:
+		return "SUBSCRIBED " + ev.GetSubscribed().GetFrameworkId().GetValue()
+	case scheduler.Event_OFFERS:
+		var b strings.Builder
+		b.WriteString("OFFERS")
+		for _, o := range ev.GetOffers().GetOffers() {
+			fmt.Fprintf(&b, "\n      %s of %s: %s", o.GetId().GetValue(), o.GetAgentId().GetValue(), protoText(o.GetResources()))
+			if o.AllocationInfo != nil {
+				fmt.Fprintf(&b, " for %s", o.GetAllocationInfo().GetRole())
+			}
+		}
+		return b.String()
+	case scheduler.Event_RESCIND:
+		return "RESCIND " + ev.GetRescind().GetOfferId().GetValue()
+	case scheduler.Event_UPDATE:
+		s := ev.GetUpdate().GetStatus()
+		text := fmt.Sprintf("UPDATE %s %v from %v", s.GetTaskId().GetValue(), s.GetState(), s.GetSource())
+		if s.AgentId != nil {
+			text += " on " + s.GetAgentId().GetValue()
+		}
+		if s.Reason != nil {
+			text += fmt.Sprintf(", %v", s.GetReason())
+		}
+		if s.Message != nil {
+			text += fmt.Sprintf(": %q", s.GetMessage())
+		}
+		if s.UnreachableTime != nil {
+			text += fmt.Sprintf(" since %d s", s.GetUnreachableTime().GetNanoseconds()/1e9)
+		}
+		if s.Uuid != nil {
+			text += " to acknowledge"
+		}
+		return text
+	case scheduler.Event_UPDATE_OPERATION_STATUS:
+		s := ev.GetUpdateOperationStatus().GetStatus()
+		return fmt.Sprintf("UPDATE_OPERATION_STATUS %s %v: %q", s.GetOperationId().GetValue(), s.GetState(), s.GetMessage())
+	case scheduler.Event_FAILURE:
+		return "FAILURE of agent " + ev.GetFailure().GetAgentId().GetValue()
+	case scheduler.Event_ERROR:
+		return fmt.Sprintf("ERROR %q", ev.GetError().GetMessage())
+	default:
+		return ev.String()
+	}
+}
+
+func messageText(m *link.FromMaster) string {
+	switch m := m.GetMessage().(type) {
+	case *link.FromMaster_Welcome:
+		return "Welcome " + m.Welcome.GetAgentId().GetValue()
+	case *link.FromMaster_Ping:
+		return "Ping"
+	case *link.FromMaster_RunTask:
+		return fmt.Sprintf("RunTask %s %s", m.RunTask.GetTask().GetTaskId().GetValue(), protoText(m.RunTask.GetTask().GetResources()))
+	case *link.FromMaster_KillTask:
+		text := "KillTask " + m.KillTask.GetTaskId().GetValue()
+		if p := m.KillTask.GetKillPolicy(); p != nil {
+			text += fmt.Sprintf(" within %v", time.Duration(p.GetGracePeriod().GetNanoseconds()))
+		}
+		return text
+	case *link.FromMaster_Acknowledge:
+		return fmt.Sprintf("Acknowledge %s %s", m.Acknowledge.GetTaskId().GetValue(), uuidName(m.Acknowledge.GetUuid()))
+	case *link.FromMaster_ShutdownFramework:
+		return "ShutdownFramework " + m.ShutdownFramework.GetFrameworkId().GetValue()
+	case *link.FromMaster_Shutdown:
+		return fmt.Sprintf("Shutdown %q", m.Shutdown.GetMessage())
+	default:
+		return fmt.Sprint(m)
+	}
+}
+
+func protoText(list []*v1.Resource) string {
+	r, err := resources.FromProto(list)
+	if err != nil {
+		return err.Error()
+	}
+	return r.String()
+}
+
+// uuidOf makes a short name an id of 16 bytes; uuidName finds the name again.
+func uuidOf(name string) []byte   { return []byte((name + strings.Repeat(".", 16))[:16]) }
+func uuidName(uuid []byte) string { return strings.TrimRight(string(uuid), ".") }
+
+func mustResources(t testing.TB, text string) []*v1.Resource {
+	t.Helper()
+	r, err := resources.Parse(text, resources.DefaultRole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Proto()
+}
+
+// args are the arguments of a script's command.
+type args struct {
+	t testing.TB
+	d *datadriven.TestData
+}
+
+func (a args) text(key, otherwise string) string {
+	for _, arg := range a.d.CmdArgs {
+		if arg.Key == key && len(arg.Vals) > 0 {
+			return strings.Join(arg.Vals, ",")
+		}
+	}
+	return otherwise
+}
+
+func (a args) list(key string) []string {
+	for _, arg := range a.d.CmdArgs {
+		if arg.Key == key {
+			return arg.Vals
+		}
+	}
+	return nil
+}
+
+func (a args) number(key string, otherwise float64) float64 {
+	text := a.text(key, "")
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return n
+}
+
+func (a args) has(flag string) bool { return a.d.HasArg(flag) }
+
+func (w *world) framework(stream string) *v1.FrameworkID {
+	return &v1.FrameworkID{Value: proto.String(w.frames[stream])}
+}
+
+func (w *world) agentID(name string) *v1.AgentID {
+	if id, ok := w.agents[name]; ok {
+		name = id
+	}
+	return &v1.AgentID{Value: proto.String(name)}
+}
+
+func taskID(name string) *v1.TaskID { return &v1.TaskID{Value: proto.String(name)} }
+
+func key(framework, task string) (ids.FrameworkID, ids.TaskID) {
+	return ids.FrameworkID(framework), ids.TaskID(task)
+}

@@ -1,0 +1,102 @@
+package core
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"mezzo/api/ids"
+	"mezzo/resources"
+)
+
+// Snapshot is everything the master knows at one moment, to be read by others.
+// Nothing in it changes, except by Sort.
+type Snapshot struct {
+	Frameworks  []FrameworkView
+	Completed   []FrameworkView // oldest first
+	Agents      []Agent
+	Unreachable map[ids.AgentID]time.Time
+	Counts      Counts
+	TaskEnds    map[TaskEnd]uint64
+}
+
+// FrameworkView is a framework with what belongs to it.
+type FrameworkView struct {
+	Framework
+	Tasks       []*Task
+	Unreachable []*Task
+	Finished    []*Task // oldest first
+	Offers      []*Offer
+}
+
+// Snapshot copies what changes and shares what does not: its cost is a few
+// words for each task. The order is left to Sort, which need not be called by
+// the owner of the core.
+func (c *Core) Snapshot() *Snapshot {
+	s := &Snapshot{
+		Frameworks:  make([]FrameworkView, 0, len(c.frameworks)),
+		Agents:      make([]Agent, 0, len(c.agents)),
+		Unreachable: maps.Clone(c.unreachable.values),
+		Counts:      c.counts,
+		TaskEnds:    maps.Clone(c.taskEnds),
+	}
+	for _, f := range c.frameworks {
+		s.Frameworks = append(s.Frameworks, f.view())
+	}
+	for _, f := range c.completed.all() {
+		s.Completed = append(s.Completed, f.view())
+	}
+	for _, a := range c.agents {
+		s.Agents = append(s.Agents, a.Agent)
+	}
+	return s
+}
+
+func (f *framework) view() FrameworkView {
+	v := FrameworkView{
+		Framework: f.Framework,
+		Tasks:     slices.AppendSeq(make([]*Task, 0, len(f.tasks)), maps.Values(f.tasks)),
+		Finished:  slices.Clone(f.finished),
+	}
+	v.Counts.Ended = maps.Clone(f.Counts.Ended)
+	for _, t := range f.unreachable.all() {
+		v.Unreachable = append(v.Unreachable, t)
+	}
+	for _, o := range f.offers {
+		v.Offers = append(v.Offers, o.Offer)
+	}
+	return v
+}
+
+// Used is what the framework's tasks hold, on all agents together.
+func (f *FrameworkView) Used() resources.Resources {
+	var sum resources.Resources
+	for _, t := range f.Tasks {
+		if t.live() {
+			sum = sum.Add(t.Resources)
+		}
+	}
+	return sum
+}
+
+// Offered is what is offered to the framework now.
+func (f *FrameworkView) Offered() resources.Resources {
+	var sum resources.Resources
+	for _, o := range f.Offers {
+		sum = sum.Add(o.Resources)
+	}
+	return sum
+}
+
+// Sort puts the snapshot in the order of ids: the same state, the same bytes.
+func (s *Snapshot) Sort() {
+	slices.SortFunc(s.Agents, func(a, b Agent) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Frameworks, func(a, b FrameworkView) int { return cmp.Compare(a.ID, b.ID) })
+	for i := range s.Frameworks {
+		f := &s.Frameworks[i]
+		slices.SortFunc(f.Tasks, compareTasks)
+		slices.SortFunc(f.Unreachable, compareTasks)
+		slices.SortFunc(f.Offers, func(a, b *Offer) int { return cmp.Compare(a.ID, b.ID) })
+	}
+}
