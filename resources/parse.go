@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protojson"
-
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesosjson"
 	"mezzo/internal/errs"
 )
 
@@ -58,8 +57,8 @@ func parseJSON(text, defaultRole string) (Resources, error) {
 	messages := make([]*v1.Resource, len(raw))
 	for i := range raw {
 		m := new(v1.Resource)
-		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(raw[i], m); err != nil {
-			return Resources{}, fmt.Errorf("parse resources: item %d: %w: %w", i, errs.Invalid, err)
+		if err := mesosjson.Unmarshal(raw[i], m); err != nil {
+			return Resources{}, fmt.Errorf("parse resources: item %d: %w", i, err)
 		}
 		if m.Role == nil && len(m.Reservations) == 0 {
 			m.Role = &defaultRole
