@@ -31,7 +31,7 @@ func (w *workplace) up(ctx context.Context, n int, s size, fresh bool) error {
 	if n < 1 || n > maxNodes {
 		return fmt.Errorf("up: %d nodes, want 1 to %d", n, maxNodes)
 	}
-	unlock, err := w.lock(w.state + ".lock")
+	unlock, err := w.lock(ctx, w.state+".lock")
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,9 @@ func (w *workplace) restore(ctx context.Context, c *cluster.Cluster, i int, t te
 		return err
 	}
 	go func() { _ = proc.Wait() }() // reaps it; how it ended is in its log
-	if err := w.resume(ctx, m, c, i, t); err != nil {
+	if err := w.resume(ctx, m, c, i, t); ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
 		return m.diagnose(err)
 	}
 	return poll(ctx, t.accel.timeout(20*time.Second), func() error {
@@ -182,7 +184,7 @@ func (w *workplace) resume(ctx context.Context, m machine, c *cluster.Cluster, i
 
 // down stops the nodes and takes the cluster file away if it told of them.
 func (w *workplace) down(ctx context.Context) error {
-	unlock, err := w.lock(w.state + ".lock")
+	unlock, err := w.lock(ctx, w.state+".lock")
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,14 @@ type serial struct {
 	in   *bufio.Reader
 }
 
+// dialSerial waits for a machine that was just launched to listen. The end of
+// ctx ends the connection.
 func dialSerial(ctx context.Context, m machine) (*serial, error) {
 	conn, err := dialUnix(ctx, m.path("serial"))
 	if err != nil {
 		return nil, err
 	}
+	context.AfterFunc(ctx, func() { conn.Close() })
 	return &serial{conn, bufio.NewReader(conn)}, nil
 }
 

@@ -64,7 +64,7 @@ func (w *workplace) template(ctx context.Context, s size) (template, error) {
 	hash := sha256.Sum256(fmt.Append(version, t.machine("/").args(), warmUp))
 	t.dir = filepath.Join(img.dir, fmt.Sprintf("template-%x", hash[:6]))
 
-	unlock, err := w.lock(filepath.Join(w.cache, "template.lock"))
+	unlock, err := w.lock(ctx, filepath.Join(w.cache, "template.lock"))
 	if err != nil {
 		return template{}, err
 	}
@@ -103,6 +103,9 @@ func (w *workplace) makeTemplate(ctx context.Context, t template) error {
 	err = w.bootAndSave(ctx, m)
 	_ = proc.Process.Kill() // saved or not, it is no longer needed
 	_ = proc.Wait()         // says only that it was killed
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return m.diagnose(err)
 	}
@@ -116,8 +119,6 @@ func (w *workplace) bootAndSave(ctx context.Context, m machine) error {
 		return err
 	}
 	defer s.close()
-	stop := context.AfterFunc(ctx, s.close)
-	defer stop()
 	if err := s.ready(m.accel.timeout(time.Minute)); err != nil {
 		return err
 	}

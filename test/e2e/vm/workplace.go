@@ -52,7 +52,7 @@ func (w *workplace) log(format string, args ...any) {
 }
 
 // lock keeps other runs out until unlock is called.
-func (w *workplace) lock(path string) (unlock func(), err error) {
+func (w *workplace) lock(ctx context.Context, path string) (unlock func(), err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("needs root, for network namespaces and the image; without it use Vagrant")
 	}
@@ -63,11 +63,15 @@ func (w *workplace) lock(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		w.log("waiting for another run")
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-	}
+	waits := false
+	err = poll(ctx, time.Hour, func() error {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err != nil && !waits {
+			waits = true
+			w.log("waiting for another run")
+		}
+		return err
+	})
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
@@ -88,7 +92,9 @@ func (w *workplace) image(ctx context.Context) (image, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(w.root, "test/e2e/vm/build-image.sh"))
 	cmd.Env = append(os.Environ(), "MEZZO_VM_CACHE="+w.cache)
 	cmd.Stderr = os.Stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	// Ended as a whole: the shell alone would wait for what it runs.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	out, err := cmd.Output()
 	if err != nil {
 		return image{}, fmt.Errorf("build image: %w", err)
