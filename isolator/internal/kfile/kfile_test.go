@@ -33,8 +33,8 @@ func TestFlat(t *testing.T) {
 		t.Fatal(f.Err())
 	}
 	want := map[string]uint64{
-		"usage_usec": 50213042, "user_usec": 44170981, "system_usec": 6042061,
-		"nr_periods": 1203, "nr_throttled": 988, "throttled_usec": 49311200, "nr_bursts": 0, "burst_usec": 0,
+		"usage_usec": 2593308, "user_usec": 1772641, "system_usec": 820667,
+		"nr_periods": 56, "nr_throttled": 51, "throttled_usec": 2601409, "nr_bursts": 0, "burst_usec": 0,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("cpu.stat (-want +got):\n%s", d)
@@ -82,8 +82,8 @@ func TestPressure(t *testing.T) {
 		want isolator.Pressure
 	}{
 		{"both lines", read(t, "cpu.pressure"), isolator.Pressure{
-			SomeAvg10: 48.12, SomeAvg60: 31.07, SomeTotal: 49311200 * time.Microsecond,
-			FullAvg10: 48.03, FullAvg60: 30.99, FullTotal: 49207711 * time.Microsecond,
+			SomeAvg10: 11.21, SomeAvg60: 2.83, SomeTotal: 1928663 * time.Microsecond,
+			FullAvg10: 11.21, FullAvg60: 2.83, FullTotal: 1927967 * time.Microsecond,
 		}},
 		{"cpu before 5.13", []byte("some avg10=1.00 avg60=0.10 avg300=0.00 total=7\n"), isolator.Pressure{
 			SomeAvg10: 1, SomeAvg60: 0.1, SomeTotal: 7 * time.Microsecond,

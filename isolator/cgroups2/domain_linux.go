@@ -1,0 +1,79 @@
+package cgroups2
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"mezzo/isolator"
+	"mezzo/isolator/internal/kfile"
+)
+
+// domain is what is kept of a prepared or adopted container.
+type domain struct {
+	dir     string
+	request int64 // memory.low; guarded by Isolator.mu
+
+	mu     sync.Mutex
+	reader *reader // opened by the first sample
+}
+
+func (d *domain) usage(u *isolator.Usage) error {
+	r, err := d.open()
+	if err != nil {
+		return err
+	}
+	return r.read(u)
+}
+
+func (d *domain) open() (*reader, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reader == nil {
+		r, err := openReader(d.dir)
+		if err != nil {
+			return nil, err
+		}
+		d.reader = r
+	}
+	return d.reader, nil
+}
+
+func (d *domain) lastAlive() sample {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reader == nil {
+		return sample{}
+	}
+	return d.reader.lastAlive()
+}
+
+func (d *domain) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.reader != nil {
+		d.reader.close()
+	}
+}
+
+// death reads what the verdict needs.
+func (d *domain) death() (death, error) {
+	how := death{last: d.lastAlive()}
+	events, err := os.ReadFile(filepath.Join(d.dir, "memory.events"))
+	if err != nil {
+		return how, gone(err)
+	}
+	if how.oom, how.kills, err = parseMemoryEvents(events); err != nil {
+		return how, fmt.Errorf("%s/memory.events: %w", d.dir, err)
+	}
+	limit, err := os.ReadFile(filepath.Join(d.dir, memoryMaxFile))
+	if err != nil {
+		return how, gone(err)
+	}
+	if how.limit, how.limited, err = kfile.Limit(limit); err != nil {
+		return how, fmt.Errorf("%s/%s: %w", d.dir, memoryMaxFile, err)
+	}
+	how.peak, err = readUint(d.dir, "memory.peak")
+	return how, ignoreMissing(err)
+}

@@ -1,0 +1,344 @@
+package cgroups2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"mezzo/internal/errs"
+	"mezzo/isolator"
+	"mezzo/isolator/internal/edit"
+	"mezzo/isolator/internal/kfile"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// leafName is the runtime's cgroup below a domain.
+const leafName = "ctr"
+
+// Config says where the tree hangs. Place finds the right one.
+type Config struct {
+	// Root holds a domain for each container.
+	Root string
+	// Top is Root or a cgroup above it: from there down, all is the agent's
+	// alone. Empty: Root.
+	Top string
+}
+
+// Isolator holds containers with cgroups v2.
+//
+// Concurrency: safe, see isolator.Isolator.
+type Isolator struct {
+	host   Host
+	tree   tree
+	root   string
+	levels []string // from Root up to Top
+
+	mu      sync.Mutex
+	domains map[isolator.ID]*domain
+
+	protecting sync.Mutex // held over the writes of protect; before mu
+}
+
+var (
+	_ isolator.Isolator  = (*Isolator)(nil)
+	_ isolator.Updater   = (*Isolator)(nil)
+	_ isolator.Reporter  = (*Isolator)(nil)
+	_ isolator.Explainer = (*Isolator)(nil)
+	_ isolator.Killer    = (*Isolator)(nil)
+	_ isolator.Recoverer = (*Isolator)(nil)
+)
+
+// New makes the root and enables the controllers on the way to it. Where this
+// can't work, the error says what to do.
+func New(cfg Config) (*Isolator, error) {
+	host, err := Probe()
+	if err != nil {
+		return nil, err
+	}
+	return newIn(kernelTree(), host, cfg)
+}
+
+func newIn(t tree, host Host, cfg Config) (*Isolator, error) {
+	root, top := filepath.Clean(cfg.Root), filepath.Clean(cfg.Top)
+	if cfg.Top == "" {
+		top = root
+	}
+	if !strings.HasPrefix(root+"/", top+"/") || !strings.HasPrefix(top, t.top+"/") {
+		return nil, fmt.Errorf("cgroup root %q with top %q: want both below %s, root below top: %w", cfg.Root, cfg.Top, t.top, errs.Invalid)
+	}
+	i := &Isolator{host: host, tree: t, root: root, domains: make(map[isolator.ID]*domain)}
+	for dir := root; dir != filepath.Dir(top); dir = filepath.Dir(dir) {
+		i.levels = append(i.levels, dir)
+	}
+	if err := t.make(root); err != nil {
+		return nil, err
+	}
+	for _, c := range required {
+		if err := t.enable(root, c); err != nil {
+			return nil, fmt.Errorf("enable cgroup controller %s: %w", c, err)
+		}
+	}
+	if len(host.HugePages) > 0 && slices.Contains(host.Controllers, "hugetlb") {
+		// Under systemd it may not be ours to enable; its files are optional.
+		_ = t.enable(root, "hugetlb")
+	}
+	if _, err := os.Stat(filepath.Join(root, "cgroup.kill")); err != nil {
+		return nil, fmt.Errorf("%w: Linux 5.14 or newer is needed: %w", err, errs.Unsupported)
+	}
+	return i, nil
+}
+
+// Name returns "cgroups2".
+func (i *Isolator) Name() string { return "cgroups2" }
+
+// Host returns what was found out about the node.
+func (i *Isolator) Host() Host { return i.host }
+
+// Prepare makes the container's domain and leaf with all their values, and
+// makes the spec point there.
+func (i *Isolator) Prepare(_ context.Context, c isolator.Container, s *specs.Spec) error {
+	dir, err := i.dir(c.ID)
+	if err != nil {
+		return err
+	}
+	settings, err := Settings(c.Limits, i.host)
+	if err != nil {
+		return err
+	}
+	copies, err := leafSettings(c.Limits, i.host)
+	if err != nil {
+		return err
+	}
+	if err := i.makeOne(dir, settings); err != nil {
+		return err
+	}
+	for _, controller := range required {
+		if err := i.tree.enable(dir, controller); err != nil {
+			return err
+		}
+	}
+	leaf := filepath.Join(dir, leafName)
+	if err := i.makeOne(leaf, copies); err != nil {
+		return err
+	}
+	i.adopt(c)
+	if err := i.protect(); err != nil {
+		return err
+	}
+	i.point(s, leaf)
+	return nil
+}
+
+func (i *Isolator) makeOne(dir string, settings []Setting) error {
+	if err := i.tree.mkdir(dir); err != nil && !errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("make cgroup: %w", err)
+	}
+	return apply(dir, settings, i.host.PageBytes)
+}
+
+// point sends the runtime to the leaf, with nothing to set but device rules,
+// and shows the container its own part of the hierarchy, read-only.
+func (i *Isolator) point(s *specs.Spec, leaf string) {
+	l := edit.Linux(s)
+	l.CgroupsPath = strings.TrimPrefix(leaf, i.tree.top)
+	devices := l.Resources
+	l.Resources = &specs.LinuxResources{}
+	if devices != nil {
+		l.Resources.Devices = devices.Devices
+	}
+	edit.Namespace(s, specs.CgroupNamespace)
+	edit.Mount(s, specs.Mount{
+		Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup",
+		Options: []string{"ro", "nosuid", "noexec", "nodev", "relatime"},
+	})
+}
+
+// Update changes the limits of a container that may be running.
+func (i *Isolator) Update(ctx context.Context, c isolator.Container) error {
+	dir, err := i.dir(c.ID)
+	if err != nil {
+		return err
+	}
+	settings, err := Settings(c.Limits, i.host)
+	if err != nil {
+		return err
+	}
+	copies, err := leafSettings(c.Limits, i.host)
+	if err != nil {
+		return err
+	}
+	if _, err := i.find(c.ID); err != nil {
+		return err
+	}
+	// First, as it is the one that can be refused; memory.max is last there.
+	if err := i.lower(ctx, dir, settings[len(settings)-1]); err != nil {
+		return err
+	}
+	if err := apply(dir, settings, i.host.PageBytes); err != nil {
+		return err
+	}
+	// After the exit, the runtime removes the leaf.
+	err = apply(filepath.Join(dir, leafName), copies, i.host.PageBytes)
+	if err != nil && !errors.Is(err, errs.NotFound) {
+		return err
+	}
+	i.adopt(c)
+	return i.protect()
+}
+
+// lower shrinks memory.max if the setting is lower than what is in force.
+func (i *Isolator) lower(ctx context.Context, dir string, s Setting) error {
+	now, err := os.ReadFile(filepath.Join(dir, s.File))
+	if err != nil {
+		return gone(err)
+	}
+	old, wasLimited, err := kfile.Limit(now)
+	if err != nil {
+		return fmt.Errorf("%s/%s: %w", dir, s.File, err)
+	}
+	want, limited, err := kfile.Limit([]byte(s.Value))
+	if err != nil || !limited || (wasLimited && want >= old) {
+		return err
+	}
+	return shrink(ctx, dir, s, i.host.PageBytes)
+}
+
+// Usage reads the domain's counters.
+func (i *Isolator) Usage(_ context.Context, id isolator.ID, u *isolator.Usage) error {
+	d, err := i.find(id)
+	if err != nil {
+		return err
+	}
+	return d.usage(u)
+}
+
+// Explain tells a death by lack of memory from the domain's counters.
+func (i *Isolator) Explain(_ context.Context, id isolator.ID) (*isolator.Limitation, error) {
+	d, err := i.find(id)
+	if err != nil {
+		return nil, err
+	}
+	how, err := d.death()
+	if err != nil {
+		return nil, err
+	}
+	return verdict(how), nil
+}
+
+// Kill ends every process of the container.
+func (i *Isolator) Kill(ctx context.Context, id isolator.ID) error {
+	dir, err := i.dir(id)
+	if err != nil {
+		return err
+	}
+	return kill(ctx, dir)
+}
+
+// Cleanup removes the container's cgroups, the leaf included.
+func (i *Isolator) Cleanup(ctx context.Context, id isolator.ID) error {
+	dir, err := i.dir(id)
+	if err != nil {
+		return err
+	}
+	if err := i.tree.remove(ctx, dir); err != nil {
+		return err
+	}
+	i.mu.Lock()
+	d := i.domains[id]
+	delete(i.domains, id)
+	i.mu.Unlock()
+	if d == nil {
+		return nil
+	}
+	d.close()
+	return i.protect()
+}
+
+// Recover adopts the known containers that still have a domain, and returns
+// the domains that belong to none. Their values are as they were: nobody else
+// writes there.
+func (i *Isolator) Recover(_ context.Context, known []isolator.Container) ([]isolator.ID, error) {
+	entries, err := os.ReadDir(i.root)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[isolator.ID]isolator.Container, len(known))
+	for _, c := range known {
+		byID[c.ID] = c
+	}
+	var orphans []isolator.ID
+	for _, e := range entries { // sorted
+		if !e.IsDir() {
+			continue
+		}
+		id := isolator.ID(e.Name())
+		if c, ok := byID[id]; ok {
+			i.adopt(c)
+		} else {
+			orphans = append(orphans, id)
+		}
+	}
+	return orphans, i.protect()
+}
+
+// adopt keeps a container; its open reader, if it has one, stays.
+func (i *Isolator) adopt(c isolator.Container) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	d := i.domains[c.ID]
+	if d == nil {
+		d = &domain{dir: filepath.Join(i.root, string(c.ID))}
+		i.domains[c.ID] = d
+	}
+	d.request = c.Limits.MemRequestBytes
+}
+
+func (i *Isolator) find(id isolator.ID) (*domain, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	d, ok := i.domains[id]
+	if !ok {
+		return nil, fmt.Errorf("cgroup of container %q: %w", id, errs.NotFound)
+	}
+	return d, nil
+}
+
+// protect keeps memory.low of the levels that are ours at the sum of what was
+// promised below: a container's own protects it only as far as theirs reaches.
+func (i *Isolator) protect() error {
+	i.protecting.Lock() // the last sum must be written last
+	defer i.protecting.Unlock()
+	low := []Setting{{File: "memory.low", Value: strconv.FormatInt(i.promised(), 10)}}
+	for _, dir := range i.levels {
+		if err := apply(dir, low, i.host.PageBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (i *Isolator) promised() (sum int64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, d := range i.domains {
+		sum += min(d.request, math.MaxInt64-sum)
+	}
+	return sum
+}
+
+// dir is the domain of a container, whose id must be one path element that
+// can't be confused with the kernel's own files.
+func (i *Isolator) dir(id isolator.ID) (string, error) {
+	if id == "" || id == "." || id == ".." || strings.ContainsAny(string(id), "/\x00\n") || len(id) > 255 {
+		return "", fmt.Errorf("container id %q: not a file name: %w", id, errs.Invalid)
+	}
+	return filepath.Join(i.root, string(id)), nil
+}
