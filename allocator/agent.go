@@ -71,10 +71,10 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 // Errors: errs.NotFound; else as AddAgent, nothing being changed.
 func (a *Allocator) UpdateAgent(g Agent) error {
 	n, err := a.agent(g.ID)
-	if err == nil {
-		err = a.resize(n, g.Total)
-	}
 	if err != nil {
+		return fmt.Errorf("update %w", err)
+	}
+	if err := a.resize(n, g.Total); err != nil {
 		return fmt.Errorf("update agent %s: %w", g.ID, err)
 	}
 	return nil
@@ -109,18 +109,22 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 // ActivateAgent makes a deactivated agent's resources be offered again.
 //
 // Errors: errs.NotFound.
-func (a *Allocator) ActivateAgent(id ids.AgentID) error { return a.activate(id, true) }
+func (a *Allocator) ActivateAgent(id ids.AgentID) error {
+	return a.activate("activate", id, true)
+}
 
 // DeactivateAgent stops offers of an agent's resources. What is offered or
 // used stays so.
 //
 // Errors: errs.NotFound.
-func (a *Allocator) DeactivateAgent(id ids.AgentID) error { return a.activate(id, false) }
+func (a *Allocator) DeactivateAgent(id ids.AgentID) error {
+	return a.activate("deactivate", id, false)
+}
 
-func (a *Allocator) activate(id ids.AgentID, on bool) error {
+func (a *Allocator) activate(verb string, id ids.AgentID, on bool) error {
 	g, err := a.agent(id)
 	if err != nil {
-		return fmt.Errorf("set active %t: %w", on, err)
+		return fmt.Errorf("%s %w", verb, err)
 	}
 	g.active = on
 	return nil

@@ -100,10 +100,10 @@ func (a *Allocator) AddFramework(f Framework) error {
 // Errors: errs.NotFound; errs.Invalid naming what is wrong.
 func (a *Allocator) UpdateFramework(f Framework) error {
 	fw, err := a.framework(f.ID)
-	if err == nil {
-		err = f.validate()
-	}
 	if err != nil {
+		return fmt.Errorf("update %w", err)
+	}
+	if err := f.validate(); err != nil {
 		return fmt.Errorf("update framework %s: %w", f.ID, err)
 	}
 	a.set(fw, f)
@@ -130,7 +130,7 @@ func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
 //
 // Errors: errs.NotFound.
 func (a *Allocator) ActivateFramework(id ids.FrameworkID) error {
-	return a.connect(id, true)
+	return a.connect("activate", id, true)
 }
 
 // DeactivateFramework makes a framework get no offers, and forgets what it
@@ -138,13 +138,13 @@ func (a *Allocator) ActivateFramework(id ids.FrameworkID) error {
 //
 // Errors: errs.NotFound.
 func (a *Allocator) DeactivateFramework(id ids.FrameworkID) error {
-	return a.connect(id, false)
+	return a.connect("deactivate", id, false)
 }
 
-func (a *Allocator) connect(id ids.FrameworkID, on bool) error {
+func (a *Allocator) connect(verb string, id ids.FrameworkID, on bool) error {
 	fw, err := a.framework(id)
 	if err != nil {
-		return fmt.Errorf("set active %t: %w", on, err)
+		return fmt.Errorf("%s %w", verb, err)
 	}
 	fw.connected = on
 	for _, c := range fw.sortedClients() {
@@ -161,7 +161,7 @@ func (a *Allocator) connect(id ids.FrameworkID, on bool) error {
 // Errors: errs.NotFound if there is no such framework or it is not subscribed
 // in one of roles; then nothing is changed.
 func (a *Allocator) Suppress(id ids.FrameworkID, roles []string) error {
-	return a.suppress(id, roles, true)
+	return a.suppress("suppress", id, roles, true)
 }
 
 // Revive starts offers to a framework in roles and forgets what it refused
@@ -169,20 +169,20 @@ func (a *Allocator) Suppress(id ids.FrameworkID, roles []string) error {
 //
 // Errors: as Suppress.
 func (a *Allocator) Revive(id ids.FrameworkID, roles []string) error {
-	return a.suppress(id, roles, false)
+	return a.suppress("revive", id, roles, false)
 }
 
-func (a *Allocator) suppress(id ids.FrameworkID, roles []string, on bool) error {
+func (a *Allocator) suppress(verb string, id ids.FrameworkID, roles []string, on bool) error {
 	fw, err := a.framework(id)
 	if err != nil {
-		return fmt.Errorf("suppress %t: %w", on, err)
+		return fmt.Errorf("%s %w", verb, err)
 	}
 	if len(roles) == 0 {
 		roles = fw.Roles
 	}
 	for _, r := range roles {
 		if !slices.Contains(fw.Roles, r) {
-			return fmt.Errorf("suppress %t: framework %s in role %q: %w", on, id, r, errs.NotFound)
+			return fmt.Errorf("%s framework %s: role %q: %w", verb, id, r, errs.NotFound)
 		}
 	}
 	for _, r := range roles {

@@ -54,7 +54,7 @@ func (a *Allocator) Release(now time.Time, r Release) error {
 	}
 	left, ok := g.used[r.Framework].Sub(r.Resources)
 	if !ok {
-		return fmt.Errorf("release %v on agent %s: framework %s uses %v there: %w",
+		return fmt.Errorf("release %v on agent %s: framework %s uses %q there: %w",
 			r.Resources, r.Agent, r.Framework, g.used[r.Framework], errs.Conflict)
 	}
 	a.use(g, r.Framework, left)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
 	"mezzo/resources"
 )
@@ -59,6 +60,7 @@ var commands = map[string]func(*script, *testing.T, *datadriven.TestData) string
 	"allocate":   (*script).allocate,
 	"decline":    (*script).decline,
 	"release":    (*script).release,
+	"shares":     (*script).shares,
 	"wait":       (*script).wait,
 }
 
@@ -224,6 +226,9 @@ func (s *script) allocate(t *testing.T, d *datadriven.TestData) string {
 func (s *script) decline(t *testing.T, d *datadriven.TestData) string {
 	var n int
 	d.ScanArgs(t, "offer", &n)
+	if n > len(s.offers) {
+		return "no such offer\n"
+	}
 	o := s.offers[n-1]
 	rest := o.Resources
 	if d.Input != "" {
@@ -271,4 +276,21 @@ func (s *script) wait(t *testing.T, d *datadriven.TestData) string {
 		s.now = s.now.Add(v)
 	}
 	return fmt.Sprintf("at %v\n", s.now.Sub(time.Unix(0, 0)))
+}
+
+// shares: the dominant share of each role, and of its frameworks in it
+func (s *script) shares(*testing.T, *datadriven.TestData) string {
+	var b strings.Builder
+	for _, path := range slices.Sorted(maps.Keys(s.a.roles)) {
+		used, total := s.a.roleOrder.(*sorter.DRF).Dominant(path)
+		fmt.Fprintf(&b, "%s %v/%v\n", path, used, total)
+		r := s.a.roles[path]
+		for _, c := range r.clients {
+			if c != nil {
+				used, total = r.order.(*sorter.DRF).Dominant(string(c.framework.ID))
+				fmt.Fprintf(&b, "  %s %v/%v\n", c.framework.ID, used, total)
+			}
+		}
+	}
+	return b.String()
 }

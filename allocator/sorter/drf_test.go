@@ -1,0 +1,330 @@
+package sorter
+
+// Goal: the order is the one that hierarchical, weighted DRF defines, however
+// it was come by. Method: a rapid state machine against a naive tree that is
+// built anew for each question and compares shares as big.Rat; examples.
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"mezzo/resources"
+)
+
+func q(text string) resources.Quantities { return resources.MustParse(text).Quantities() }
+
+// naive is the sorter's books, in maps by path.
+type naive struct {
+	clients map[string]ID
+	active  map[string]bool
+	charged map[string]resources.Quantities
+	weight  map[string]uint32
+	times   map[string]uint64 // by path of the node, a client above others with "/" behind
+	totals  resources.Quantities
+}
+
+func (n *naive) share(clients []string) *big.Rat {
+	var sum resources.Quantities
+	for _, p := range clients {
+		sum = sum.Add(n.charged[p])
+	}
+	best := new(big.Rat)
+	for _, v := range sum {
+		if total := n.totals.Get(v.Name); total > 0 && v.Name != "free" {
+			if r := big.NewRat(int64(v.Amount), int64(total)); r.Cmp(best) > 0 {
+				best = r
+			}
+		}
+	}
+	return best
+}
+
+// order lists the active clients below prefix, which is "" or ends in "/".
+func (n *naive) order(prefix string) []string {
+	children := map[string][]string{}
+	for p := range n.clients {
+		if rest, ok := strings.CutPrefix(p+"/", prefix); ok {
+			name, _, _ := strings.Cut(rest, "/")
+			children[name] = append(children[name], p)
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(children), func(a, b string) int {
+		return cmp.Or(
+			n.weighted(prefix, a, children[a]).Cmp(n.weighted(prefix, b, children[b])),
+			cmp.Compare(n.times[prefix+a], n.times[prefix+b]),
+			cmp.Compare(a, b),
+		)
+	})
+	var out []string
+	for _, name := range names {
+		switch only := prefix + name; {
+		case name == "":
+			if own := strings.TrimSuffix(prefix, "/"); n.active[own] {
+				out = append(out, own)
+			}
+		case len(children[name]) == 1 && children[name][0] == only:
+			if n.active[only] {
+				out = append(out, only)
+			}
+		default:
+			out = append(out, n.order(only+"/")...)
+		}
+	}
+	return out
+}
+
+func (n *naive) weighted(prefix, name string, clients []string) *big.Rat {
+	w := n.weight[prefix+name]
+	if w == 0 || name == "" {
+		w = WeightUnit
+	}
+	return new(big.Rat).Quo(n.share(clients), big.NewRat(int64(w), int64(WeightUnit)))
+}
+
+// machine runs both. Ties in how often they were charged depend on when nodes
+// came and went, so the naive side takes that from the sorter's tree.
+type machine struct {
+	s     *DRF
+	t     *Totals
+	n     naive
+	paths map[ID]string
+}
+
+func (m *machine) copyTimes() {
+	m.n.times = map[string]uint64{}
+	var walk func(prefix string, n *node)
+	walk = func(prefix string, n *node) {
+		for name, c := range n.children {
+			m.n.times[prefix+name] = c.times
+			walk(prefix+name+"/", c)
+		}
+	}
+	walk("", m.s.root)
+}
+
+var paths = []string{"a", "b", "a/x", "a/y", "a/x/1", "b/x", "c/z/z", "c", "*"}
+
+func (m *machine) existing(t *rapid.T) (string, ID) {
+	if len(m.n.clients) == 0 {
+		t.Skip()
+	}
+	p := rapid.SampledFrom(slices.Sorted(maps.Keys(m.n.clients))).Draw(t, "path")
+	return p, m.n.clients[p]
+}
+
+func amounts(t *rapid.T) resources.Quantities {
+	var out resources.Quantities
+	for _, name := range []string{"cpus", "free", "mem"} {
+		if v := rapid.IntRange(0, 3).Draw(t, name); v > 0 {
+			out = append(out, resources.Quantity{Name: name, Amount: resources.Scalar(v)})
+		}
+	}
+	return out
+}
+
+func TestDRFAgainstNaive(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		totals := NewTotals("free")
+		m := &machine{s: NewDRF(totals), t: totals, paths: map[ID]string{}, n: naive{
+			clients: map[string]ID{}, active: map[string]bool{}, charged: map[string]resources.Quantities{}, weight: map[string]uint32{},
+		}}
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				p := rapid.SampledFrom(paths).Draw(t, "path")
+				if _, ok := m.n.clients[p]; !ok {
+					id := m.s.Add(p)
+					m.n.clients[p], m.paths[id] = id, p
+				}
+			},
+			"remove": func(t *rapid.T) {
+				p, id := m.existing(t)
+				m.s.Remove(id)
+				delete(m.n.clients, p)
+				delete(m.n.active, p)
+				delete(m.n.charged, p)
+			},
+			"activate": func(t *rapid.T) {
+				p, id := m.existing(t)
+				on := rapid.Bool().Draw(t, "on")
+				m.s.SetActive(id, on)
+				m.n.active[p] = on
+			},
+			"weight": func(t *rapid.T) {
+				p := rapid.SampledFrom(paths).Draw(t, "path")
+				w := rapid.SampledFrom([]uint32{1, 500, 1000, 2000, math.MaxUint32}).Draw(t, "weight")
+				m.s.SetWeight(p, w)
+				m.n.weight[p] = w
+			},
+			"charge": func(t *rapid.T) {
+				p, id := m.existing(t)
+				v := amounts(t)
+				m.s.Charge(id, v)
+				m.n.charged[p] = m.n.charged[p].Add(v)
+			},
+			"refund": func(t *rapid.T) {
+				p, id := m.existing(t)
+				v := m.n.charged[p].Minus(amounts(t))
+				m.s.Refund(id, m.n.charged[p].Minus(v))
+				m.n.charged[p] = v
+			},
+			"grow": func(t *rapid.T) {
+				v := amounts(t)
+				m.t.Add(v)
+				m.n.totals = m.n.totals.Add(v)
+			},
+			"shrink": func(t *rapid.T) {
+				v := m.n.totals.Minus(amounts(t))
+				m.t.Sub(m.n.totals.Minus(v))
+				m.n.totals = v
+			},
+			"": func(t *rapid.T) {
+				m.copyTimes()
+				want := m.n.order("")
+				var got []string
+				if rapid.Bool().Draw(t, "look") { // looking refreshes; not looking must be right too
+					for id := range m.s.Order() {
+						got = append(got, m.paths[id])
+					}
+					if !slices.Equal(got, want) {
+						t.Fatalf("order is %q, want %q", got, want)
+					}
+				}
+				if err := m.s.Check(func(id ID) resources.Quantities { return m.n.charged[m.paths[id]] }); err != nil {
+					t.Fatal(err)
+				}
+			},
+		})
+	})
+}
+
+func TestShareIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		num := rapid.Uint64Range(0, math.MaxInt64)
+		a := share{num.Draw(t, "used"), 1 + num.Draw(t, "total")}
+		b := share{num.Draw(t, "used"), 1 + num.Draw(t, "total")}
+		v, w := 1+rapid.Uint32Max(math.MaxUint32-1).Draw(t, "v"), 1+rapid.Uint32Max(math.MaxUint32-1).Draw(t, "w")
+		rat := func(s share, w uint32) *big.Rat {
+			x := new(big.Rat).SetFrac(new(big.Int).SetUint64(s.used), new(big.Int).SetUint64(s.total))
+			return x.Quo(x, big.NewRat(int64(w), 1))
+		}
+		if got, want := a.compareWeighted(v, b, w), rat(a, v).Cmp(rat(b, w)); got != want {
+			t.Fatalf("%v/%d and %v/%d compare %d, want %d", a, v, b, w, got, want)
+		}
+	})
+}
+
+func TestNewClientsStartLevel(t *testing.T) {
+	totals := NewTotals()
+	totals.Add(q("cpus:10"))
+	s := NewDRF(totals)
+	a, b := s.Add("a"), s.Add("b")
+	s.SetActive(a, true)
+	s.SetActive(b, true)
+	for range 5 {
+		for _, id := range []ID{a, b} {
+			s.Charge(id, q("cpus:1"))
+			s.Refund(id, q("cpus:1"))
+		}
+	}
+	s.Charge(a, nil)
+	c := s.Add("c")
+	s.SetActive(c, true)
+	if got, want := slices.Collect(s.Order()), []ID{b, c, a}; !slices.Equal(got, want) {
+		t.Errorf("order is %v, want %v", got, want)
+	}
+}
+
+func TestDominant(t *testing.T) {
+	totals := NewTotals()
+	totals.Add(q("cpus:9;mem:18"))
+	s := NewDRF(totals)
+	a := s.Add("eng/a")
+	s.Charge(a, q("cpus:3;mem:12"))
+	for path, want := range map[string]string{"eng": "12/18", "eng/a": "12/18", "eng/b": "0/0", "ops": "0/0"} {
+		used, total := s.Dominant(path)
+		if got := fmt.Sprintf("%v/%v", used, total); got != want {
+			t.Errorf("share of %s is %s, want %s", path, got, want)
+		}
+	}
+}
+
+// filled is a sorter of clients named by the paths, each charged a little.
+func filled(paths iter.Seq[string]) (*DRF, []ID) {
+	totals := NewTotals()
+	totals.Add(q("cpus:100000;disk:100000;gpus:1000;mem:100000"))
+	s := NewDRF(totals)
+	var all []ID
+	for p := range paths {
+		id := s.Add(p)
+		s.SetActive(id, true)
+		s.Charge(id, resources.Quantities{{Name: "cpus", Amount: resources.Scalar(len(all)*7919%1000 + 1)}})
+		all = append(all, id)
+	}
+	return s, all
+}
+
+// tree yields the paths of the leaves of a tree of the height, each node with
+// so many children.
+func tree(height, branch int, prefix string, yield func(string) bool) bool {
+	for i := range branch {
+		p := fmt.Sprint(prefix, i)
+		if height == 1 && !yield(p) || height > 1 && !tree(height-1, branch, p+"/", yield) {
+			return false
+		}
+	}
+	return true
+}
+
+func BenchmarkCharge(b *testing.B) {
+	amount := q("cpus:1;disk:10;gpus:1;mem:1")
+	for _, shape := range []struct{ height, branch int }{{1, 100}, {1, 1000}, {1, 6000}, {2, 32}, {6, 3}, {9, 2}} {
+		b.Run(fmt.Sprintf("height=%d/branch=%d", shape.height, shape.branch), func(b *testing.B) {
+			s, all := filled(func(yield func(string) bool) { tree(shape.height, shape.branch, "", yield) })
+			for range s.Order() {
+				break
+			}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				id := all[i%len(all)]
+				s.Charge(id, amount)
+				s.Refund(id, amount)
+				i++
+			}
+		})
+	}
+}
+
+func BenchmarkOrder(b *testing.B) {
+	s, all := filled(func(yield func(string) bool) { tree(2, 32, "", yield) })
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		for range s.Order() {
+			n++
+		}
+		if n != len(all) {
+			b.Fatal(n)
+		}
+	}
+}
+
+func BenchmarkResort(b *testing.B) {
+	s, _ := filled(func(yield func(string) bool) { tree(1, 1000, "", yield) })
+	b.ReportAllocs()
+	for b.Loop() {
+		s.totals.Add(resources.Quantities{{Name: "cpus", Amount: 1}})
+		for range s.Order() {
+			break
+		}
+	}
+}
