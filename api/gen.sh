@@ -15,7 +15,12 @@ fi
 go_plugin=$(go tool -n protoc-gen-go)
 grpc_plugin=$(go tool -n protoc-gen-go-grpc)
 
-find . -name '*.pb.go' -delete
 find . -name '*.proto' | sed 's|^\./||' | LC_ALL=C sort | xargs protoc --proto_path=. \
 	--plugin=protoc-gen-go="$go_plugin" --go_out=. --go_opt=paths=source_relative \
 	--plugin=protoc-gen-go-grpc="$grpc_plugin" --go-grpc_out=. --go-grpc_opt=paths=source_relative
+
+# What a removed .proto file left behind goes with it.
+find . -name '*.pb.go' | while read -r code; do
+	stem=${code%.pb.go}
+	[ -f "${stem%_grpc}.proto" ] || rm "$code"
+done

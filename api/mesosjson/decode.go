@@ -117,11 +117,11 @@ func (d *decoder) mapEntries(fd protoreflect.FieldDescriptor, entries protorefle
 	return d.object(func(key string) error {
 		k, err := d.mapKey(fd.MapKey(), key)
 		if err != nil {
-			return under(fmt.Sprintf("[%q]", key), err)
+			return under(fmt.Sprintf("[%.64q]", key), err)
 		}
 		v, err := d.item(fd.MapValue(), entries.NewValue)
 		if err != nil {
-			return under(fmt.Sprintf("[%q]", key), err)
+			return under(fmt.Sprintf("[%.64q]", key), err)
 		}
 		if v.IsValid() {
 			entries.Set(k, v)

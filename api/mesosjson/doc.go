@@ -25,7 +25,7 @@
 // its path ("accept.offer_ids[2].value") or, where the text is not JSON, the
 // byte: wrong types, numbers out of range or with a fraction for an integer,
 // bytes that are not UTF-8, missing required fields, text after the value,
-// nesting deeper than 200.
+// nesting deeper than 200. Its length is bounded, whatever the input's.
 //
 // Mesos differs: it sets no UNKNOWN for an unknown enum name but leaves the
 // field unset, refuses enum numbers, and cuts fractions off.

@@ -261,3 +261,18 @@ func TestUnmarshalErrors(t *testing.T) {
 		})
 	}
 }
+
+// Whoever sends megabytes gets back a sentence.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("9", 1<<20)
+	for _, in := range []string{
+		`{"type":` + long + `}`, `{"type":1` + long + `.5}`, `{"decline":{"filters":{"refuse_seconds":"x` + long + `"}}}`,
+		`{"decline":{"filters":{"refuse_seconds":` + long + `}}}`,
+		`{"subscribe":{"offer_constraints":{"role_constraints":{"` + long + `":1}}}}`,
+		`{"subscribe":{"framework_info":{"user":"u","name":"n","offer_filters":{"r":{"min_allocatable_resources":{"quantities":{"quantities":{"` + long + `":{}}}}}}}}}`,
+	} {
+		if err := mesosjson.Unmarshal([]byte(in), &scheduler.Call{}); err == nil || len(err.Error()) > 400 {
+			t.Errorf("error %.400v", err)
+		}
+	}
+}

@@ -109,7 +109,7 @@ func (d *decoder) boolean() (bool, error) {
 	case '"':
 		s, err := d.str()
 		if err == nil && s != "true" && s != "false" {
-			err = fmt.Errorf("want true or false, found %q: %w", s, errs.Invalid)
+			err = fmt.Errorf("want true or false, found %.64q: %w", s, errs.Invalid)
 		}
 		return s == "true", err
 	default:
@@ -137,7 +137,7 @@ func (d *decoder) enum(fd protoreflect.FieldDescriptor) (protoreflect.Value, err
 		}
 	}
 	if fd.Cardinality() == protoreflect.Required {
-		return protoreflect.Value{}, fmt.Errorf("%q is no %s: %w", s, fd.Enum().FullName(), errs.Invalid)
+		return protoreflect.Value{}, fmt.Errorf("%.64q is no %s: %w", s, fd.Enum().FullName(), errs.Invalid)
 	}
 	return protoreflect.Value{}, nil
 }
@@ -156,7 +156,7 @@ func (d *decoder) float(bits int) (float64, error) {
 		return math.NaN(), nil
 	}
 	if !isNumber(s) {
-		return 0, fmt.Errorf("%q is no number: %w", s, errs.Invalid)
+		return 0, fmt.Errorf("%.64q is no number: %w", s, errs.Invalid)
 	}
 	f, err := strconv.ParseFloat(s, bits)
 	if err != nil {
@@ -190,7 +190,7 @@ func (d *decoder) unsigned(bits int) (uint64, error) {
 }
 
 func outOfRange(s, format string, bits int) error {
-	return fmt.Errorf("%s is out of range for "+format+": %w", s, bits, errs.Invalid)
+	return fmt.Errorf("%.64s is out of range for "+format+": %w", s, bits, errs.Invalid)
 }
 
 // integer returns the digits of a whole number, as "1000" for 1e3.
@@ -200,7 +200,7 @@ func (d *decoder) integer() (string, error) {
 		return "", err
 	}
 	if !isNumber(s) {
-		return "", fmt.Errorf("%q is no number: %w", s, errs.Invalid)
+		return "", fmt.Errorf("%.64q is no number: %w", s, errs.Invalid)
 	}
 	if !strings.ContainsAny(s, ".eE") {
 		return s, nil
@@ -208,7 +208,7 @@ func (d *decoder) integer() (string, error) {
 	// A float64 is exact up to 2^53, which no one exceeds in this form.
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return "", fmt.Errorf("%s is no whole number within 2^53: %w", s, errs.Invalid)
+		return "", fmt.Errorf("%.64s is no whole number within 2^53: %w", s, errs.Invalid)
 	}
 	return strconv.FormatInt(int64(f), 10), nil
 }

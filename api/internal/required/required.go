@@ -51,7 +51,7 @@ func missingBelow(fd protoreflect.FieldDescriptor, v protoreflect.Value) string 
 		var found []string
 		v.Map().Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
 			if rest := missing(v.Message()); rest != "" {
-				found = append(found, fmt.Sprintf("[%q].%s", k.String(), rest))
+				found = append(found, fmt.Sprintf("[%.64q].%s", k.String(), rest))
 			}
 			return true
 		})
