@@ -30,12 +30,13 @@ test: deps vet unit e2e ## everything, VM tests included
 unit: build ## all tests that need no VM; fails on a skip that isn't expected
 	MEZZO_TEST_REQUIRED=1 MEZZO_BIN=$(CURDIR)/bin/mezzo go test -json -timeout 20m $$(go list ./... | grep -v '^mezzo/test/e2e') | go run ./test/report -skips test/skips.txt
 
-e2e: build vm ## end to end on the built binary, in a VM with cgroup v2
+e2e: build ## end to end on the built binary, in a VM with cgroup v2 (or the machines of MEZZO_E2E_CLUSTER, or Vagrant's)
+	@if [ -z "$${MEZZO_E2E_CLUSTER:-}" ] && ! ls .e2e/vagrant/*.json >/dev/null 2>&1; then test/e2e/vm/host-deps.sh && go run ./test/e2e/vm up; fi
 	MEZZO_E2E_REQUIRED=1 MEZZO_BIN=$(CURDIR)/bin/mezzo go test -json -count=1 -timeout 40m $(E2E) | go run ./test/report -skips test/skips.txt; rc=$$?; \
-	$(if $(KEEP),,go run ./test/e2e/vm down;) exit $$rc
+	$(if $(KEEP),,if [ -z "$${MEZZO_E2E_CLUSTER:-}" ]; then go run ./test/e2e/vm down; fi;) exit $$rc
 
-vm: ## build, cache and start the VM for end-to-end tests
-	@test/e2e/vm/host-deps.sh
+vm: ## build and cache the VM for end-to-end tests, and start one node
+	test/e2e/vm/host-deps.sh
 	go run ./test/e2e/vm up
 
 vet: ## gofmt, go vet and the house's own rules
@@ -65,11 +66,12 @@ gen: ## Go code from the .proto files
 	api/gen.sh
 
 deps: ## what the tests need of Debian
-	@test/deps.sh native vm
+	@test/deps.sh native
+	@test/e2e/vm/host-deps.sh
 
 clean: ## what was built here
 	rm -rf bin
 
-distclean: clean ## and the VM
+distclean: clean ## and the VM, with what was cached for it
 	-go run ./test/e2e/vm down
-	rm -rf .e2e
+	rm -rf .e2e $${XDG_CACHE_HOME:-$$HOME/.cache}/mezzo

@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh GROUP… installs what a group needs of Debian's packages, and is quick
-# when all is there. Groups: native (tests and demo on this machine), vm (build
-# and run the VM), gen (regenerate code).
+# when all is there. Groups: native (tests and demo on this machine), gen
+# (regenerate code). The VM's are in test/e2e/vm/host-deps.sh.
 set -eu
 
 packages() {
@@ -11,10 +11,9 @@ packages() {
 		# Any Node with npm will do; Debian's only where there is none.
 		command -v npm >/dev/null || echo nodejs npm
 		;;
-	vm) exec "$(dirname "$0")/e2e/vm/host-deps.sh" --list ;;
 	gen) echo protobuf-compiler ;;
 	*)
-		echo "deps.sh: no group $1; there are native, vm and gen" >&2
+		echo "deps.sh: no group $1; there are native and gen" >&2
 		exit 2
 		;;
 	esac
