@@ -58,6 +58,7 @@ func runCommand(d Deps) *cobra.Command {
 	f.DurationVar(&s.timeout, "timeout", 0, "kill the task after it ran so long; never unless given")
 	f.BoolVarP(&detach, "detach", "d", false, "print the task's id once it runs, and leave it running")
 	f.BoolVarP(&quiet, "quiet", "q", false, "say nothing but what the task says")
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &ExitError{Code: codeNotRun, Err: err} })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s.command = args
 		code, err := run(cmd.Context(), d, &o, &s, quiet, detach)

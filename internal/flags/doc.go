@@ -6,7 +6,7 @@
 //
 // Flag goes before environment, environment before file, file before default.
 // A value "file:///path" stands for the content of that file, without the white
-// space around it. An empty variable is as good as none.
+// space around it, except where a path is wanted. An empty variable is as good as none.
 //
 // What nobody knows is an error on the command line and in the file. In the
 // environment it is only reported: MESOS_… is also what tasks and libraries

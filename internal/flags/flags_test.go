@@ -20,6 +20,7 @@ import (
 // config is what the flags of the tests set.
 type config struct {
 	IP, Password string
+	WorkDir      string
 	Port         int
 	Strict       bool
 	Roles        []string
@@ -31,6 +32,7 @@ func newSet() (*flags.Set, *config) {
 	s := flags.New()
 	s.String(&c.IP, "ip", "Address.")
 	s.Secret(&c.Password, "password", "Never shown.")
+	s.Path(&c.WorkDir, "work_dir", "Directory.")
 	s.Int(&c.Port, "port", "Port.")
 	s.Bool(&c.Strict, "strict", "Whether.")
 	s.Strings(&c.Roles, "roles", "Roles.")
@@ -78,6 +80,7 @@ func TestParse(t *testing.T) {
 			base(func(c *config) { c.IP, c.Port, c.Roles = "1.1.1.1", 2, []string{"a", "b"} })},
 		{"file named by the environment", nil, []string{"MEZZO_CONFIG=" + file}, base(func(c *config) { c.IP, c.Port, c.Roles = "3.3.3.3", 3, []string{"a", "b"} })},
 		{"value from a file", []string{"--password=file://" + secret}, nil, base(func(c *config) { c.Password = "s3cret" })},
+		{"path", []string{"--work_dir=file:///w"}, []string{"MEZZO_CONFIG=file://" + file}, base(func(c *config) { c.WorkDir, c.IP, c.Port, c.Roles = "/w", "3.3.3.3", 3, []string{"a", "b"} })},
 		{"old name", []string{"--slave_ping_timeout=10secs"}, nil, base(func(c *config) { c.Timeout = 10 * time.Second })},
 		{"old name in the environment", nil, []string{"MESOS_SLAVE_PING_TIMEOUT=10secs"}, base(func(c *config) { c.Timeout = 10 * time.Second })},
 	} {
@@ -173,6 +176,8 @@ func TestUsage(t *testing.T) {
       Roles.
   --[no-]strict  (default: true)
       Whether.
+  --work_dir=VALUE
+      Directory.
 `
 	if d := cmp.Diff(want, s.Usage()); d != "" {
 		t.Errorf("usage (-want +got):\n%s", d)

@@ -28,7 +28,7 @@ func (s *Set) Parse(args, environ []string) (ignored []string, err error) {
 	}
 	vars, ignored := s.environment(environ)
 	var lines map[string]source
-	if path := cmp.Or(given["config"], vars["config"]).value; path != "" {
+	if path := strings.TrimPrefix(cmp.Or(given["config"], vars["config"]).value, "file://"); path != "" {
 		if lines, err = s.file(path); err != nil {
 			return nil, err
 		}
@@ -54,7 +54,7 @@ type source struct{ value, from string }
 const maxFileBytes = 1 << 20
 
 func (f *entry) take(value string) error {
-	if path, ok := strings.CutPrefix(value, "file://"); ok {
+	if path, ok := strings.CutPrefix(value, "file://"); ok && !f.isPath {
 		info, err := os.Stat(path)
 		if err == nil && info.Size() > maxFileBytes {
 			err = fmt.Errorf("%s has more than %d bytes", path, maxFileBytes)

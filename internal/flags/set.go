@@ -21,6 +21,7 @@ type Set struct {
 type entry struct {
 	usage  string
 	isBool bool
+	isPath bool
 	secret bool
 	set    func(string) error
 	get    func() string
@@ -30,7 +31,7 @@ type entry struct {
 // New returns a Set that knows --config alone.
 func New() *Set {
 	s := &Set{flags: make(map[string]*entry), aliases: make(map[string]string)}
-	s.String(&s.config, "config", "File with lines name=value for flags given neither here nor in the environment.")
+	s.Path(&s.config, "config", "File with lines name=value for flags given neither here nor in the environment.")
 	return s
 }
 
@@ -42,6 +43,13 @@ func (s *Set) Var(name, usage string, set func(string) error, get func() string)
 // String registers a flag that is taken as it is.
 func (s *Set) String(p *string, name, usage string) {
 	s.Var(name, usage, func(v string) error { *p = v; return nil }, func() string { return *p })
+}
+
+// Path registers a flag that is a path: "file://" before it is dropped, and the
+// file is not read.
+func (s *Set) Path(p *string, name, usage string) {
+	s.Var(name, usage, func(v string) error { *p = strings.TrimPrefix(v, "file://"); return nil }, func() string { return *p })
+	s.flags[name].isPath = true
 }
 
 // Secret registers a String that is never shown.
