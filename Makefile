@@ -32,7 +32,7 @@ unit: build ## all tests that need no VM; fails on a skip that isn't expected
 
 e2e: build ## end to end on the built binary, in a VM with cgroup v2 (or the machines of MEZZO_E2E_CLUSTER, or Vagrant's)
 	@if [ -z "$${MEZZO_E2E_CLUSTER:-}" ] && ! ls .e2e/vagrant/*.json >/dev/null 2>&1; then test/e2e/vm/host-deps.sh && go run ./test/e2e/vm up; fi
-	MEZZO_E2E_REQUIRED=1 MEZZO_BIN=$(CURDIR)/bin/mezzo go test -json -count=1 -timeout 40m $(E2E) | go run ./test/report -skips test/skips.txt; rc=$$?; \
+	rc=0; MEZZO_E2E_REQUIRED=1 MEZZO_BIN=$(CURDIR)/bin/mezzo go test -json -count=1 -timeout 40m $(E2E) | go run ./test/report -skips test/skips.txt || rc=$$?; \
 	$(if $(KEEP),,if [ -z "$${MEZZO_E2E_CLUSTER:-}" ]; then go run ./test/e2e/vm down; fi;) exit $$rc
 
 vm: ## build and cache the VM for end-to-end tests, and start one node
