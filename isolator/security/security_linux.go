@@ -11,6 +11,7 @@ import (
 
 	"github.com/containerd/containerd/v2/contrib/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // ociVersion is the lowest that has all the fields we use. Newer ones, which
@@ -81,9 +82,14 @@ func (Isolator) Prepare(_ context.Context, c isolator.Container, s *specs.Spec) 
 func (Isolator) Cleanup(context.Context, isolator.ID) error { return nil }
 
 // openFiles raises the number of open files, unless it was chosen: containerd's
-// client puts 1024 for both where nothing was.
+// client puts 1024 for both where nothing was. More than the agent's own hard
+// limit takes CAP_SYS_RESOURCE, which a runtime in a container may lack.
 func openFiles(limits []specs.POSIXRlimit) []specs.POSIXRlimit {
 	want := specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Soft: softNoFile, Hard: hardNoFile}
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &own); err == nil {
+		want.Soft, want.Hard = min(want.Soft, own.Max), min(want.Hard, own.Max)
+	}
 	i := slices.IndexFunc(limits, func(l specs.POSIXRlimit) bool { return l.Type == want.Type })
 	switch {
 	case i < 0:
