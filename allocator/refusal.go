@@ -27,6 +27,8 @@ type expiry struct {
 
 // refuse makes the client refuse r for d. Of two such refusals the longer
 // one counts.
+//
+// Preconditions: g has no views yet, or they would not know of it.
 func (a *Allocator) refuse(now time.Time, g *agent, c *client, r resources.Resources, d time.Duration) {
 	if d < 0 {
 		d = DefaultRefuse
@@ -47,7 +49,6 @@ func (a *Allocator) refuse(now time.Time, g *agent, c *client, r resources.Resou
 		ref.clients.set(c.index)
 		c.refusing++
 	}
-	g.views = g.views[:0]
 	a.refusals.add(expiry{now.Add(d).UnixNano(), ref, c, c.age})
 }
 

@@ -5,9 +5,8 @@ import (
 	"math"
 	"time"
 
-	v1 "mezzo/api/mesos/v1"
-
 	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
@@ -38,8 +37,8 @@ func RefuseFor(f *v1.Filters) time.Duration {
 		return DefaultRefuse
 	case s >= MaxRefuse.Seconds():
 		return MaxRefuse
-	default:
-		return time.Duration(s * float64(time.Second))
+	default: // rounded up: little is not nothing
+		return time.Duration(math.Ceil(s * float64(time.Second)))
 	}
 }
 
