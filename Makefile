@@ -59,7 +59,7 @@ bench: build ## micro-benchmarks, then launch latency and memory beside ctr's
 
 FUZZTIME ?= 20s
 fuzz: ## every fuzz test for FUZZTIME (20s) each
-	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz' || true); do echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; done; done
+	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz' || true); do echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; done; done
 
 gen: ## Go code from the .proto files
 	@test/deps.sh gen
