@@ -2,15 +2,24 @@ package master
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"mezzo/allocator"
+	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/master/core"
 )
 
 // Deps are the things a master is given.
@@ -22,10 +31,17 @@ type Deps struct {
 
 // Master is one master process's worth of state and goroutines.
 type Master struct {
-	cfg      Config
-	deps     Deps
-	log      *slog.Logger
-	listener net.Listener
+	cfg        Config
+	deps       Deps
+	log        *slog.Logger
+	listener   net.Listener
+	info       *v1.MasterInfo
+	advertised string // "ip:port"
+	started    time.Time
+	loop       *loop
+	grpc       *grpc.Server
+	handlers   map[string]http.HandlerFunc
+	streams    sync.WaitGroup // goroutines of agents' streams
 }
 
 // New checks cfg and takes the port, so that a busy one is known at once.
@@ -38,20 +54,94 @@ func New(cfg Config, d Deps) (*Master, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open master's port: %w", err)
 	}
-	return &Master{cfg: cfg, deps: d, log: d.Log.With("component", "master"), listener: listener}, nil
+	id := uuid.New()
+	at := advertise(cfg, listener.Addr())
+	m := &Master{
+		cfg:        cfg,
+		deps:       d,
+		log:        d.Log.With("component", "master"),
+		listener:   listener,
+		info:       identity(id.String(), cfg, at, d.Version.GetVersion()),
+		advertised: at.String(),
+		started:    time.Now(),
+	}
+	c, err := core.New(m.started, m.coreConfig(binary.BigEndian.Uint64(id[:8])))
+	if err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("configure master: %w", err)
+	}
+	m.loop = newLoop(c, m.log)
+	m.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes))
+	link.RegisterAgentLinkServer(m.grpc, &agentLink{m: m})
+	m.handlers = m.routes()
+	return m, nil
 }
+
+func (m *Master) coreConfig(seed uint64) core.Config {
+	c := core.Config{
+		Master:                 m.info,
+		Heartbeat:              heartbeatInterval,
+		AllocationInterval:     m.cfg.AllocationInterval,
+		OfferTimeout:           m.cfg.OfferTimeout,
+		PingInterval:           m.cfg.AgentPingTimeout,
+		MaxMissedPings:         m.cfg.MaxAgentPingTimeouts,
+		RootSubmissions:        m.cfg.RootSubmissions,
+		Roles:                  m.cfg.Roles,
+		Allocator:              allocator.Config{Seed: seed, MinRefuse: m.cfg.AllocationInterval},
+		MaxCompletedFrameworks: m.cfg.MaxCompletedFrameworks,
+		MaxCompletedTasks:      m.cfg.MaxCompletedTasksPerFramework,
+		MaxUnreachableTasks:    m.cfg.MaxUnreachableTasksPerFramework,
+		MaxUnreachableAgents:   maxUnreachableAgents,
+	}
+	c.Allocator.SetDefaults()
+	return c
+}
+
+// maxUnreachableAgents bounds the agents remembered as unreachable.
+// Source: mesos master/constants.hpp, removed agents.
+const maxUnreachableAgents = 100_000
 
 // Addr is the address the master listens on, "ip:port".
 func (m *Master) Addr() string { return m.listener.Addr().String() }
 
+// stopTimeout bounds how long Run waits for streams to end.
+const stopTimeout = 5 * time.Second
+
 // Run serves until ctx ends, then closes every stream and returns nil; an error
 // means that it could not go on serving.
 func (m *Master) Run(ctx context.Context) error {
-	srv := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
-	defer stop()
-	if err := srv.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve: %w", err)
+	group, ctx := errgroup.WithContext(ctx)
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	srv := &http.Server{
+		Handler:           m,
+		Protocols:         protocols,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
 	}
-	return nil
+	m.log.Info("master started", "addr", m.Addr(), "advertised", m.advertised, "id", m.info.GetId())
+	group.Go(func() error { return m.loop.run(ctx) })
+	group.Go(func() error {
+		if err := srv.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if err := srv.Shutdown(stopping); err != nil {
+			return errors.Join(srv.Close())
+		}
+		return nil
+	})
+	err := group.Wait()
+	m.grpc.Stop()
+	m.streams.Wait()
+	m.log.Info("master stopped")
+	return err
 }

@@ -62,6 +62,9 @@ func (f *Framework) has(t v1.FrameworkInfo_Capability_Type) bool {
 	return slices.ContainsFunc(f.Info.GetCapabilities(), func(c *v1.FrameworkInfo_Capability) bool { return c.GetType() == t })
 }
 
+// MultiRole tells whether the framework has roles, rather than a role.
+func (f *Framework) MultiRole() bool { return isMultiRole(f.Info) }
+
 // Roles are the roles the framework is subscribed to.
 func (f *Framework) Roles() []string { return rolesOf(f.Info) }
 

@@ -150,7 +150,7 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 		case f != nil && f.tasks[t.ID] != nil:
 			c.trace(Warn, "task reported by two agents", "task_id", string(t.ID), "agent_id", string(a.ID), "other_agent_id", string(f.tasks[t.ID].Agent))
 		default:
-			t.Agent = a.ID
+			t.Agent, t.Info.AgentId = a.ID, agentIDProto(a.ID)
 			adopted = append(adopted, t)
 		}
 	}

@@ -145,16 +145,17 @@ func (c *Core) perform(f *framework, call *scheduler.Call) error {
 		c.reconcileOperations(f, call.GetReconcileOperations())
 	case scheduler.Call_REQUEST:
 		c.counts[MessagesResourceRequest]++
-	case scheduler.Call_MESSAGE, scheduler.Call_SHUTDOWN:
+	case scheduler.Call_MESSAGE:
 		// No executor of a framework's own can run, so none can be meant.
+		c.counts[MessagesFrameworkToExecutor]++
 		c.counts[InvalidFrameworkToExecutorMessages]++
 		c.drop(f, call)
 	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
 		c.counts[MessagesOperationStatusUpdateAcknowledgement]++
 		c.counts[InvalidOperationStatusUpdateAcknowledgements]++
 		c.drop(f, call)
-	case scheduler.Call_ACCEPT_INVERSE_OFFERS, scheduler.Call_DECLINE_INVERSE_OFFERS:
-		c.drop(f, call) // none were made
+	case scheduler.Call_SHUTDOWN, scheduler.Call_ACCEPT_INVERSE_OFFERS, scheduler.Call_DECLINE_INVERSE_OFFERS:
+		c.drop(f, call) // there are no such executors, no such offers were made
 	case scheduler.Call_UPDATE_FRAMEWORK:
 		return c.updateFramework(f, call.GetUpdateFramework())
 	default:

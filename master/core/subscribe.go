@@ -127,9 +127,6 @@ func (c *Core) admissible(info *v1.FrameworkInfo, suppressed []string, constrain
 			return fmt.Errorf("framework %w", err)
 		}
 	}
-	if t := info.GetFailoverTimeout(); !(t >= 0 && t*float64(time.Second) < math.MaxInt64) {
-		return fmt.Errorf("failover_timeout %v is not a time: %w", t, errs.Invalid)
-	}
 	if info.GetUser() == "root" && !c.cfg.RootSubmissions {
 		return fmt.Errorf("user \"root\" may not run frameworks here (--root_submissions): %w", errs.Invalid)
 	}
@@ -156,6 +153,9 @@ func checkInfo(info *v1.FrameworkInfo) error {
 		if slices.Contains(roles[:i], role) {
 			return fmt.Errorf("role %q is listed twice: %w", role, errs.Invalid)
 		}
+	}
+	if t := info.GetFailoverTimeout(); !(t >= 0 && t*float64(time.Second) < math.MaxInt64) {
+		return fmt.Errorf("failover_timeout %v is not a time: %w", t, errs.Invalid)
 	}
 	return checkOfferFilters(info)
 }

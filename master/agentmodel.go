@@ -1,0 +1,76 @@
+package master
+
+import (
+	"encoding/json"
+
+	"mezzo/master/core"
+)
+
+type agentModel struct {
+	ID                      string                       `json:"id"`
+	Hostname                string                       `json:"hostname"`
+	Port                    int32                        `json:"port"`
+	Attributes              map[string]any               `json:"attributes"`
+	Domain                  json.RawMessage              `json:"domain,omitempty"`
+	PID                     string                       `json:"pid"`
+	RegisteredTime          float64                      `json:"registered_time"`
+	ReregisteredTime        *float64                     `json:"reregistered_time,omitempty"`
+	Resources               map[string]any               `json:"resources"`
+	UsedResources           map[string]any               `json:"used_resources"`
+	OfferedResources        map[string]any               `json:"offered_resources"`
+	ReservedResources       map[string]map[string]any    `json:"reserved_resources"`
+	UnreservedResources     map[string]any               `json:"unreserved_resources"`
+	ReservedResourcesFull   map[string][]json.RawMessage `json:"reserved_resources_full"`
+	UnreservedResourcesFull []json.RawMessage            `json:"unreserved_resources_full"`
+	ReservedAllocated       map[string]map[string]any    `json:"reserved_resources_allocated"`
+	UnreservedAllocated     map[string]any               `json:"unreserved_resources_allocated"`
+	UsedResourcesFull       []json.RawMessage            `json:"used_resources_full"`
+	OfferedResourcesFull    []json.RawMessage            `json:"offered_resources_full"`
+	Active                  bool                         `json:"active"`
+	Deactivated             bool                         `json:"deactivated"`
+	Version                 string                       `json:"version"`
+	Capabilities            []string                     `json:"capabilities"`
+}
+
+func modelAgent(a *core.Agent) agentModel {
+	m := agentModel{
+		ID:                      string(a.ID),
+		Hostname:                a.Info.GetHostname(),
+		Port:                    a.Info.GetPort(),
+		Attributes:              attributes(a.Info.GetAttributes()),
+		Domain:                  raw(a.Info.GetDomain()),
+		PID:                     agentPID(a.Address),
+		RegisteredTime:          core.Seconds(a.Registered),
+		Resources:               amounts(a.Total),
+		UsedResources:           amounts(a.Used),
+		OfferedResources:        amounts(a.Offered),
+		ReservedResources:       reserved(a.Total, amounts),
+		UnreservedResources:     amounts(a.Total.Unreserved()),
+		ReservedResourcesFull:   reserved(a.Total, full),
+		UnreservedResourcesFull: full(a.Total.Unreserved()),
+		ReservedAllocated:       reserved(a.Used, amounts),
+		UnreservedAllocated:     amounts(a.Used.Unreserved()),
+		UsedResourcesFull:       full(a.Used),
+		OfferedResourcesFull:    full(a.Offered),
+		Active:                  a.Connected,
+		Version:                 a.Version,
+		Capabilities:            []string{},
+	}
+	if !a.Reregistered.IsZero() {
+		m.ReregisteredTime = seconds(a.Reregistered)
+	}
+	for _, c := range a.Capabilities {
+		m.Capabilities = append(m.Capabilities, c.GetType().String())
+	}
+	return m
+}
+
+func modelAgents(list []core.Agent, id string) []agentModel {
+	out := []agentModel{}
+	for i := range list {
+		if id == "" || string(list[i].ID) == id {
+			out = append(out, modelAgent(&list[i]))
+		}
+	}
+	return out
+}

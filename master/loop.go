@@ -1,0 +1,192 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"mezzo/api/link"
+	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/internal/errs"
+	"mezzo/master/core"
+)
+
+// inboxSize bounds the events that wait for the loop.
+const inboxSize = 4096
+
+var (
+	errBusy    = fmt.Errorf("master is too busy: %w", errs.Exhausted)
+	errStopped = fmt.Errorf("master is stopping: %w", errs.Unavailable)
+	errSlow    = fmt.Errorf("events were not read fast enough: %w", errs.Exhausted)
+)
+
+type (
+	subscriberQueue = queue[*scheduler.Event]
+	agentQueue      = queue[*link.FromMaster]
+)
+
+// request is what the loop is asked: to take an event, or to show the state.
+type request struct {
+	event      core.Event
+	reply      chan<- error     // capacity 1; nil if the event has no Reply
+	subscriber *subscriberQueue // of the stream a SUBSCRIBE opens
+	agent      *agentQueue      // of the connection a Hello opens
+	view       chan<- *view     // capacity 1; set instead of event
+}
+
+// loop owns the core. Everything below it runs in the goroutine of run, except
+// where it says otherwise.
+type loop struct {
+	core  *core.Core
+	log   *slog.Logger
+	inbox chan request
+	done  chan struct{} // closed when run has returned
+
+	steps  atomic.Uint64 // counts the core's changes
+	cached atomic.Pointer[view]
+
+	subscribers map[core.StreamID]*subscriberQueue
+	agents      map[core.ConnID]*agentQueue
+	later       []core.Event // what effects led to, to be fed after them
+}
+
+func newLoop(c *core.Core, log *slog.Logger) *loop {
+	return &loop{
+		core:        c,
+		log:         log,
+		inbox:       make(chan request, inboxSize),
+		done:        make(chan struct{}),
+		subscribers: map[core.StreamID]*subscriberQueue{},
+		agents:      map[core.ConnID]*agentQueue{},
+	}
+}
+
+// run feeds the core until ctx ends, then ends every stream without a word, so
+// that frameworks and agents look for the next master.
+func (l *loop) run(ctx context.Context) error {
+	defer close(l.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			for _, q := range l.subscribers {
+				q.close(nil)
+			}
+			for _, q := range l.agents {
+				q.close(errStopped)
+			}
+			return nil
+		case r := <-l.inbox:
+			l.handle(r)
+		case <-timer.C:
+			l.feed(core.Tick{}, nil)
+		}
+		timer.Reset(time.Until(l.core.NextWake()))
+	}
+}
+
+func (l *loop) handle(r request) {
+	if r.view != nil {
+		r.view <- l.look()
+		return
+	}
+	switch ev := r.event.(type) {
+	case core.SchedulerCall:
+		if r.subscriber != nil {
+			l.subscribers[ev.Stream] = r.subscriber
+		}
+	case core.StreamClosed:
+		delete(l.subscribers, ev.Stream)
+	case core.AgentHello:
+		l.agents[ev.Conn] = r.agent
+	case core.AgentDisconnected:
+		delete(l.agents, ev.Conn)
+	}
+	l.feed(r.event, r.reply)
+}
+
+// feed gives the core an event, and then those that followed from its effects.
+func (l *loop) feed(ev core.Event, reply chan<- error) {
+	for l.later = append(l.later, ev); len(l.later) > 0; l.later = l.later[1:] {
+		effects := l.core.Step(time.Now(), l.later[0])
+		l.steps.Add(1)
+		for _, e := range effects {
+			l.perform(e, reply)
+		}
+		reply = nil // only the first event was asked about
+	}
+}
+
+func (l *loop) perform(e core.Effect, reply chan<- error) {
+	switch e := e.(type) {
+	case core.SendFramework:
+		if q, ok := l.subscribers[e.Stream]; ok && !q.push(e.Event) {
+			q.cut(errSlow)
+			delete(l.subscribers, e.Stream)
+			l.later = append(l.later, core.StreamClosed{Stream: e.Stream})
+		}
+	case core.CloseFramework:
+		if q, ok := l.subscribers[e.Stream]; ok {
+			q.close(nil)
+			delete(l.subscribers, e.Stream)
+		}
+	case core.SendAgent:
+		if q, ok := l.agents[e.Conn]; ok && !q.push(e.Message) {
+			q.cut(errSlow)
+			delete(l.agents, e.Conn)
+			l.later = append(l.later, core.AgentDisconnected{Conn: e.Conn})
+		}
+	case core.CloseAgent:
+		if q, ok := l.agents[e.Conn]; ok {
+			q.close(e.Err)
+			delete(l.agents, e.Conn)
+		}
+	case core.Reply:
+		if reply != nil {
+			reply <- e.Err
+		}
+	case core.Trace:
+		l.trace(e)
+	}
+}
+
+var levels = map[core.Level]slog.Level{core.Debug: slog.LevelDebug, core.Info: slog.LevelInfo, core.Warn: slog.LevelWarn}
+
+func (l *loop) trace(t core.Trace) {
+	attrs := make([]slog.Attr, len(t.Attrs))
+	for i, a := range t.Attrs {
+		attrs[i] = slog.String(a.Key, a.Value)
+	}
+	l.log.LogAttrs(context.Background(), levels[t.Level], t.Message, attrs...)
+}
+
+// ask hands r over unless the inbox is full, and waits for the reply. It may be
+// called from anywhere.
+func (l *loop) ask(r request) error {
+	reply := make(chan error, 1)
+	r.reply = reply
+	select {
+	case l.inbox <- r:
+	default:
+		return errBusy
+	}
+	select {
+	case err := <-reply:
+		return err
+	case <-l.done:
+		return errStopped
+	}
+}
+
+// tell hands r over as soon as there is room. It may be called from anywhere.
+func (l *loop) tell(r request) error {
+	select {
+	case l.inbox <- r:
+		return nil
+	case <-l.done:
+		return errStopped
+	}
+}

@@ -1,0 +1,124 @@
+package master
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/internal/errs"
+	"mezzo/master/core"
+)
+
+// metrics serves GET /metrics/snapshot[?timeout=100ms]. Nothing it shows has to
+// be waited for, so the timeout is only checked.
+func (m *Master) metrics(w http.ResponseWriter, r *http.Request) {
+	if text := r.URL.Query().Get("timeout"); text != "" {
+		if _, err := parseDuration(text); err != nil {
+			fail(w, err)
+			return
+		}
+	}
+	s, err := m.loop.read()
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	respondJSON(w, r, m.readings(s))
+}
+
+// metricList is the metrics in the form of GET_METRICS, by name.
+func (m *Master) metricList(s *core.Snapshot) []*v1.Metric {
+	var list []*v1.Metric
+	for name, value := range m.readings(s) {
+		list = append(list, &v1.Metric{Name: &name, Value: proto.Float64(value)})
+	}
+	slices.SortFunc(list, func(a, b *v1.Metric) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return list
+}
+
+// readings are all metrics by name.
+func (m *Master) readings(s *core.Snapshot) map[string]float64 {
+	t := takeTally(s)
+	t.uptime = time.Since(m.started).Seconds()
+	t.inbox = len(m.loop.inbox)
+	out := make(map[string]float64, len(declared))
+	for _, d := range declared {
+		out[d.name] = d.value(t)
+	}
+	for end, n := range s.TaskEnds {
+		out[endName(end)] = float64(n)
+	}
+	for i := range s.Frameworks {
+		frameworkReadings(out, &s.Frameworks[i])
+	}
+	systemReadings(out)
+	return out
+}
+
+// endName is the metric of one way for tasks to end, in the words of the wire
+// before agents were called that.
+func endName(e core.TaskEnd) string {
+	word := func(enum, prefix string) string {
+		return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(enum, prefix)), "agent", "slave")
+	}
+	return "master/task_" + word(e.State.String(), "TASK_") +
+		"/source_" + word(e.Source.String(), "SOURCE_") +
+		"/reason_" + word(e.Reason.String(), "REASON_")
+}
+
+// frameworkReadings are the metrics of one framework, below its name and id.
+func frameworkReadings(out map[string]float64, f *core.FrameworkView) {
+	base := "master/frameworks/" + url.QueryEscape(f.Info.GetName()) + "/" + string(f.ID) + "/"
+	out[base+"subscribed"] = one(f.Connected)
+	out[base+"calls"] = float64(f.Counts.Calls)
+	out[base+"events"] = float64(f.Counts.Events)
+	out[base+"offers/sent"] = float64(f.Counts.OffersSent)
+	out[base+"offers/accepted"] = float64(f.Counts.OffersAccepted)
+	out[base+"offers/declined"] = float64(f.Counts.OffersDeclined)
+	out[base+"offers/rescinded"] = float64(f.Counts.OffersRescinded)
+	for _, state := range []v1.TaskState{
+		v1.TaskState_TASK_STAGING, v1.TaskState_TASK_STARTING, v1.TaskState_TASK_RUNNING, v1.TaskState_TASK_KILLING,
+	} {
+		out[base+"tasks/active/"+strings.ToLower(state.String())] = 0
+	}
+	for _, t := range f.Tasks {
+		out[base+"tasks/active/"+strings.ToLower(t.State.String())]++
+	}
+	for state, n := range f.Counts.Ended {
+		out[base+"tasks/terminal/"+strings.ToLower(state.String())] = float64(n)
+	}
+	for _, role := range f.Roles() {
+		out[base+"roles/"+url.QueryEscape(role)+"/suppressed"] = one(slices.Contains(f.Suppressed, role))
+	}
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// parseDuration reads "100ms", "5secs" and so on.
+//
+// Source: the units are those of stout's Duration.
+func parseDuration(text string) (time.Duration, error) {
+	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz")
+	unit, ok := map[string]time.Duration{
+		"ns": 1, "us": time.Microsecond, "ms": time.Millisecond, "secs": time.Second,
+		"mins": time.Minute, "hrs": time.Hour, "days": 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
+	}[text[len(digits):]]
+	value, err := strconv.ParseFloat(digits, 64)
+	if err != nil || !ok || !(math.Abs(value)*float64(unit) < math.MaxInt64) {
+		return 0, fmt.Errorf("%q is not a duration such as 100ms or 5secs: %w", text, errs.Invalid)
+	}
+	return time.Duration(value * float64(unit)), nil
+}

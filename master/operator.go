@@ -1,0 +1,239 @@
+package master
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/master"
+	"mezzo/api/usage"
+	"mezzo/internal/errs"
+	"mezzo/master/core"
+)
+
+// operator serves POST /api/v1.
+func (m *Master) operator(w http.ResponseWriter, r *http.Request) {
+	call := &master.Call{}
+	if !decode(w, r, call) {
+		return
+	}
+	if call.Type == nil {
+		refuse(w, http.StatusBadRequest, "call has no type")
+		return
+	}
+	out, ok := negotiate(w, r)
+	if !ok {
+		return
+	}
+	if call.GetType() == master.Call_KILL_TASK {
+		m.killTask(w, call)
+		return
+	}
+	response, err := m.answer(call.GetType())
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	body, err := out.Marshal(response)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	respond(w, r, out.ContentType(), body)
+}
+
+// killTask is the KILL_TASK call.
+func (m *Master) killTask(w http.ResponseWriter, call *master.Call) {
+	kill := call.GetKillTask()
+	if kill == nil {
+		refuse(w, http.StatusBadRequest, "kill_task is missing")
+		return
+	}
+	if err := m.loop.ask(request{event: core.KillTask{
+		Framework: ids.FrameworkID(kill.GetFrameworkId().GetValue()),
+		Task:      ids.TaskID(kill.GetTaskId().GetValue()),
+		Policy:    kill.GetKillPolicy(),
+	}}); err != nil {
+		fail(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// answer makes the response to a call that only asks.
+func (m *Master) answer(call master.Call_Type) (*master.Response, error) {
+	switch call {
+	case master.Call_GET_HEALTH:
+		return &master.Response{
+			Type:      master.Response_GET_HEALTH.Enum(),
+			GetHealth: &master.Response_GetHealth{Healthy: proto.Bool(true)},
+		}, nil
+	case master.Call_GET_FLAGS:
+		return &master.Response{Type: master.Response_GET_FLAGS.Enum(), GetFlags: &master.Response_GetFlags{Flags: m.flagList()}}, nil
+	case master.Call_GET_VERSION:
+		return &master.Response{
+			Type:       master.Response_GET_VERSION.Enum(),
+			GetVersion: &master.Response_GetVersion{VersionInfo: m.deps.Version},
+		}, nil
+	case master.Call_GET_MASTER:
+		started := core.Seconds(m.started)
+		return &master.Response{
+			Type:      master.Response_GET_MASTER.Enum(),
+			GetMaster: &master.Response_GetMaster{MasterInfo: m.info, StartTime: &started, ElectedTime: &started},
+		}, nil
+	}
+	show, ok := shows[call]
+	if !ok {
+		return nil, fmt.Errorf("call %v is not supported yet: %w", call, errs.Unsupported)
+	}
+	s, err := m.loop.read()
+	if err != nil {
+		return nil, err
+	}
+	return show(m, s), nil
+}
+
+// shows are the calls that show the state.
+var shows = map[master.Call_Type]func(*Master, *core.Snapshot) *master.Response{
+	master.Call_GET_METRICS: func(m *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_METRICS.Enum(), GetMetrics: &master.Response_GetMetrics{Metrics: m.metricList(s)}}
+	},
+	master.Call_GET_STATE: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_STATE.Enum(), GetState: &master.Response_GetState{
+			GetTasks:      showTasks(s),
+			GetExecutors:  &master.Response_GetExecutors{},
+			GetFrameworks: showFrameworks(s),
+			GetAgents:     showAgents(s),
+		}}
+	},
+	master.Call_GET_AGENTS: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_AGENTS.Enum(), GetAgents: showAgents(s)}
+	},
+	master.Call_GET_FRAMEWORKS: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_FRAMEWORKS.Enum(), GetFrameworks: showFrameworks(s)}
+	},
+	master.Call_GET_TASKS: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_TASKS.Enum(), GetTasks: showTasks(s)}
+	},
+	master.Call_GET_USAGE: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_USAGE.Enum(), GetUsage: clusterUsage(s)}
+	},
+}
+
+func (m *Master) flagList() []*v1.Flag {
+	var flags []*v1.Flag
+	for name, value := range m.deps.Flags {
+		flags = append(flags, &v1.Flag{Name: &name, Value: &value})
+	}
+	slices.SortFunc(flags, func(a, b *v1.Flag) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return flags
+}
+
+func showAgents(s *core.Snapshot) *master.Response_GetAgents {
+	out := &master.Response_GetAgents{}
+	for i := range s.Agents {
+		a := &s.Agents[i]
+		out.Agents = append(out.Agents, &master.Response_GetAgents_Agent{
+			AgentInfo:          a.Info,
+			Active:             &a.Connected,
+			Version:            &a.Version,
+			Pid:                proto.String(agentPID(a.Address)),
+			RegisteredTime:     core.TimeInfo(a.Registered),
+			ReregisteredTime:   core.TimeInfo(a.Reregistered),
+			TotalResources:     operatorProto(a.Total),
+			AllocatedResources: operatorProto(a.Used),
+			OfferedResources:   operatorProto(a.Offered),
+			Capabilities:       a.Capabilities,
+			Deactivated:        proto.Bool(false),
+		})
+	}
+	return out
+}
+
+func showFrameworks(s *core.Snapshot) *master.Response_GetFrameworks {
+	out := &master.Response_GetFrameworks{}
+	for i := range s.Frameworks {
+		out.Frameworks = append(out.Frameworks, showFramework(&s.Frameworks[i]))
+	}
+	for i := range s.Completed {
+		out.CompletedFrameworks = append(out.CompletedFrameworks, showFramework(&s.Completed[i]))
+	}
+	return out
+}
+
+func showFramework(f *core.FrameworkView) *master.Response_GetFrameworks_Framework {
+	out := &master.Response_GetFrameworks_Framework{
+		FrameworkInfo:      f.Info,
+		Active:             &f.Connected,
+		Connected:          &f.Connected,
+		Recovered:          &f.Recovered,
+		RegisteredTime:     core.TimeInfo(f.Registered),
+		ReregisteredTime:   core.TimeInfo(f.Reregistered),
+		UnregisteredTime:   core.TimeInfo(f.Unregistered),
+		AllocatedResources: operatorProto(f.Used()),
+		OfferedResources:   operatorProto(f.Offered()),
+		OfferConstraints:   f.Constraints,
+	}
+	for _, o := range f.Offers {
+		out.Offers = append(out.Offers, o.Proto())
+	}
+	return out
+}
+
+func showTasks(s *core.Snapshot) *master.Response_GetTasks {
+	out := &master.Response_GetTasks{}
+	for _, list := range [][]core.FrameworkView{s.Frameworks, s.Completed} {
+		for i := range list {
+			out.Tasks = appendTasks(out.Tasks, list[i].Tasks)
+			out.UnreachableTasks = appendTasks(out.UnreachableTasks, list[i].Unreachable)
+			out.CompletedTasks = appendTasks(out.CompletedTasks, list[i].Finished)
+		}
+	}
+	return out
+}
+
+func appendTasks(to []*v1.Task, list []*core.Task) []*v1.Task {
+	for _, t := range list {
+		to = append(to, t.Proto())
+	}
+	return to
+}
+
+// clusterUsage sets what was given beside what is used.
+func clusterUsage(s *core.Snapshot) *usage.Cluster {
+	out := &usage.Cluster{}
+	for i := range s.Agents {
+		a := &s.Agents[i]
+		out.Agents = append(out.Agents, &usage.AgentUsage{
+			AgentId:   a.Info.Id,
+			Hostname:  a.Info.Hostname,
+			Total:     operatorProto(a.Total),
+			Allocated: operatorProto(a.Used),
+			Offered:   operatorProto(a.Offered),
+			Used:      a.Usage,
+		})
+	}
+	for _, t := range selectTasks(s, "", "") {
+		out.Tasks = append(out.Tasks, &usage.TaskUsage{
+			FrameworkId: t.Info.FrameworkId,
+			TaskId:      t.Info.TaskId,
+			AgentId:     t.Info.AgentId,
+			Name:        t.Info.Name,
+			State:       t.State.Enum(),
+			Allocated:   t.Info.Resources,
+			Used:        t.Usage,
+		})
+	}
+	slices.SortStableFunc(out.Tasks, func(a, b *usage.TaskUsage) int {
+		if c := strings.Compare(a.GetFrameworkId().GetValue(), b.GetFrameworkId().GetValue()); c != 0 {
+			return c
+		}
+		return strings.Compare(a.GetTaskId().GetValue(), b.GetTaskId().GetValue())
+	})
+	return out
+}

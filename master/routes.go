@@ -1,0 +1,78 @@
+package master
+
+import (
+	"net/http"
+	"strings"
+)
+
+// routes maps the paths of the API to what serves them. All are served below
+// /master too, and with a .json at their end, as tools of all ages expect.
+func (m *Master) routes() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"/api/v1":           m.operator,
+		"/api/v1/scheduler": m.scheduler,
+		"/health":           get(m.health),
+		"/version":          get(m.version),
+		"/flags":            get(m.flags),
+		"/metrics/snapshot": get(m.metrics),
+		"/state":            get(m.state),
+		"/slaves":           get(m.slaves),
+		"/frameworks":       get(m.frameworks),
+		"/tasks":            get(m.tasks),
+		"/usage":            get(m.usage),
+		"/redirect":         m.redirect,
+	}
+}
+
+// ServeHTTP serves the API, and the agents' streams to who speaks gRPC.
+func (m *Master) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isGRPC(r) {
+		m.grpc.ServeHTTP(w, r)
+		return
+	}
+	handler, exact := m.find(r.URL.Path)
+	if handler == nil || !exact && strings.HasPrefix(trim(r.URL.Path), "/redirect") {
+		refuse(w, http.StatusNotFound, "there is nothing at %s", r.URL.Path)
+		return
+	}
+	handler(w, r)
+}
+
+// find looks for the longest path that is a prefix of path, as libprocess does.
+func (m *Master) find(path string) (handler http.HandlerFunc, exact bool) {
+	path = trim(path)
+	for p := path; p != ""; p = p[:strings.LastIndexByte(p, '/')] {
+		if h, ok := m.handlers[p]; ok {
+			return h, p == path
+		}
+	}
+	return nil, false
+}
+
+// trim reduces the forms of a path to one.
+func trim(path string) string {
+	path = strings.TrimRight(path, "/")
+	if rest, ok := strings.CutPrefix(path, "/master"); ok && strings.HasPrefix(rest, "/") {
+		path = rest
+	}
+	return strings.TrimSuffix(path, ".json")
+}
+
+// get lets only reading methods through.
+func get(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			refuse(w, http.StatusMethodNotAllowed, "expecting GET, not %s", r.Method)
+			return
+		}
+		h(w, r)
+	}
+}
+
+// redirect leads to the leading master: here, as long as there is one only. The
+// scheme stays the caller's.
+func (m *Master) redirect(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Location", "//"+m.advertised)
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}
