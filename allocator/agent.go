@@ -56,10 +56,10 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	}
 	a.agents[g.ID] = n
 	a.order = append(a.order, n)
-	for f, r := range used {
-		a.use(n, f, r)
+	for _, f := range slices.Sorted(maps.Keys(used)) {
+		a.use(n, f, used[f])
 		if fw := a.frameworks[f]; fw != nil {
-			a.chargeAll(fw, r)
+			a.chargeAll(fw, used[f])
 		}
 	}
 	return nil
@@ -88,9 +88,9 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 	if err != nil {
 		return fmt.Errorf("remove %w", err)
 	}
-	for f, used := range g.used {
+	for _, f := range slices.Sorted(maps.Keys(g.used)) {
 		if fw := a.frameworks[f]; fw != nil {
-			for role, part := range used.Allocations() {
+			for role, part := range g.used[f].Allocations() {
 				a.refund(fw.clients[role], part, resources.Resources{})
 			}
 		}

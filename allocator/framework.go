@@ -2,6 +2,7 @@ package allocator
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"mezzo/api/ids"
@@ -28,31 +29,6 @@ type framework struct {
 	caps      caps
 	connected bool
 	clients   map[string]*client // by role
-}
-
-// caps is what a framework knows to handle: what may be in its offers.
-type caps uint8
-
-const (
-	capRevocable caps = 1 << iota
-	capShared
-	capRefined
-	capGPU
-)
-
-func (f *Framework) caps() caps {
-	var c caps
-	c.set(capRevocable, f.Revocable)
-	c.set(capShared, f.Shared)
-	c.set(capRefined, f.RefinedReserved)
-	c.set(capGPU, f.GPU)
-	return c
-}
-
-func (c *caps) set(bit caps, on bool) {
-	if on {
-		*c |= bit
-	}
 }
 
 func (f *Framework) validate() error {
@@ -198,7 +174,7 @@ func (a *Allocator) suppress(verb string, id ids.FrameworkID, roles []string, on
 
 // set makes fw what f says, and clients for the roles that are new.
 func (a *Allocator) set(fw *framework, f Framework) {
-	fw.Framework, fw.caps = f, f.caps()
+	fw.Framework, fw.caps = f, f.capabilities()
 	for _, r := range f.Roles {
 		a.client(fw, r)
 	}
@@ -217,9 +193,8 @@ func (a *Allocator) set(fw *framework, f Framework) {
 
 func (f *framework) sortedClients() []*client {
 	out := make([]*client, 0, len(f.clients))
-	for _, c := range f.clients {
-		out = append(out, c)
+	for _, role := range slices.Sorted(maps.Keys(f.clients)) {
+		out = append(out, f.clients[role])
 	}
-	slices.SortFunc(out, func(a, b *client) int { return int(a.index) - int(b.index) })
 	return out
 }

@@ -297,9 +297,10 @@ func (p *pair) addAgent(t *rapid.T) {
 	total := rapid.SampledFrom(someTotals).Draw(t, "total")
 	used := map[ids.FrameworkID]resources.Resources{}
 	if rapid.Bool().Draw(t, "used") {
-		role := rapid.SampledFrom(someRoles).Draw(t, "role")
-		used["f1"] = resources.MustParse("cpus:1").Allocated(role)
-		used["f2"] = resources.MustParse("mem:5").Allocated("gone")
+		for _, f := range []ids.FrameworkID{"f1", "f2", "f3", "f4"} {
+			role := rapid.SampledFrom(append(someRoles, "gone")).Draw(t, "role")
+			used[f] = resources.MustParse("cpus:0.25;mem:5").Allocated(role)
+		}
 	}
 	p.do(t, known == nil, func(a *Allocator) error { return a.AddAgent(Agent{id, total}, used) })
 	if known == nil {

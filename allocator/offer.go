@@ -27,12 +27,11 @@ func (a *Allocator) Allocate(now time.Time, agents []ids.AgentID) []Offer {
 			continue
 		}
 		for {
-			c, part := a.pick(g)
+			c, v := a.pick(g)
 			if c == nil {
 				break
 			}
-			a.give(g, c, part)
-			offers = append(offers, Offer{c.framework.ID, g.id, c.role.path, part})
+			offers = append(offers, Offer{c.framework.ID, g.id, c.role.path, a.give(g, c, v)})
 		}
 		g.idle = a.epoch
 	}
@@ -55,27 +54,29 @@ func (a *Allocator) candidates(agents []ids.AgentID) []*agent {
 }
 
 // pick finds who is to be offered something of g, and what.
-func (a *Allocator) pick(g *agent) (*client, resources.Resources) {
-	if g.available.IsEmpty() {
-		return nil, resources.Resources{}
-	}
-	for id := range a.roleOrder.Order() {
-		r := a.byID[id]
-		for id := range r.order.Order() {
-			c := r.clients[id]
-			if v := a.view(g, r.path, c.framework.caps); v.fits(c) {
-				return c, v.resources.Allocated(r.path)
+func (a *Allocator) pick(g *agent) (*client, view) {
+	if !g.available.IsEmpty() {
+		for id := range a.roleOrder.Order() {
+			r := a.byID[id]
+			for id := range r.order.Order() {
+				c := r.clients[id]
+				if v := a.view(g, r.path, c.framework.caps); v.fits(c) {
+					return c, *v
+				}
 			}
 		}
 	}
-	return nil, resources.Resources{}
+	return nil, view{}
 }
 
-// give lets the client use part of what is available on g.
-func (a *Allocator) give(g *agent, c *client, part resources.Resources) {
-	had := g.used[c.framework.ID]
-	a.charge(c, part, had)
+// give lets the client use the view, which is of g.
+func (a *Allocator) give(g *agent, c *client, v view) resources.Resources {
+	part, had := v.resources.Allocated(c.role.path), g.used[c.framework.ID]
+	a.charge(c, v.amount, had)
 	a.use(g, c.framework.ID, had.Add(part))
-	g.taken = g.taken.Add(part.NonShared().Unallocated())
-	g.offerable()
+	single := v.resources.NonShared()
+	g.taken = g.taken.Add(single)
+	left, _ := g.available.Sub(single)
+	g.setAvailable(left)
+	return part
 }

@@ -114,10 +114,9 @@ func (a *Allocator) removeClient(c *client) {
 	}
 }
 
-// charge counts part, which is allocated to the client's role on one agent
-// beside had, against it and its role.
-func (a *Allocator) charge(c *client, part, had resources.Resources) {
-	q := charged(part)
+// charge counts q, used for the client's role on one agent beside had, against
+// it and its role.
+func (a *Allocator) charge(c *client, q resources.Quantities, had resources.Resources) {
 	c.role.order.Charge(c.id, q)
 	a.roleOrder.Charge(c.role.id, q)
 	if !usesFor(had, c.role.path) {
@@ -128,7 +127,7 @@ func (a *Allocator) charge(c *client, part, had resources.Resources) {
 // chargeAll counts all that a framework uses on one agent.
 func (a *Allocator) chargeAll(fw *framework, used resources.Resources) {
 	for path, part := range used.Allocations() {
-		a.charge(a.client(fw, path), part, resources.Resources{})
+		a.charge(a.client(fw, path), charged(part), resources.Resources{})
 	}
 }
 

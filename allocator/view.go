@@ -75,12 +75,3 @@ func (v *view) fits(c *client) bool {
 func enough(q resources.Quantities, minima []resources.Quantities) bool {
 	return len(minima) == 0 || slices.ContainsFunc(minima, q.Contains)
 }
-
-// needs is what a framework must know of to be offered r.
-func needs(r resources.Resource) caps {
-	var c caps
-	c.set(capRevocable, r.Revocable())
-	c.set(capShared, r.Shared())
-	c.set(capRefined, r.Depth() > 1)
-	return c
-}

@@ -55,11 +55,6 @@ func (r Resources) NonShared() Resources {
 	return r.Filter(func(i Resource) bool { return !i.Shared() })
 }
 
-// PersistentVolumes is the persistent volumes.
-func (r Resources) PersistentVolumes() Resources {
-	return r.Filter(func(i Resource) bool { return i.PersistenceID() != "" })
-}
-
 // Named is what is called name.
 func (r Resources) Named(name string) Resources {
 	return r.Filter(func(i Resource) bool { return i.name == name })

@@ -92,14 +92,6 @@ func (r Resource) Revocable() bool { return r.attr != nil && r.attr.revocable }
 // Shared tells whether it may be used by many at once.
 func (r Resource) Shared() bool { return r.attr != nil && r.attr.shared }
 
-// Provider is the id of the resource provider; empty: the agent itself.
-func (r Resource) Provider() string {
-	if r.attr == nil {
-		return ""
-	}
-	return r.attr.provider
-}
-
 // PersistenceID is the id of a persistent volume; empty for all else.
 func (r Resource) PersistenceID() string { return r.diskInfo().GetPersistence().GetId() }
 
@@ -112,9 +104,7 @@ func (r Resource) Disk() *v1.Resource_DiskInfo {
 	return proto.CloneOf(d)
 }
 
-// Splittable tells whether a part of it can be used without the rest.
-func (r Resource) Splittable() bool { return !r.whole() }
-
+// whole tells whether it cannot be split.
 func (r *Resource) whole() bool { return r.attr != nil && r.attr.whole }
 
 func (r Resource) diskInfo() *v1.Resource_DiskInfo {

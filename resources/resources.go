@@ -115,8 +115,11 @@ func (r Resources) Sub(o Resources) (Resources, bool) {
 // Minus is what is left of r when of each item of o as much is taken as there
 // is. Unlike Sub it always goes.
 func (r Resources) Minus(o Resources) Resources {
+	if o.IsEmpty() {
+		return r
+	}
 	a, b := r.items, o.items
-	var out []Resource
+	out := make([]Resource, 0, len(a))
 	for len(a) > 0 && len(b) > 0 {
 		switch c := compare(&a[0], &b[0]); {
 		case c < 0:

@@ -15,6 +15,7 @@ type DRF struct {
 	clients []*node // by ID; nil where free
 	free    []ID
 	weights map[string]uint32
+	order   iter.Seq[ID] // what Order returns, made once
 }
 
 var _ Sorter = (*DRF)(nil)
@@ -23,7 +24,9 @@ var _ Sorter = (*DRF)(nil)
 //
 // Ownership: t stays the caller's, who may change it at any time.
 func NewDRF(t *Totals) *DRF {
-	return &DRF{totals: t, root: &node{client: none, weight: WeightUnit}, weights: map[string]uint32{}}
+	s := &DRF{totals: t, root: &node{client: none, weight: WeightUnit}, weights: map[string]uint32{}}
+	s.order = func(yield func(ID) bool) { s.walk(s.root, yield) }
+	return s
 }
 
 // Add makes a client. Among equal shares it starts level with the active
@@ -181,9 +184,7 @@ func (s *DRF) change(n *node, f func()) {
 }
 
 // Order iterates over the active clients, the least served first.
-func (s *DRF) Order() iter.Seq[ID] {
-	return func(yield func(ID) bool) { s.walk(s.root, yield) }
-}
+func (s *DRF) Order() iter.Seq[ID] { return s.order }
 
 func (s *DRF) walk(n *node, yield func(ID) bool) bool {
 	if !s.fresh(n) {
