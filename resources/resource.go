@@ -51,6 +51,8 @@ func (r Resource) Set() Set { return slices.Clone(r.set) }
 func (r Resource) AllocatedTo() string { return r.alloc }
 
 // Reservations is the stack of reservations, outermost first, a copy.
+//
+// Ownership: their labels are shared and must not be changed.
 func (r Resource) Reservations() []Reservation {
 	if r.attr == nil {
 		return nil
