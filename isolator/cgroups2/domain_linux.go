@@ -40,13 +40,13 @@ func (d *domain) open() (*reader, error) {
 	return d.reader, nil
 }
 
-func (d *domain) lastAlive() sample {
+func (d *domain) largestSample() sample {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.reader == nil {
 		return sample{}
 	}
-	return d.reader.lastAlive()
+	return d.reader.largestSample()
 }
 
 func (d *domain) close() {
@@ -59,7 +59,7 @@ func (d *domain) close() {
 
 // death reads what the verdict needs.
 func (d *domain) death() (death, error) {
-	how := death{last: d.lastAlive()}
+	how := death{largest: d.largestSample()}
 	events, err := os.ReadFile(filepath.Join(d.dir, "memory.events"))
 	if err != nil {
 		return how, gone(err)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"mezzo/internal/errs"
 	"mezzo/isolator"
@@ -137,8 +138,14 @@ func (i *Isolator) Prepare(_ context.Context, c isolator.Container, s *specs.Spe
 	return nil
 }
 
+// makeOne makes a cgroup with its values. The root may be gone: once its unit
+// was stopped, systemd removes what is empty.
 func (i *Isolator) makeOne(dir string, settings []Setting) error {
-	if err := i.tree.mkdir(dir); err != nil && !errors.Is(err, os.ErrExist) {
+	err := i.tree.mkdir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("make cgroup: %w: the root is gone (was its unit stopped?), a restart of the agent makes it again: %w", err, errs.Unavailable)
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("make cgroup: %w", err)
 	}
 	return apply(dir, settings, i.host.PageBytes)
@@ -230,7 +237,7 @@ func (i *Isolator) Explain(_ context.Context, id isolator.ID) (*isolator.Limitat
 	if err != nil {
 		return nil, err
 	}
-	return verdict(how), nil
+	return verdict(how, time.Now()), nil
 }
 
 // Kill ends every process of the container.
@@ -318,7 +325,8 @@ func (i *Isolator) protect() error {
 	defer i.protecting.Unlock()
 	low := []Setting{{File: "memory.low", Value: strconv.FormatInt(i.promised(), 10)}}
 	for _, dir := range i.levels {
-		if err := apply(dir, low, i.host.PageBytes); err != nil {
+		err := apply(dir, low, i.host.PageBytes)
+		if err != nil && !errors.Is(err, errs.NotFound) { // see makeOne
 			return err
 		}
 	}

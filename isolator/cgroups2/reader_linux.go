@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"mezzo/internal/errs"
 	"mezzo/isolator"
@@ -62,10 +63,10 @@ func fileName(file int) (name string, optional bool) {
 type reader struct {
 	dir string
 
-	mu   sync.Mutex
-	fds  [fileCount]int // -1: the kernel has no such file; nil buf: closed
-	buf  []byte
-	last sample
+	mu      sync.Mutex
+	fds     [fileCount]int // -1: the kernel has no such file
+	buf     []byte         // nil: closed
+	largest sample
 }
 
 // maxFileBytes bounds what a counter file may grow to; memory.stat has 2 KiB.
@@ -132,16 +133,16 @@ func (r *reader) read(u *isolator.Usage) error {
 			return fmt.Errorf("%s/%s: %w", r.dir, name, err)
 		}
 	}
-	if u.Pids > 0 {
-		r.last = sample{taken: true, anon: u.MemAnonBytes, file: u.MemFileBytes}
+	if u.MemCurrentBytes > r.largest.current {
+		r.largest = sample{at: time.Now(), current: u.MemCurrentBytes, anon: u.MemAnonBytes, file: u.MemFileBytes}
 	}
 	return nil
 }
 
-func (r *reader) lastAlive() sample {
+func (r *reader) largestSample() sample {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.last
+	return r.largest
 }
 
 func (r *reader) readFile(f int, u *isolator.Usage) error {

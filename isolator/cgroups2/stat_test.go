@@ -1,8 +1,8 @@
 package cgroups2
 
 import (
+	"embed"
 	"errors"
-	"os"
 	"testing"
 	"time"
 
@@ -15,9 +15,12 @@ import (
 // Goal: what the kernel counts is what a sample says. Method: files of a cgroup
 // on Linux 6.1 whose process spun on 0.5 CPU, then read a file of 20 MB.
 
+//go:embed testdata
+var testdata embed.FS // the test binary also runs on machines without the source
+
 func file(t testing.TB, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile("testdata/linux-6.1/" + name)
+	data, err := testdata.ReadFile("testdata/linux-6.1/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package cgroups2
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"mezzo/isolator"
 )
@@ -13,13 +14,14 @@ type death struct {
 	limited    bool
 	peak       uint64 // memory.peak; 0: the kernel has none
 	oom, kills uint64 // memory.events, of the domain and everything below
-	last       sample // while it lived
+	largest    sample
 }
 
-// sample is what a container's memory consisted of when it was last read alive.
+// sample is what a container's memory consisted of: gone when it has exited, so
+// the largest one taken before is kept.
 type sample struct {
-	taken      bool
-	anon, file uint64
+	at                  time.Time // zero: none was taken
+	current, anon, file uint64
 }
 
 // verdict says whether the lack of memory ended a container, and whose lack.
@@ -28,7 +30,7 @@ type sample struct {
 // oom in the cgroup whose limit was hit and above. So kills with oom are the
 // container's own limit; kills without it are those of an ancestor, or of the
 // whole node. oom without kills is no death: an allocation was refused.
-func verdict(d death) *isolator.Limitation {
+func verdict(d death, now time.Time) *isolator.Limitation {
 	if d.kills == 0 {
 		return nil
 	}
@@ -52,8 +54,9 @@ func verdict(d death) *isolator.Limitation {
 		facts = append(facts, fmt.Sprintf("%d processes killed by the kernel", d.kills))
 	}
 	l.Message = what + ": " + strings.Join(facts, ", ")
-	if d.last.taken {
-		l.Message += fmt.Sprintf(" (last seen: anon %s, file %s)", bytesText(d.last.anon), bytesText(d.last.file))
+	if s := d.largest; !s.at.IsZero() && s.current >= d.peak/2 { // of less it would say nothing
+		l.Message += fmt.Sprintf(" (largest sample, %v before: anon %s, file %s)",
+			now.Sub(s.at).Round(100*time.Millisecond), bytesText(s.anon), bytesText(s.file))
 	}
 	return l
 }

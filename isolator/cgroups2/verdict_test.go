@@ -2,6 +2,7 @@ package cgroups2
 
 import (
 	"testing"
+	"time"
 
 	"mezzo/isolator"
 
@@ -9,13 +10,16 @@ import (
 )
 
 func TestVerdict(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
 	limited := death{limit: 64 * mib, limited: true, peak: 64 * mib}
 	with := func(d death, oom, kills uint64) death {
 		d.oom, d.kills = oom, kills
 		return d
 	}
 	seen := with(limited, 1, 3)
-	seen.last = sample{taken: true, anon: 60 * mib, file: 1*mib + 512<<10}
+	seen.largest = sample{at: now.Add(-1234 * time.Millisecond), current: 62 * mib, anon: 60 * mib, file: 1*mib + 512<<10}
+	early := seen
+	early.largest.current = 31 * mib
 	noPeak := with(limited, 1, 1)
 	noPeak.peak = 0
 	tests := []struct {
@@ -28,7 +32,9 @@ func TestVerdict(t *testing.T) {
 		{"own limit", with(limited, 1, 1), &isolator.Limitation{Cause: isolator.CauseMemory,
 			Message: "memory limit 64 MiB exceeded: peak 64 MiB, 1 process killed by the kernel"}},
 		{"own limit, sampled before", seen, &isolator.Limitation{Cause: isolator.CauseMemory,
-			Message: "memory limit 64 MiB exceeded: peak 64 MiB, 3 processes killed by the kernel (last seen: anon 60 MiB, file 1.5 MiB)"}},
+			Message: "memory limit 64 MiB exceeded: peak 64 MiB, 3 processes killed by the kernel (largest sample, 1.2s before: anon 60 MiB, file 1.5 MiB)"}},
+		{"own limit, sampled too early", early, &isolator.Limitation{Cause: isolator.CauseMemory,
+			Message: "memory limit 64 MiB exceeded: peak 64 MiB, 3 processes killed by the kernel"}},
 		{"own limit, kernel without peak", noPeak, &isolator.Limitation{Cause: isolator.CauseMemory,
 			Message: "memory limit 64 MiB exceeded: 1 process killed by the kernel"}},
 		{"node", with(death{limit: 64 * mib, limited: true, peak: 10 * mib}, 0, 2), &isolator.Limitation{Cause: isolator.CauseNodeMemory,
@@ -38,7 +44,7 @@ func TestVerdict(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if d := cmp.Diff(tt.want, verdict(tt.in)); d != "" {
+			if d := cmp.Diff(tt.want, verdict(tt.in, now)); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 		})

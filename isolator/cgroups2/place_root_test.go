@@ -1,0 +1,100 @@
+//go:build root && linux
+
+package cgroups2
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mezzo/internal/errs"
+	"mezzo/isolator"
+	"mezzo/isolator/isolatortest"
+)
+
+// Goal: under systemd the tree lives in the holder unit, and survives whatever
+// is done to units, the holder included.
+
+func systemctl(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "systemctl", args...).CombinedOutput(); err != nil {
+		t.Fatalf("systemctl %q: %v: %s", args, err, out)
+	}
+}
+
+func TestRootPlace(t *testing.T) {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		t.Skipf("no systemd: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		holder := "/sys/fs/cgroup/" + holderSlice + "/" + holderUnit
+		if err := kill(ctx, holder); err != nil {
+			t.Error(err)
+		}
+		if err := kernelTree().remove(ctx, holder); err != nil {
+			t.Error(err)
+		}
+		_ = exec.CommandContext(ctx, "systemctl", "stop", holderUnit).Run()
+	})
+	place := func() *Isolator {
+		t.Helper()
+		cfg, err := Place(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(cfg.Root, "/"+holderSlice+"/"+holderUnit+"/tasks") {
+			t.Errorf("root is %s", cfg.Root)
+		}
+		return newReal(t, cfg)
+	}
+	i := place()
+	c := isolatortest.Container("survivor")
+	prepareIn(t, i, c)
+	p := run(t, i, c.ID, "nothing")
+	p.ready(t)
+	check := func(when string, i *Isolator) {
+		t.Helper()
+		if got := content(t, filepath.Join(i.root, "survivor/memory.max")); got != "67108864" {
+			t.Errorf("%s: memory.max is %s", when, got)
+		}
+		if !p.lives() {
+			t.Fatalf("%s: the container died", when)
+		}
+		prepareIn(t, i, isolatortest.Container("other"))
+		if err := i.Cleanup(t.Context(), "other"); err != nil {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	check("at first", i)
+	systemctl(t, "daemon-reload")
+	check("after a reload", i)
+	check("placed again", place())
+	systemctl(t, "stop", holderUnit)
+	again := place()
+	if orphans, err := again.Recover(t.Context(), []isolator.Container{c}); len(orphans) != 0 || err != nil {
+		t.Errorf("Recover: %v, %v", orphans, err)
+	}
+	check("after the holder was stopped", again)
+	if err := again.Kill(t.Context(), c.ID); err != nil {
+		t.Error(err)
+	}
+	p.signal(t)
+	if err := again.Cleanup(t.Context(), c.ID); err != nil {
+		t.Error(err)
+	}
+	// Now systemd removes the stopped holder's cgroup, which is empty at last.
+	until(t, "the root is gone", func() bool {
+		_, err := os.Stat(again.root)
+		return errors.Is(err, os.ErrNotExist)
+	})
+	if err := again.Prepare(t.Context(), c, isolatortest.Spec()); !errors.Is(err, errs.Unavailable) {
+		t.Errorf("Prepare without the root: got %v, want %v", err, errs.Unavailable)
+	}
+	prepareIn(t, place(), c)
+}
