@@ -10,26 +10,32 @@ import (
 // errs.Invalid names what is wrong.
 type Spec struct {
 	ID     isolator.ID
-	Labels map[string]string // kept with the container, returned by Recover
+	Labels map[string]string // kept with the container, for people who look at it
 
-	// Image is a reference ("busybox:1.36", "registry:5000/a/b@sha256:…"). Empty:
-	// the container sees the host's file system.
-	Image string
+	// Image is a reference as images.ParseRef reads it ("busybox:1.36",
+	// "registry:5000/a/b@sha256:…", "file:///path/image.tar"). Empty: the container
+	// sees the host's file system.
+	Image      string
+	AlwaysPull bool // ask the registry even if the image is here
 
 	// Shell runs Value by "/bin/sh -c"; otherwise Value is the program and Args
 	// its whole argv (Mesos's rule). Without Value and without Shell the image's
-	// ENTRYPOINT is run, with Args[1:] (or its CMD when Args is empty).
+	// ENTRYPOINT is run, with Args after it or, if there are none, its CMD; an
+	// image without ENTRYPOINT gives the program by the first word of its CMD.
+	//
+	// Source: mesos, the table in isolators/docker/runtime.cpp.
 	Shell bool
 	Value string
 	Args  []string
 
 	Env        []string // KEY=VALUE, over the image's
-	User       string   // name or uid[:gid]; empty: the image's, or root
+	User       string   // name or uid, with :group or :gid; empty: the image's, or root
 	WorkingDir string   // empty: the image's, or the sandbox
-	Hostname   string
+	Hostname   string   // empty: the host's
 
 	// Sandbox is a host directory; the container sees it at SandboxPath and, on
-	// the host's file system, at its own path. It holds "stdout" and "stderr".
+	// the host's file system, at its own path. Launch gives it to the container's
+	// user, and makes "stdout" and "stderr" in it.
 	Sandbox string
 	Mounts  []Mount
 
@@ -58,5 +64,5 @@ type Termination struct {
 	At         time.Time // when, by the shim
 	Unknown    bool      // the status was lost with its shim; Code means nothing
 	Limitation *isolator.Limitation
-	Usage      isolator.Usage // last sample, taken after the exit
+	Usage      isolator.Usage // last sample, taken after the exit; zero if none can be had
 }

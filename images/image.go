@@ -102,13 +102,13 @@ func (s *Store) read(ctx context.Context, rec ctdimages.Image) (Image, error) {
 // Pin keeps the content of img for owner until Unpin, whatever happens to its
 // name. The lease is called owner: put it into a context with leases.WithLease
 // and what is made there is kept as well. Repeatable.
-func (s *Store) Pin(ctx context.Context, owner string, img Image) error {
+func (s *Store) Pin(ctx context.Context, owner string, labels map[string]string, img Image) error {
 	manager := s.client.LeasesService()
-	lease, err := manager.Create(ctx, leases.WithID(owner), leases.WithLabels(map[string]string{labelOwner: owner}))
+	lease, err := manager.Create(ctx, leases.WithID(owner), leases.WithLabels(labels))
 	if errdefs.IsAlreadyExists(err) {
 		lease, err = leases.Lease{ID: owner}, nil
 	}
-	if err == nil && img.Digest != "" {
+	if err == nil {
 		err = manager.AddResource(ctx, lease, leases.Resource{ID: img.Digest.String(), Type: "content"})
 	}
 	if err != nil {
@@ -125,6 +125,3 @@ func (s *Store) Unpin(ctx context.Context, owner string) error {
 	}
 	return nil
 }
-
-// labelOwner marks the leases that Pin made.
-const labelOwner = "mezzo/owner"

@@ -366,7 +366,7 @@ func TestPin(t *testing.T) {
 	}
 	ctx := namespaces.WithNamespace(t.Context(), "mezzo")
 	for range 2 {
-		if err := s.Pin(ctx, "task-1", img); err != nil {
+		if err := s.Pin(ctx, "task-1", nil, img); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -46,10 +46,15 @@ const DefaultNamespace = "mezzo"
 type Daemon struct {
 	client   *containerd.Client
 	address  string
+	hidden   []string
 	runcRoot string
-	private  bool
 	version  Version
-	proc     *process // of a containerd that this process started
+
+	// Of a private one.
+	private bool
+	places  places
+	binary  string
+	proc    *process // nil: an earlier process started it
 }
 
 // Connect returns a connection to the containerd that cfg names, after it has
@@ -63,6 +68,9 @@ func Connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error)
 	log = log.With("component", "containerd")
 	if cfg.Namespace == "" {
 		cfg.Namespace = DefaultNamespace
+	}
+	if cfg.Binary == "" {
+		cfg.Binary = "containerd"
 	}
 	d, err := connect(ctx, cfg, log)
 	if err != nil {
@@ -100,7 +108,7 @@ func dial(ctx context.Context, address, namespace string) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to containerd at %s: %w", address, err)
 	}
-	d := &Daemon{client: c, address: address}
+	d := &Daemon{client: c, address: address, hidden: []string{filepath.Dir(address), "/run/containerd", "/var/lib/containerd"}}
 	if err := d.answer(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -150,6 +158,10 @@ func (d *Daemon) Private() bool { return d.private }
 // RuncRoot is where runc keeps its state for a private containerd, so that it
 // does not meet that of another; empty: containerd's default.
 func (d *Daemon) RuncRoot() string { return d.runcRoot }
+
+// Hidden are directories that no container may see: who has the socket is root,
+// and who has the files can be.
+func (d *Daemon) Hidden() []string { return d.hidden }
 
 // Close closes the connection. A private containerd and all tasks go on.
 func (d *Daemon) Close() error { return d.client.Close() }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
 	"golang.org/x/sys/unix"
@@ -49,7 +50,7 @@ func startOrFind(ctx context.Context, cfg Config, p places, log *slog.Logger) (*
 	var proc *process
 	if probe(p.socket) != nil {
 		var err error
-		if proc, err = start(cfg, p); err != nil {
+		if proc, err = start(cfg.Binary, p); err != nil {
 			return nil, err
 		}
 		log.Info("private containerd started", "pid", proc.cmd.Process.Pid, "dir", p.dir)
@@ -58,7 +59,10 @@ func startOrFind(ctx context.Context, cfg Config, p places, log *slog.Logger) (*
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to containerd at %s: %w", p.socket, err), proc.kill())
 	}
-	d := &Daemon{client: c, address: p.socket, runcRoot: p.runc, private: true, proc: proc}
+	d := &Daemon{
+		client: c, address: p.socket, hidden: []string{p.run, p.dir, "/run/containerd"},
+		runcRoot: p.runc, private: true, places: p, binary: cfg.Binary, proc: proc,
+	}
 	if err := d.answerOrDie(ctx, p); err != nil {
 		return nil, errors.Join(err, c.Close(), proc.kill())
 	}
@@ -96,12 +100,8 @@ type process struct {
 	err  error
 }
 
-func start(cfg Config, p places) (*process, error) {
-	name := cfg.Binary
-	if name == "" {
-		name = "containerd"
-	}
-	path, err := exec.LookPath(name)
+func start(binary string, p places) (*process, error) {
+	path, err := exec.LookPath(binary)
 	if err != nil {
 		return nil, fmt.Errorf("no containerd on this machine: %w: install it (Debian: apt install containerd runc) or name a running one's socket with --containerd: %w", err, errs.NotFound)
 	}
@@ -165,29 +165,77 @@ address = %q
 `, p.root, p.state, p.socket)
 }
 
-// Stop ends a private containerd and waits for it; its tasks' shims live on. It
-// finds one that an earlier process started by asking the socket for its owner.
-// A containerd that is not ours is left alone.
-func (d *Daemon) Stop(ctx context.Context) error {
+// Stop ends a private containerd and waits for it; its tasks' shims live on. One
+// that an earlier process started is found by its socket. A containerd that is
+// not ours is left alone.
+func (d *Daemon) Stop(ctx context.Context) error { return d.end(ctx, unix.SIGTERM) }
+
+// Kill is Stop without a warning, as in a crash.
+func (d *Daemon) Kill(ctx context.Context) error { return d.end(ctx, unix.SIGKILL) }
+
+func (d *Daemon) end(ctx context.Context, sig unix.Signal) error {
 	if !d.private {
 		return nil
 	}
-	pid, err := owner(d.address)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("stop private containerd: %w", err)
-	}
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil {
-		return fmt.Errorf("stop private containerd, pid %d: %w", pid, err)
+	fd, err := d.pidfd()
+	if fd < 0 || err != nil {
+		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("stop private containerd, pid %d: %w", pid, err)
+	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("end private containerd: %w", err)
 	}
 	return awaitEnd(ctx, fd)
+}
+
+// pidfd is the process that listens on our socket; negative: there is none.
+func (d *Daemon) pidfd() (int, error) {
+	pid, err := owner(d.address)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, fmt.Errorf("find private containerd: %w", err)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, fmt.Errorf("find private containerd, pid %d: %w", pid, err)
+	}
+	return fd, nil
+}
+
+// restartPause is how often a containerd that ends is started again at most.
+const restartPause = time.Second
+
+// Keep starts a private containerd again whenever it ends, until ctx ends. Of
+// one that is not ours its owner takes care. Tasks do not notice.
+func (d *Daemon) Keep(ctx context.Context, log *slog.Logger) {
+	log = log.With("component", "containerd")
+	for d.private && ctx.Err() == nil {
+		fd, err := d.pidfd()
+		if err == nil && fd >= 0 {
+			err = awaitEnd(ctx, fd)
+			unix.Close(fd)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			log.Error("private containerd has ended, starting it again", "dir", d.places.dir)
+			_, err = start(d.binary, d.places)
+		}
+		if err != nil {
+			log.Error("private containerd cannot be kept running", "err", err)
+		}
+		// It also needs this long to listen.
+		select {
+		case <-ctx.Done():
+		case <-time.After(restartPause):
+		}
+	}
 }
 
 // owner is the process that listens on a unix socket.
@@ -216,18 +264,16 @@ func owner(socket string) (int, error) {
 
 // awaitEnd waits until the process of a pidfd has ended.
 func awaitEnd(ctx context.Context, fd int) error {
-	for {
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 100)
+	for ctx.Err() == nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 200)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("await the end of containerd: %w", err)
 		}
 		if n > 0 {
 			return nil
 		}
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("await the end of containerd: %w", err)
-		}
 	}
+	return fmt.Errorf("await the end of containerd: %w", ctx.Err())
 }
 
 // tail is the end of a log, for an error message.

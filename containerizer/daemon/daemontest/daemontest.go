@@ -20,11 +20,17 @@ import (
 	"mezzo/containerizer/daemon"
 )
 
+// Server is a private containerd and a connection to it.
+type Server struct {
+	*daemon.Daemon
+	cfg daemon.Config
+}
+
 // Start runs a private containerd until the end of the test; what the test
 // leaves in it is killed. MEZZO_TEST_CONTAINERD names another binary than the
 // one in PATH. The test is skipped where none can run, or fails if
 // MEZZO_TEST_REQUIRED is set.
-func Start(t testing.TB) *daemon.Daemon {
+func Start(t testing.TB) *Server {
 	t.Helper()
 	if os.Getuid() != 0 {
 		Skip(t, "containerd needs root")
@@ -38,13 +44,38 @@ func Start(t testing.TB) *daemon.Daemon {
 			Skip(t, err.Error())
 		}
 	}
-	dir := filepath.Join(t.TempDir(), "containerd")
-	d, err := daemon.Connect(t.Context(), daemon.Config{Address: daemon.Private, Dir: dir, Binary: binary}, Log(t))
+	s := &Server{cfg: daemon.Config{
+		Address: daemon.Private, Dir: filepath.Join(t.TempDir(), "containerd"), Binary: binary,
+	}}
+	s.Daemon = s.connect(t)
+	t.Cleanup(func() { s.stop(t) })
+	return s
+}
+
+func (s *Server) connect(t testing.TB) *daemon.Daemon {
+	t.Helper()
+	d, err := daemon.Connect(t.Context(), s.cfg, Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(t, d) })
 	return d
+}
+
+// Crash ends containerd without a warning; tasks run on.
+func (s *Server) Crash(t testing.TB) {
+	t.Helper()
+	if err := s.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Revive starts containerd again, as an init would after a crash. The client
+// goes on working.
+func (s *Server) Revive(t testing.TB) {
+	t.Helper()
+	if err := s.connect(t).Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // Skip ends the test with the reason why it cannot run here.
@@ -61,16 +92,16 @@ func Log(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-func stop(t testing.TB, d *daemon.Daemon) {
+func (s *Server) stop(t testing.TB) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	sweep(ctx, t, d.Client())
-	if err := d.Stop(ctx); err != nil {
+	sweep(ctx, t, s.Client())
+	if err := s.Stop(ctx); err != nil {
 		t.Errorf("stop containerd: %v", err)
 	}
-	d.Close()
-	unmountBelow(t, filepath.Dir(d.Address()))
-	if err := os.RemoveAll(filepath.Dir(d.Address())); err != nil {
+	s.Close()
+	unmountBelow(t, filepath.Dir(s.Address()))
+	if err := os.RemoveAll(filepath.Dir(s.Address())); err != nil {
 		t.Error(err)
 	}
 }
