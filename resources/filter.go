@@ -88,7 +88,6 @@ func (r Resources) Allocations() iter.Seq2[string, Resources] {
 // PushReservation reserves all of r one level deeper.
 //
 // Ownership: the labels of v are kept.
-//
 // Errors: errs.Invalid if v does not refine what r is reserved to.
 func (r Resources) PushReservation(v Reservation) (Resources, error) {
 	for i := range r.items {
