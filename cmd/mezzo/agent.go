@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"mezzo/agent"
+	"mezzo/election"
+	"mezzo/internal/errs"
+	"mezzo/internal/flags"
+)
+
+func newAgent(p process, name string) *service {
+	s := newService(p, name, "Runs an agent: it holds the tasks of one machine.")
+	cfg := agent.Default()
+	var node nodeConfig
+	var masters string
+	s.flags.String(&masters, "master", "The master's host:port; several, separated by commas, are asked in turn. Required.")
+	s.flags.String(&cfg.IP, "ip", "Address to listen on; all of them unless given.")
+	s.flags.Int(&cfg.Port, "port", "Port to listen on; 0 takes a free one.")
+	s.flags.String(&cfg.AdvertiseIP, "advertise_ip", "Address told to others, where it differs from --ip.")
+	s.flags.Int(&cfg.AdvertisePort, "advertise_port", "Port told to others, where it differs from --port.")
+	s.flags.String(&cfg.Hostname, "hostname", "Name told to others.")
+	s.flags.Path(&cfg.WorkDir, "work_dir", "Directory for sandboxes and for what must outlive the process. Required.")
+	agentTuning(s.flags, &cfg)
+	node.add(s.flags)
+	s.run = func(ctx context.Context, log *slog.Logger) error {
+		detector, err := detect(masters)
+		if err != nil {
+			return err
+		}
+		if cfg.WorkDir, err = absolute(cfg.WorkDir); err != nil {
+			return err
+		}
+		m, err := node.open(ctx, cfg.WorkDir, log)
+		if err != nil {
+			return err
+		}
+		a, err := m.agent(ctx, cfg, agentDeps{detector: detector, alone: true, flags: s.flags.Values()})
+		if err != nil {
+			return errors.Join(err, m.close())
+		}
+		return errors.Join(a.Run(ctx), m.close())
+	}
+	return s
+}
+
+// agentTuning are the agent's flags that `mezzo local` has too.
+func agentTuning(s *flags.Set, c *agent.Config) {
+	s.String(&c.Resources, "resources", "What is offered, as \"cpus:4;mem:1024;ports:[31000-32000]\" or JSON. CPUs, memory, disk and ports\nthat are not named are measured.")
+	s.String(&c.Attributes, "attributes", "What is told of the machine, as \"rack:r1;zone:west\".")
+	s.Duration(&c.UsageInterval, "usage_interval", "Time between two samples of what tasks and machine use.")
+	s.Duration(&c.RegistrationBackoffFactor, "registration_backoff_factor", "Time before the second try to register; it doubles from there.")
+	s.Duration(&c.ExecutorShutdownGrace, "executor_shutdown_grace_period", "Longest time that a task which ends with its agent has to end by itself.")
+	s.Int(&c.MaxCompletedFrameworks, "max_completed_frameworks", "Ended frameworks that are remembered.")
+	s.Int(&c.MaxCompletedTasksPerFramework, "max_completed_executors_per_framework", "Ended tasks that are remembered of each framework.")
+}
+
+func detect(masters string) (election.Detector, error) {
+	if masters == "" {
+		return nil, fmt.Errorf("--master is missing: give the master's host:port: %w", errs.Invalid)
+	}
+	return election.Parse(masters)
+}
+
+func absolute(workDir string) (string, error) {
+	if workDir == "" {
+		return "", fmt.Errorf("--work_dir is missing: give the directory for sandboxes, such as /var/lib/mezzo: %w", errs.Invalid)
+	}
+	return filepath.Abs(workDir)
+}
+
+// agentDeps are what one agent of a machine has of its own.
+type agentDeps struct {
+	detector election.Detector
+	alone    bool
+	flags    map[string]string
+}
+
+func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*agent.Agent, error) {
+	containers, err := m.containers(cfg.WorkDir, d.alone, nil)
+	if err != nil {
+		return nil, err
+	}
+	return agent.New(ctx, cfg, agent.Deps{
+		Log: m.log, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo(),
+	})
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"mezzo/cli"
+	"mezzo/internal/errs"
+)
+
+func main() {
+	// Room for all that an impatient user may send before it is heeded.
+	interrupts := make(chan os.Signal, 3)
+	signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM)
+	os.Exit(run(process{
+		args: os.Args, environ: os.Environ(),
+		stdout: os.Stdout, stderr: os.Stderr, terminal: term.IsTerminal(int(os.Stdout.Fd())),
+		interrupts: interrupts,
+	}))
+}
+
+// process is what the operating system gives to a program.
+type process struct {
+	args, environ  []string
+	stdout, stderr io.Writer
+	terminal       bool
+	interrupts     <-chan os.Signal
+}
+
+// run is the whole program; it returns the exit code.
+func run(p process) int {
+	switch filepath.Base(p.args[0]) {
+	case "mesos-master":
+		return newMaster(p, "mesos-master").main(p.args[1:])
+	case "mesos-agent", "mesos-slave":
+		return newAgent(p, filepath.Base(p.args[0])).main(p.args[1:])
+	case "mesos-local":
+		return newLocal(p, "mesos-local").main(p.args[1:])
+	}
+	root := rootCommand(p)
+	root.SetArgs(p.args[1:])
+	err := root.ExecuteContext(context.Background())
+	var exit *cli.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		if exit.Err != nil {
+			fmt.Fprintf(p.stderr, "mezzo: %s\n", errs.Text(exit.Err))
+		}
+		return exit.Code
+	}
+	fmt.Fprintf(p.stderr, "mezzo: %s\n", errs.Text(err))
+	return 1
+}
+
+func rootCommand(p process) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mezzo",
+		Short: "A cluster manager for containers",
+		Long: `mezzo is a cluster manager for containers: a master that offers resources,
+schedulers that decide, agents that run tasks held to what they were given.
+
+Begin with ` + "`mezzo local`" + ` in one terminal and ` + "`mezzo run --image busybox -- echo hello`" + ` in another.`,
+		Version:       versionText(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())
+	})
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.SetVersionTemplate("mezzo {{.Version}}\n")
+	root.AddGroup(&cobra.Group{ID: "use", Title: "Tasks:"}, &cobra.Group{ID: "daemon", Title: "Daemons:"})
+	for _, c := range cli.Commands(cli.Deps{
+		Stdout: p.stdout, Stderr: p.stderr, Terminal: p.terminal,
+		Env:        func(name string) string { return lookup(p.environ, name) },
+		Now:        time.Now,
+		HTTP:       &http.Client{Transport: &http.Transport{IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4}},
+		Interrupts: p.interrupts,
+	}) {
+		c.GroupID = "use"
+		root.AddCommand(c)
+	}
+	root.AddCommand(
+		newMaster(p, "mezzo master").command("master", "Run a master"),
+		newAgent(p, "mezzo agent").command("agent", "Run an agent"),
+		newLocal(p, "mezzo local").command("local", "Run a master and agents in one process"),
+		&cobra.Command{
+			Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+			Run: func(*cobra.Command, []string) { fmt.Fprintf(p.stdout, "mezzo %s\n", versionText()) },
+		},
+	)
+	return root
+}
+
+// lookup finds a variable in an environment; the last of several counts.
+func lookup(environ []string, name string) (value string) {
+	for _, v := range environ {
+		if len(v) > len(name) && v[len(name)] == '=' && v[:len(name)] == name {
+			value = v[len(name)+1:]
+		}
+	}
+	return value
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"mezzo/internal/flags"
+	"mezzo/master"
+)
+
+func newMaster(p process, name string) *service {
+	s := newService(p, name, "Runs a master: it offers the resources of its agents to frameworks.")
+	cfg := master.Default()
+	masterFlags(s.flags, &cfg)
+	s.run = func(ctx context.Context, log *slog.Logger) error {
+		m, err := master.New(cfg, master.Deps{Log: log, Flags: s.flags.Values(), Version: versionInfo()})
+		if err != nil {
+			return err
+		}
+		return m.Run(ctx)
+	}
+	return s
+}
+
+// masterFlags are those that a master alone has a use for, and where it listens.
+func masterFlags(s *flags.Set, c *master.Config) {
+	s.String(&c.IP, "ip", "Address to listen on; all of them unless given.")
+	s.Int(&c.Port, "port", "Port to listen on; 0 takes a free one.")
+	s.String(&c.AdvertiseIP, "advertise_ip", "Address told to others, where it differs from --ip.")
+	s.Int(&c.AdvertisePort, "advertise_port", "Port told to others, where it differs from --port.")
+	s.String(&c.Hostname, "hostname", "Name told to others.")
+	s.Path(&c.WorkDir, "work_dir", "Directory for what must outlive the process.")
+	masterTuning(s, c)
+}
+
+// masterTuning are the master's flags that `mezzo local` has too.
+func masterTuning(s *flags.Set, c *master.Config) {
+	s.String(&c.Cluster, "cluster", "Name of the cluster, for people.")
+	s.Duration(&c.AllocationInterval, "allocation_interval", "Time between two rounds of offers to all.")
+	s.Duration(&c.OfferTimeout, "offer_timeout", "An offer neither accepted nor declined is taken back after this time; 0secs: never.")
+	s.Duration(&c.AgentPingTimeout, "agent_ping_timeout", "Time between two pings of an agent, and for each answer.")
+	s.Alias("slave_ping_timeout", "agent_ping_timeout")
+	s.Int(&c.MaxAgentPingTimeouts, "max_agent_ping_timeouts", "Pings in a row without an answer after which an agent is unreachable.")
+	s.Alias("max_slave_ping_timeouts", "max_agent_ping_timeouts")
+	s.Bool(&c.RootSubmissions, "root_submissions", "Whether frameworks of the user root may register.")
+	s.Strings(&c.Roles, "roles", "The only roles that frameworks may use, separated by commas; any unless given.")
+	s.Int(&c.MaxCompletedFrameworks, "max_completed_frameworks", "Ended frameworks that are remembered.")
+	s.Int(&c.MaxCompletedTasksPerFramework, "max_completed_tasks_per_framework", "Ended tasks that are remembered of each framework.")
+	s.Int(&c.MaxUnreachableTasksPerFramework, "max_unreachable_tasks_per_framework", "Unreachable tasks that are remembered of each framework.")
+}
