@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,6 +121,46 @@ func TestPrivate(t *testing.T) {
 		t.Error(err)
 	}
 	<-first.proc.done
+}
+
+// TestKeep: a private containerd that dies is started again.
+func TestKeep(t *testing.T) {
+	if os.Getuid() != 0 {
+		skip(t, "containerd needs root")
+	}
+	if _, err := exec.LookPath("containerd"); err != nil {
+		skip(t, err.Error())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	t.Cleanup(func() { os.RemoveAll(newPlaces(dir).run) })
+	d, err := Connect(ctx, Config{Address: Private, Dir: dir}, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	first, err := owner(d.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeping, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { d.Keep(keeping, quiet()) })
+	if err := d.Kill(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := d.answer(ctx); err != nil {
+		t.Error(err)
+	}
+	if second, err := owner(d.Address()); err != nil || second == first {
+		t.Errorf("pid %d, %v; was %d", second, err, first)
+	}
+	stop()
+	wg.Wait()
+	if err := d.Stop(ctx); err != nil {
+		t.Error(err)
+	}
 }
 
 func skip(t *testing.T, why string) {

@@ -215,26 +215,41 @@ const restartPause = time.Second
 func (d *Daemon) Keep(ctx context.Context, log *slog.Logger) {
 	log = log.With("component", "containerd")
 	for d.private && ctx.Err() == nil {
-		fd, err := d.pidfd()
-		if err == nil && fd >= 0 {
-			err = awaitEnd(ctx, fd)
-			unix.Close(fd)
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			log.Error("private containerd has ended, starting it again", "dir", d.places.dir)
-			_, err = start(d.binary, d.places)
-		}
-		if err != nil {
+		if err := d.keepOnce(ctx, log); err != nil && ctx.Err() == nil {
 			log.Error("private containerd cannot be kept running", "err", err)
 		}
-		// It also needs this long to listen.
-		select {
-		case <-ctx.Done():
-		case <-time.After(restartPause):
-		}
+		pause(ctx, restartPause)
+	}
+}
+
+// keepOnce returns when the containerd that runs, or the one it starts, has
+// ended.
+func (d *Daemon) keepOnce(ctx context.Context, log *slog.Logger) error {
+	fd, err := d.pidfd()
+	if err != nil {
+		return err
+	}
+	if fd >= 0 {
+		defer unix.Close(fd)
+		return awaitEnd(ctx, fd)
+	}
+	log.Error("private containerd has ended, starting it again", "dir", d.places.dir)
+	proc, err := start(d.binary, d.places)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-proc.done:
+		return fmt.Errorf("it ended (%v); its log %s ends with: %s", proc.err, d.places.log, tail(d.places.log))
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
 	}
 }
 
