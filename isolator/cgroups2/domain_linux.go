@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"mezzo/internal/errs"
 	"mezzo/isolator"
 	"mezzo/isolator/internal/kfile"
 )
@@ -17,6 +18,7 @@ type domain struct {
 
 	mu     sync.Mutex
 	reader *reader // opened by the first sample
+	closed bool    // no reader must be opened any more
 }
 
 func (d *domain) usage(u *isolator.Usage) error {
@@ -30,6 +32,9 @@ func (d *domain) usage(u *isolator.Usage) error {
 func (d *domain) open() (*reader, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.closed {
+		return nil, fmt.Errorf("cgroup %s was removed: %w", d.dir, errs.NotFound)
+	}
 	if d.reader == nil {
 		r, err := openReader(d.dir)
 		if err != nil {
@@ -52,6 +57,7 @@ func (d *domain) largestSample() sample {
 func (d *domain) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.closed = true
 	if d.reader != nil {
 		d.reader.close()
 	}
@@ -62,14 +68,14 @@ func (d *domain) death() (death, error) {
 	how := death{largest: d.largestSample()}
 	events, err := os.ReadFile(filepath.Join(d.dir, "memory.events"))
 	if err != nil {
-		return how, gone(err)
+		return how, missing(d.dir, err)
 	}
 	if how.oom, how.kills, err = parseMemoryEvents(events); err != nil {
 		return how, fmt.Errorf("%s/memory.events: %w", d.dir, err)
 	}
 	limit, err := os.ReadFile(filepath.Join(d.dir, memoryMaxFile))
 	if err != nil {
-		return how, gone(err)
+		return how, missing(d.dir, err)
 	}
 	if how.limit, how.limited, err = kfile.Limit(limit); err != nil {
 		return how, fmt.Errorf("%s/%s: %w", d.dir, memoryMaxFile, err)

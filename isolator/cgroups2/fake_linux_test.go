@@ -11,6 +11,7 @@ import (
 	"mezzo/isolator"
 	"mezzo/isolator/isolatortest"
 
+	"github.com/containerd/cgroups/v3"
 	"github.com/google/go-cmp/cmp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -485,9 +486,22 @@ func TestRemoveStaysInTheTree(t *testing.T) {
 	}
 }
 
-func TestPlacementSaysWhatToDo(t *testing.T) {
-	if _, err := Probe(); err != nil && !strings.Contains(err.Error(), "--isolation=none") && !strings.Contains(err.Error(), "controller") {
-		t.Errorf("got %v, want what to do", err)
+func TestOtherModesAreRefusedWithAdvice(t *testing.T) {
+	for mode, has := range map[cgroups.CGMode]string{
+		cgroups.Legacy: "cgroups v1", cgroups.Hybrid: "hybrid", cgroups.Unavailable: "no cgroups",
+	} {
+		err := unified(mode)
+		if !errors.Is(err, errs.Unsupported) {
+			t.Fatalf("%v: got %v, want %v", mode, err, errs.Unsupported)
+		}
+		for _, word := range []string{has, "systemd.unified_cgroup_hierarchy=1", "--isolation=none"} {
+			if !strings.Contains(err.Error(), word) {
+				t.Errorf("%v: %q does not say %q", mode, err, word)
+			}
+		}
+	}
+	if err := unified(cgroups.Unified); err != nil {
+		t.Errorf("unified: %v", err)
 	}
 }
 

@@ -100,9 +100,6 @@ func newIn(t tree, host Host, cfg Config) (*Isolator, error) {
 // Name returns "cgroups2".
 func (i *Isolator) Name() string { return "cgroups2" }
 
-// Host returns what was found out about the node.
-func (i *Isolator) Host() Host { return i.host }
-
 // Prepare makes the container's domain and leaf with all their values, and
 // makes the spec point there.
 func (i *Isolator) Prepare(_ context.Context, c isolator.Container, s *specs.Spec) error {
@@ -205,7 +202,7 @@ func (i *Isolator) Update(ctx context.Context, c isolator.Container) error {
 func (i *Isolator) lower(ctx context.Context, dir string, s Setting) error {
 	now, err := os.ReadFile(filepath.Join(dir, s.File))
 	if err != nil {
-		return gone(err)
+		return missing(dir, err)
 	}
 	old, wasLimited, err := kfile.Limit(now)
 	if err != nil {

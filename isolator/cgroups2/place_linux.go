@@ -13,66 +13,81 @@ import (
 	"mezzo/internal/errs"
 )
 
-// holderUnit is the systemd service whose cgroup holds all containers. It only
-// sleeps. An agent's own unit could not be restarted with children that have
-// controllers enabled (systemd answers 219/CGROUP), so they hang elsewhere.
-const (
-	holderUnit  = "mezzo-tasks.service"
-	holderSlice = "mezzo.slice" // beside system.slice, not one of many in it
-)
+// cgroupRoot is where systemd and everybody else mounts the hierarchy.
+const cgroupRoot = "/sys/fs/cgroup"
 
 // Place finds, and under systemd makes, the place for the containers' cgroups:
 // below the holder unit, which is delegated to us, or at the root of a system
 // without systemd, where nobody else minds the tree.
 func Place(ctx context.Context) (Config, error) {
-	const top = "/sys/fs/cgroup"
 	if _, err := os.Stat("/run/systemd/system"); errors.Is(err, fs.ErrNotExist) {
-		return Config{Root: top + "/mezzo/tasks", Top: top + "/mezzo"}, nil
+		return Config{Root: cgroupRoot + "/mezzo/tasks", Top: cgroupRoot + "/mezzo"}, nil
 	}
-	holder := filepath.Join(top, holderSlice, holderUnit)
-	if err := startHolder(ctx, holder); err != nil {
-		return Config{}, fmt.Errorf("start %s: %w", holderUnit, err)
-	}
-	// Where the administrator brought the unit, the slice may be another.
-	path, err := property(ctx, "ControlGroup")
-	if err != nil {
-		return Config{}, err
-	}
-	if path != "" {
-		holder = filepath.Join(top, path)
-	}
-	if err := vacate(holder); err != nil {
-		return Config{}, fmt.Errorf("move the holder's process: %w", err)
-	}
-	return Config{Root: filepath.Join(holder, "tasks")}, nil
+	// The slice is beside system.slice, not one of many in it.
+	return holder{unit: "mezzo-tasks.service", slice: "mezzo.slice"}.place(ctx)
 }
 
-// startHolder makes sure that the holder's cgroup is there. If somebody stopped
-// the unit, containers keep it alive; systemd could not start the unit in it
-// again, and need not.
-func startHolder(ctx context.Context, dir string) error {
-	state, err := property(ctx, "ActiveState")
-	if err != nil || state == "active" {
-		return err
+// holder is the systemd service whose cgroup holds all containers. It only
+// sleeps. An agent's own unit could not be restarted with children that have
+// controllers enabled (systemd answers 219/CGROUP), so they hang elsewhere.
+type holder struct{ unit, slice string }
+
+func (h holder) place(ctx context.Context) (Config, error) {
+	dir, err := h.start(ctx)
+	if err != nil {
+		return Config{}, fmt.Errorf("start %s: %w", h.unit, err)
 	}
-	if data, err := os.ReadFile(filepath.Join(dir, "cgroup.events")); err == nil {
+	if err := vacate(dir); err != nil {
+		return Config{}, fmt.Errorf("move the process of %s: %w", h.unit, err)
+	}
+	return Config{Root: filepath.Join(dir, "tasks")}, nil
+}
+
+// start makes sure that the holder's cgroup is there, and returns it. If
+// somebody stopped the unit, containers keep the cgroup alive; systemd could
+// not start the unit in it again, and need not.
+func (h holder) start(ctx context.Context) (dir string, err error) {
+	state, err := h.property(ctx, "ActiveState")
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(cgroupRoot, h.slice, h.unit)
+	if data, err := os.ReadFile(filepath.Join(dir, "cgroup.events")); err == nil && state != "active" {
 		if alive, err := populated(data); err != nil || alive {
-			return err
+			return dir, err
 		}
 	}
-	load, err := property(ctx, "LoadState")
+	if state != "active" {
+		if err := h.run(ctx); err != nil {
+			return "", err
+		}
+	}
+	// A unit file that the administrator brought may name another slice.
+	path, err := h.property(ctx, "ControlGroup")
+	if err == nil && path == "" {
+		err = fmt.Errorf("it has no cgroup: %w", errs.Unavailable)
+	}
+	return filepath.Join(cgroupRoot, path), err
+}
+
+func (h holder) run(ctx context.Context) error {
+	load, err := h.property(ctx, "LoadState")
 	if err != nil {
 		return err
 	}
 	if load == "loaded" {
-		_, err = output(ctx, "systemctl", "start", holderUnit)
+		_, err = output(ctx, "systemctl", "start", h.unit)
 		return err
 	}
-	_, err = output(ctx, "systemd-run", "--quiet", "--collect", "--unit="+holderUnit, "--slice="+holderSlice,
+	_, err = output(ctx, "systemd-run", "--quiet", "--collect", "--unit="+h.unit, "--slice="+h.slice,
 		"--description=mezzo containers",
 		"-p", "Delegate=yes", "-p", "KillMode=process", "-p", "OOMPolicy=continue", "-p", "TasksMax=infinity",
 		"sleep", "infinity")
 	return err
+}
+
+func (h holder) property(ctx context.Context, name string) (string, error) {
+	return output(ctx, "systemctl", "show", "--value", "--property="+name, h.unit)
 }
 
 // vacate moves the processes that live in a cgroup itself into a child, since
@@ -92,10 +107,6 @@ func vacate(dir string) error {
 		}
 	}
 	return nil
-}
-
-func property(ctx context.Context, name string) (string, error) {
-	return output(ctx, "systemctl", "show", "--value", "--property="+name, holderUnit)
 }
 
 func output(ctx context.Context, name string, args ...string) (string, error) {

@@ -3,12 +3,10 @@
 package cgroups2
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"mezzo/internal/errs"
@@ -30,26 +28,20 @@ func TestRootPlace(t *testing.T) {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		t.Skipf("no systemd: %v", err)
 	}
+	h := holder{unit: "mezzo-test-tasks.service", slice: "mezzo.slice"} // an agent may run beside us
+	dir := filepath.Join(cgroupRoot, h.slice, h.unit)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		holder := "/sys/fs/cgroup/" + holderSlice + "/" + holderUnit
-		if err := kill(ctx, holder); err != nil {
-			t.Error(err)
-		}
-		if err := kernelTree().remove(ctx, holder); err != nil {
-			t.Error(err)
-		}
-		_ = exec.CommandContext(ctx, "systemctl", "stop", holderUnit).Run()
+		removeTree(t, dir)
+		_ = exec.Command("systemctl", "stop", h.unit).Run()
 	})
 	place := func() *Isolator {
 		t.Helper()
-		cfg, err := Place(t.Context())
+		cfg, err := h.place(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(cfg.Root, "/"+holderSlice+"/"+holderUnit+"/tasks") {
-			t.Errorf("root is %s", cfg.Root)
+		if want := filepath.Join(dir, "tasks"); cfg.Root != want {
+			t.Errorf("root is %s, want %s", cfg.Root, want)
 		}
 		return newReal(t, cfg)
 	}
@@ -75,7 +67,7 @@ func TestRootPlace(t *testing.T) {
 	systemctl(t, "daemon-reload")
 	check("after a reload", i)
 	check("placed again", place())
-	systemctl(t, "stop", holderUnit)
+	systemctl(t, "stop", h.unit)
 	again := place()
 	if orphans, err := again.Recover(t.Context(), []isolator.Container{c}); len(orphans) != 0 || err != nil {
 		t.Errorf("Recover: %v, %v", orphans, err)

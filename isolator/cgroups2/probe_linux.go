@@ -13,13 +13,10 @@ import (
 // Probe finds out what this machine offers. Where cgroups v2 are not the only
 // ones mounted, or lack a controller, the error says what to do.
 func Probe() (Host, error) {
-	mode := cgroups.Mode()
-	if mode != cgroups.Unified {
-		return Host{}, fmt.Errorf("this machine has %s, containers are held by cgroups v2 alone; "+
-			"boot with systemd.unified_cgroup_hierarchy=1 on the kernel command line, "+
-			"or run the agent with --isolation=none to enforce no limits: %w", modeText(mode), errs.Unsupported)
+	if err := unified(cgroups.Mode()); err != nil {
+		return Host{}, err
 	}
-	h, err := readHost(os.DirFS("/sys/fs/cgroup"), os.DirFS("/proc"), os.DirFS("/sys"))
+	h, err := readHost(os.DirFS(cgroupRoot), os.DirFS("/proc"), os.DirFS("/sys"))
 	if err != nil {
 		return Host{}, fmt.Errorf("probe cgroups: %w", err)
 	}
@@ -28,13 +25,19 @@ func Probe() (Host, error) {
 	return h, nil
 }
 
-func modeText(m cgroups.CGMode) string {
-	switch m {
+func unified(mode cgroups.CGMode) error {
+	var has string
+	switch mode {
+	case cgroups.Unified:
+		return nil
 	case cgroups.Legacy:
-		return "cgroups v1"
+		has = "cgroups v1"
 	case cgroups.Hybrid:
-		return "cgroups v1 with v2 beside them (hybrid)"
+		has = "cgroups v1 with v2 beside them (hybrid)"
 	default:
-		return "no cgroups at /sys/fs/cgroup"
+		has = "no cgroups at " + cgroupRoot
 	}
+	return fmt.Errorf("this machine has %s, containers are held by cgroups v2 alone: "+
+		"boot with systemd.unified_cgroup_hierarchy=1 on the kernel command line, "+
+		"or run the agent with --isolation=none to enforce no limits: %w", has, errs.Unsupported)
 }

@@ -87,7 +87,7 @@ func openReader(dir string) (*reader, error) {
 		case optional && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP)):
 		default:
 			r.close()
-			return nil, fmt.Errorf("open %s: %w", path, gone(err))
+			return nil, fmt.Errorf("open %s: %w", path, missing(dir, err))
 		}
 	}
 	return r, nil
@@ -100,14 +100,6 @@ func open(path string) (int, error) {
 			return fd, err
 		}
 	}
-}
-
-// gone gives errors that say that a cgroup was removed their class.
-func gone(err error) error {
-	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("%w: %w", errs.NotFound, err)
-	}
-	return err
 }
 
 // close frees the descriptors; reads from now on are errs.NotFound.
@@ -151,7 +143,7 @@ func (r *reader) readFile(f int, u *isolator.Usage) error {
 		data, err = nil, nil
 	}
 	if err != nil {
-		return gone(err)
+		return missing(r.dir, err)
 	}
 	switch f {
 	case cpuStat:

@@ -1,6 +1,7 @@
 package cgroups2
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -83,4 +84,16 @@ func parseMemoryEvents(data []byte) (oom, kills uint64, err error) {
 		}
 	}
 	return oom, kills, f.Err()
+}
+
+// populated tells whether a process lives in dir or below. A cgroup that is
+// gone has none.
+func populated(events []byte) (bool, error) {
+	f := kfile.NewFlat(events)
+	for f.Next() {
+		if string(f.Key) == "populated" {
+			return f.Value != 0, nil
+		}
+	}
+	return false, errors.Join(f.Err(), fmt.Errorf("cgroup.events %q: no populated: %w", events, errs.Corrupt))
 }

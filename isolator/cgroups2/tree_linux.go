@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"mezzo/internal/errs"
-	"mezzo/isolator/internal/kfile"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,7 +26,7 @@ type tree struct {
 
 func kernelTree() tree {
 	return tree{
-		top:   "/sys/fs/cgroup",
+		top:   cgroupRoot,
 		mkdir: func(path string) error { return os.Mkdir(path, 0o755) },
 		rmdir: func(path string) error { return os.NewSyscallError("rmdir "+path, unix.Rmdir(path)) },
 	}
@@ -79,18 +78,6 @@ func (t tree) enable(dir, controller string) error {
 func words(dir, file string) ([]string, error) {
 	data, err := os.ReadFile(filepath.Join(dir, file))
 	return strings.Fields(string(data)), err
-}
-
-// populated tells whether a process lives in dir or below. A cgroup that is
-// gone has none.
-func populated(events []byte) (bool, error) {
-	f := kfile.NewFlat(events)
-	for f.Next() {
-		if string(f.Key) == "populated" {
-			return f.Value != 0, nil
-		}
-	}
-	return false, errors.Join(f.Err(), fmt.Errorf("cgroup.events %q: no populated: %w", events, errs.Corrupt))
 }
 
 // waitEmpty blocks until no process lives in dir or below.

@@ -1,0 +1,43 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mezzo/test/e2e/cluster"
+)
+
+// TestKernel runs the tests of isolator/cgroups2 that need root and a kernel
+// with cgroups v2 on the first node. They make cgroups of their own, beside
+// those of an agent.
+func TestKernel(t *testing.T) {
+	c := cluster.Require(t)
+	root, err := cluster.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), c.Slow(2*time.Minute))
+	defer cancel()
+	bin := filepath.Join(t.TempDir(), "cgroups2.test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-tags", "root", "-o", bin, "./isolator/cgroups2")
+	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	remote := dir + "/cgroups2.test"
+	if err := c.Nodes[0].Push(ctx, bin, remote); err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Nodes[0].Run(ctx, remote, "-test.v", "-test.run=^TestRoot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Code != 0 || strings.Contains(r.Stdout, "--- SKIP") || !strings.Contains(r.Stdout, "--- PASS") {
+		t.Errorf("code %d, want 0 and no test skipped\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+}
