@@ -48,17 +48,11 @@ func argv(s *containerizer.Spec, i *v1.TaskInfo) error {
 	case s.Shell:
 		s.Args = nil
 	case isDocker(i.GetContainer()):
-		// Value and arguments go to the image's entry point, which is Args[1:] of
-		// a Spec without a Value; without any, the image's CMD goes there.
-		var given []string
+		// Both go to the image's entry point.
 		if s.Value != "" {
-			given = []string{s.Value}
+			s.Args = append([]string{s.Value}, s.Args...)
 		}
-		given = append(given, s.Args...)
-		s.Value, s.Args = "", nil
-		if len(given) > 0 {
-			s.Args = append([]string{s.Image}, given...)
-		}
+		s.Value = ""
 	case s.Value == "" && s.Image == "":
 		return invalid("command.value is missing, and there is no image to name a command")
 	}

@@ -34,6 +34,7 @@ func container(p *Plan, c *v1.ContainerInfo) error {
 		return err
 	}
 	p.Spec.Image = image(c)
+	p.Spec.AlwaysPull = c.GetDocker().GetForcePullImage() || !c.GetMesos().GetImage().GetCached()
 	p.Spec.Hostname = c.GetHostname()
 	var err error
 	if p.Spec.Capabilities, err = capabilities(c.GetLinuxInfo()); err != nil {
@@ -64,8 +65,6 @@ func checkMesos(m *v1.ContainerInfo_MesosInfo) error {
 		return invalid("container.mesos.image.docker.name is missing")
 	case img.GetDocker().GetCredential() != nil || img.GetDocker().GetConfig() != nil:
 		return unsupported("container.mesos.image.docker: credentials in a task")
-	case !img.GetCached():
-		return unsupported("container.mesos.image.cached: false")
 	}
 	return nil
 }
@@ -82,8 +81,6 @@ func checkDocker(d *v1.ContainerInfo_DockerInfo) error {
 		return unsupported("container.docker.privileged")
 	case len(d.GetParameters()) > 0:
 		return unsupported("container.docker.parameters: %q is an option of another program", d.GetParameters()[0].GetKey())
-	case d.GetForcePullImage():
-		return unsupported("container.docker.force_pull_image")
 	}
 	return nil
 }

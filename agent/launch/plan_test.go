@@ -60,6 +60,9 @@ func print(p Plan, env bool) string {
 	var out strings.Builder
 	s := p.Spec
 	fmt.Fprintf(&out, "run shell=%v value=%q args=%q image=%q\n", s.Shell, s.Value, s.Args, s.Image)
+	if s.AlwaysPull {
+		out.WriteString("pull always\n")
+	}
 	fmt.Fprintf(&out, "limits cpu %d/%d mem %d/%d revocable=%v\n",
 		s.Limits.CPURequestMilli, s.Limits.CPULimitMilli, s.Limits.MemRequestBytes, s.Limits.MemLimitBytes, s.Limits.Revocable)
 	if s.User != "" || s.Hostname != "" || len(s.Capabilities) > 0 {
