@@ -7,18 +7,28 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/agent/core"
+	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/containerizer"
 	"mezzo/election"
 	"mezzo/isolator"
+	"mezzo/isolator/node"
 )
 
 // Containers is what an agent needs of a containerizer.
 type Containers interface {
+	// Launch makes and starts a container; once ctx is cancelled it gives up and
+	// leaves nothing.
 	Launch(ctx context.Context, s containerizer.Spec) (containerizer.Launched, error)
 	Wait(ctx context.Context, id isolator.ID) (containerizer.Termination, error)
 	Signal(ctx context.Context, id isolator.ID, sig syscall.Signal) error
@@ -32,42 +42,149 @@ type Deps struct {
 	Log        *slog.Logger
 	Containers Containers
 	Detector   election.Detector
-	Node       func() (isolator.Usage, error) // samples the whole node
-	Flags      map[string]string              // as shown by /flags
-	Version    *v1.VersionInfo                // of the program; version is "x.y.z"
+	Flags      map[string]string // as shown by /flags
+	Version    *v1.VersionInfo   // of the program; version is "x.y.z"
 }
 
 // Agent is one agent process's worth of state and goroutines.
 type Agent struct {
 	cfg      Config
-	deps     Deps
 	log      *slog.Logger
 	listener net.Listener
+	home     *home
+	loop     *loop
+	linker   *linker
+	server   *server
 }
 
-// New checks cfg, takes the port and the work_dir, so that a busy one is known
-// at once. Nothing is served before Run.
+// New checks cfg, takes the work_dir and the port, so that what is in use is
+// known at once, and measures the node. Nothing is served before Run, which
+// must follow.
 func New(ctx context.Context, cfg Config, d Deps) (*Agent, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("configure agent: %w", err)
 	}
+	h, err := openHome(cfg.WorkDir)
+	if err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", net.JoinHostPort(cfg.IP, strconv.Itoa(cfg.Port)))
 	if err != nil {
-		return nil, fmt.Errorf("open agent's port: %w", err)
+		return nil, errors.Join(fmt.Errorf("open agent's port: %w", err), h.close())
 	}
-	return &Agent{cfg: cfg, deps: d, log: d.Log.With("component", "agent"), listener: listener}, nil
+	a := &Agent{cfg: cfg, log: d.Log.With("component", "agent"), listener: listener, home: h}
+	if err := a.assemble(d); err != nil {
+		return nil, errors.Join(err, listener.Close(), h.close())
+	}
+	return a, nil
+}
+
+// assemble makes the parts and connects them.
+func (a *Agent) assemble(d Deps) error {
+	ip, port := a.cfg.address(a.listener.Addr())
+	info, err := a.info(port)
+	if err != nil {
+		return err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	endpoint := hostPort(ip, port)
+	a.loop = &loop{
+		cfg: a.cfg, deps: d, log: a.log, home: a.home, bootID: boot, endpoint: endpoint,
+		inbox: make(chan func(), inboxSize), done: make(chan struct{}),
+		containers: make(map[ids.ContainerID]*container), slots: make(chan struct{}, maxLaunches),
+		core: core.New(core.Config{
+			Agent: info, Version: d.Version.GetVersion(), Address: endpoint, IP: ip,
+			ShutdownGrace:                 a.cfg.ExecutorShutdownGrace,
+			NewID:                         func() [16]byte { return uuid.New() },
+			MaxCompletedFrameworks:        a.cfg.MaxCompletedFrameworks,
+			MaxCompletedTasksPerFramework: a.cfg.MaxCompletedTasksPerFramework,
+		}),
+	}
+	a.linker = &linker{
+		detector: d.Detector, dial: dialGRPC, factor: a.cfg.RegistrationBackoffFactor,
+		log: d.Log.With("component", "link"), owner: a.loop,
+	}
+	a.server = &server{
+		snapshot: a.loop.snapshot, log: d.Log.With("component", "http"), workDir: a.cfg.WorkDir, endpoint: endpoint,
+		flags: d.Flags, version: d.Version, start: time.Now(),
+	}
+	return nil
+}
+
+// info is how the agent registers: under the id it had, if it had one.
+func (a *Agent) info(port int) (*v1.AgentInfo, error) {
+	id, err := a.home.load()
+	if err != nil {
+		return nil, err
+	}
+	sample, err := node.Read(os.DirFS("/proc"))
+	if err != nil {
+		return nil, err
+	}
+	disk, err := diskBytes(a.cfg.WorkDir)
+	if err != nil {
+		return nil, err
+	}
+	total, err := capacity(a.cfg.Resources, machine{cpus: sample.CPUs, memBytes: sample.MemTotalBytes, diskBytes: disk})
+	if err != nil {
+		return nil, err
+	}
+	attributes, err := parseAttributes(a.cfg.Attributes)
+	if err != nil {
+		return nil, err
+	}
+	info := &v1.AgentInfo{
+		Hostname: proto.String(a.cfg.Hostname), Port: proto.Int32(int32(port)),
+		Resources: total.Proto(), Attributes: attributes,
+	}
+	if id.AgentID != "" {
+		info.Id = id.AgentID.Proto()
+	}
+	return info, nil
 }
 
 // Addr is the address the agent listens on, "ip:port".
 func (a *Agent) Addr() string { return a.listener.Addr().String() }
 
 // Run serves until ctx ends and returns nil; an error means that it could not
-// go on, or that the master removed the agent.
-func (a *Agent) Run(ctx context.Context) error {
-	srv := &http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+// go on, or that the master removed the agent. Containers that an earlier agent
+// left in the work_dir are destroyed first.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, a.home.close()) }()
+	if err := a.loop.recoverContainers(ctx); err != nil {
+		return errors.Join(err, a.listener.Close())
+	}
+	a.log.Info("agent started", "address", a.Addr(), "work_dir", a.cfg.WorkDir)
+	// The loop ends when ctx does, or one of the others fails, and only then do
+	// they: it may need them to end its tasks.
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var g errgroup.Group
+	g.Go(func() error {
+		defer end()
+		return a.loop.run(ctx)
+	})
+	g.Go(func() error {
+		defer stop()
+		return a.linker.run(serving)
+	})
+	g.Go(func() error {
+		defer stop()
+		return a.serve(serving)
+	})
+	return g.Wait()
+}
+
+// serve answers HTTP until ctx ends.
+func (a *Agent) serve(ctx context.Context) error {
+	srv := &http.Server{Handler: a.server, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+	defer context.AfterFunc(ctx, func() { _ = srv.Close() })() // Serve returns the reason
 	if err := srv.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)
 	}

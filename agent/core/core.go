@@ -133,6 +133,15 @@ func capabilities() []*v1.AgentInfo_Capability {
 	return all
 }
 
+// CapabilityNames are the names of what this agent can do.
+func CapabilityNames() []string {
+	var names []string
+	for _, c := range capabilities() {
+		names = append(names, c.GetType().String())
+	}
+	return names
+}
+
 // attach takes the master's word on who this agent is. Every update that is
 // not acknowledged is due at once.
 func (c *Core) attach(w *link.Welcome) {

@@ -1,0 +1,294 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/agent/core"
+	"mezzo/agent/meter"
+	"mezzo/agent/sandbox"
+	"mezzo/agent/task"
+	"mezzo/api/codec"
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/agent"
+	"mezzo/internal/errs"
+)
+
+// maxCall is the largest call taken, in bytes.
+const maxCall = 1 << 20
+
+// operator answers POST /api/v1.
+func (s *server) operator(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, fmt.Sprintf("Expecting 'POST', received '%s'", r.Method), http.StatusMethodNotAllowed)
+		return
+	}
+	if r.Header.Get("Content-Type") == "" {
+		http.Error(w, "Expecting 'Content-Type' to be present", http.StatusBadRequest)
+		return
+	}
+	in, ok := codec.ForContentType(r.Header.Get("Content-Type"))
+	if !ok {
+		http.Error(w, "Expecting 'Content-Type' of application/json or application/x-protobuf", http.StatusUnsupportedMediaType)
+		return
+	}
+	call, status, err := readCall(w, r, in)
+	if err != nil {
+		http.Error(w, err.Error(), status)
+		return
+	}
+	out, ok := codec.Negotiate(r.Header.Get("Accept"))
+	if !ok {
+		http.Error(w, "Expecting 'Accept' to allow application/json or application/x-protobuf", http.StatusNotAcceptable)
+		return
+	}
+	if err := s.answer(w, r, call, out); err != nil {
+		s.fail(w, r, err)
+	}
+}
+
+// readCall decodes and checks a call; status goes with err.
+func readCall(w http.ResponseWriter, r *http.Request, in codec.Codec) (call *agent.Call, status int, err error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
+	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("call of more than %d bytes: %w", maxCall, errs.Exhausted)
+	}
+	call = &agent.Call{}
+	if err == nil {
+		err = in.Unmarshal(body, call)
+	}
+	if err == nil {
+		err = checkCall(call)
+	}
+	return call, http.StatusBadRequest, err
+}
+
+// checkCall refuses a call without the part that its type needs.
+func checkCall(c *agent.Call) error {
+	missing := ""
+	switch c.GetType() {
+	case agent.Call_UNKNOWN:
+		if c.Type == nil {
+			missing = "type"
+		}
+	case agent.Call_GET_METRICS:
+		if c.GetMetrics == nil {
+			missing = "get_metrics"
+		}
+	case agent.Call_LIST_FILES:
+		if c.ListFiles == nil {
+			missing = "list_files"
+		}
+	case agent.Call_READ_FILE:
+		if c.ReadFile == nil {
+			missing = "read_file"
+		}
+	default: // no part, or not answered here
+	}
+	if missing != "" {
+		return fmt.Errorf("expecting '%s' to be present: %w", missing, errs.Invalid)
+	}
+	return nil
+}
+
+// answer writes the response to a call.
+func (s *server) answer(w http.ResponseWriter, r *http.Request, call *agent.Call, out codec.Codec) error {
+	answer, ok := answers[call.GetType()]
+	if !ok {
+		return fmt.Errorf("call %s: %w", call.GetType(), errs.Unsupported)
+	}
+	snap, err := s.snapshot(r.Context())
+	if err != nil {
+		return err
+	}
+	response, err := answer(s, snap, call)
+	if err != nil {
+		return err
+	}
+	body, err := out.Marshal(response)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", out.ContentType())
+	_, _ = w.Write(body) // a reader that went away is no error of ours
+	return nil
+}
+
+type answer func(*server, *snapshot, *agent.Call) (*agent.Response, error)
+
+// answers are the calls served; all others are refused as unsupported.
+var answers = map[agent.Call_Type]answer{
+	agent.Call_GET_HEALTH: func(*server, *snapshot, *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_HEALTH.Enum(),
+			GetHealth: &agent.Response_GetHealth{Healthy: proto.Bool(true)}}, nil
+	},
+	agent.Call_GET_FLAGS: func(s *server, _ *snapshot, _ *agent.Call) (*agent.Response, error) {
+		g := &agent.Response_GetFlags{}
+		for _, name := range slices.Sorted(maps.Keys(s.flags)) {
+			g.Flags = append(g.Flags, &v1.Flag{Name: proto.String(name), Value: proto.String(s.flags[name])})
+		}
+		return &agent.Response{Type: agent.Response_GET_FLAGS.Enum(), GetFlags: g}, nil
+	},
+	agent.Call_GET_VERSION: func(s *server, _ *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_VERSION.Enum(),
+			GetVersion: &agent.Response_GetVersion{VersionInfo: s.version}}, nil
+	},
+	agent.Call_GET_METRICS: func(s *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
+		g := &agent.Response_GetMetrics{}
+		values := s.metricValues(snap)
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			g.Metrics = append(g.Metrics, &v1.Metric{Name: proto.String(name), Value: proto.Float64(values[name])})
+		}
+		return &agent.Response{Type: agent.Response_GET_METRICS.Enum(), GetMetrics: g}, nil
+	},
+	agent.Call_LIST_FILES: func(s *server, snap *snapshot, c *agent.Call) (*agent.Response, error) {
+		p, err := s.place(snap, c.GetListFiles().GetPath())
+		if err != nil {
+			return nil, err
+		}
+		infos, err := sandbox.List(p)
+		return &agent.Response{Type: agent.Response_LIST_FILES.Enum(),
+			ListFiles: &agent.Response_ListFiles{FileInfos: infos}}, err
+	},
+	agent.Call_READ_FILE: func(s *server, snap *snapshot, c *agent.Call) (*agent.Response, error) {
+		p, err := s.place(snap, c.GetReadFile().GetPath())
+		if err != nil {
+			return nil, err
+		}
+		win, err := windowOf(c.GetReadFile())
+		if err != nil {
+			return nil, err
+		}
+		data, size, err := sandbox.Read(p, win.offset, win.length)
+		return &agent.Response{Type: agent.Response_READ_FILE.Enum(),
+			ReadFile: &agent.Response_ReadFile{Size: proto.Uint64(uint64(size)), Data: data}}, err
+	},
+	agent.Call_GET_STATE: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_STATE.Enum(), GetState: &agent.Response_GetState{
+			GetTasks: getTasks(snap), GetExecutors: getExecutors(snap), GetFrameworks: getFrameworks(snap),
+		}}, nil
+	},
+	agent.Call_GET_CONTAINERS: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_CONTAINERS.Enum(), GetContainers: getContainers(snap)}, nil
+	},
+	agent.Call_GET_FRAMEWORKS: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_FRAMEWORKS.Enum(), GetFrameworks: getFrameworks(snap)}, nil
+	},
+	agent.Call_GET_EXECUTORS: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_EXECUTORS.Enum(), GetExecutors: getExecutors(snap)}, nil
+	},
+	agent.Call_GET_TASKS: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_TASKS.Enum(), GetTasks: getTasks(snap)}, nil
+	},
+	agent.Call_GET_AGENT: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_AGENT.Enum(),
+			GetAgent: &agent.Response_GetAgent{AgentInfo: snap.Agent}}, nil
+	},
+	agent.Call_GET_OPERATIONS: func(*server, *snapshot, *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_OPERATIONS.Enum(), GetOperations: &agent.Response_GetOperations{}}, nil
+	},
+	agent.Call_GET_RESOURCE_PROVIDERS: func(*server, *snapshot, *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_RESOURCE_PROVIDERS.Enum(),
+			GetResourceProviders: &agent.Response_GetResourceProviders{}}, nil
+	},
+}
+
+// windowOf is the part of a file that a call asks for.
+func windowOf(c *agent.Call_ReadFile) (window, error) {
+	win := window{offset: int64(c.GetOffset()), length: -1}
+	if c.Length != nil {
+		win.length = int64(c.GetLength())
+	}
+	if win.offset < 0 || win.length < -1 || c.Length != nil && win.length < 0 {
+		return window{}, fmt.Errorf("offset %d, length %d: %w", c.GetOffset(), c.GetLength(), errs.Invalid)
+	}
+	return win, nil
+}
+
+func getTasks(snap *snapshot) *agent.Response_GetTasks {
+	g := &agent.Response_GetTasks{}
+	for _, f := range snap.all() {
+		for _, t := range f.Tasks {
+			if t.State == task.Done {
+				g.TerminatedTasks = append(g.TerminatedTasks, t.Task)
+			} else {
+				g.LaunchedTasks = append(g.LaunchedTasks, t.Task)
+			}
+		}
+		for _, t := range f.Completed {
+			g.CompletedTasks = append(g.CompletedTasks, t.Task)
+		}
+	}
+	return g
+}
+
+// executorInfo is the executor that a command task would have in Mesos.
+func executorInfo(f core.Framework, t core.Task) *v1.ExecutorInfo {
+	return &v1.ExecutorInfo{
+		ExecutorId:  ids.ExecutorID(t.Info.GetTaskId().GetValue()).Proto(),
+		FrameworkId: f.Info.GetId(),
+		Name:        proto.String(t.Info.GetName()),
+		Command:     t.Info.GetCommand(),
+		Container:   t.Info.GetContainer(),
+		Labels:      t.Info.GetLabels(),
+	}
+}
+
+func getExecutors(snap *snapshot) *agent.Response_GetExecutors {
+	g := &agent.Response_GetExecutors{}
+	for _, f := range snap.all() {
+		for _, t := range f.Tasks {
+			g.Executors = append(g.Executors, &agent.Response_GetExecutors_Executor{ExecutorInfo: executorInfo(f, t)})
+		}
+		for _, t := range f.Completed {
+			g.CompletedExecutors = append(g.CompletedExecutors, &agent.Response_GetExecutors_Executor{ExecutorInfo: executorInfo(f, t)})
+		}
+	}
+	return g
+}
+
+func getFrameworks(snap *snapshot) *agent.Response_GetFrameworks {
+	show := func(list []core.Framework) (out []*agent.Response_GetFrameworks_Framework) {
+		for _, f := range list {
+			out = append(out, &agent.Response_GetFrameworks_Framework{FrameworkInfo: f.Info})
+		}
+		return out
+	}
+	return &agent.Response_GetFrameworks{Frameworks: show(snap.Frameworks), CompletedFrameworks: show(snap.Completed)}
+}
+
+func getContainers(snap *snapshot) *agent.Response_GetContainers {
+	g := &agent.Response_GetContainers{}
+	for f, t := range snap.containers() {
+		c := &agent.Response_GetContainers_Container{
+			FrameworkId:     f.Info.GetId(),
+			ExecutorId:      ids.ExecutorID(t.Info.GetTaskId().GetValue()).Proto(),
+			ExecutorName:    proto.String(t.Info.GetName()),
+			ContainerId:     t.Container.Proto(),
+			ContainerStatus: statusOfContainer(t),
+		}
+		if u := snap.usage[t.Container]; u != nil {
+			c.ResourceStatistics = meter.Statistics(*u, t.Limits)
+		}
+		g.Containers = append(g.Containers, c)
+	}
+	return g
+}
+
+// statusOfContainer is what the task's newest status says of its container.
+func statusOfContainer(t core.Task) *v1.ContainerStatus {
+	for _, s := range slices.Backward(t.Task.GetStatuses()) {
+		if s.ContainerStatus != nil {
+			return s.ContainerStatus
+		}
+	}
+	return &v1.ContainerStatus{ContainerId: t.Container.Proto()}
+}

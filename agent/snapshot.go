@@ -1,0 +1,72 @@
+package agent
+
+import (
+	"context"
+	"iter"
+
+	"mezzo/agent/core"
+	"mezzo/agent/sandbox"
+	"mezzo/api/ids"
+	"mezzo/isolator"
+)
+
+// snapshot is what readers see: the agent at one moment. Nothing in it changes.
+type snapshot struct {
+	*core.View
+	usage map[ids.ContainerID]*isolator.Usage // newest samples
+}
+
+// snapshot takes one.
+func (l *loop) snapshot(ctx context.Context) (*snapshot, error) {
+	return ask(ctx, l, func() *snapshot {
+		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers))}
+		for id, c := range l.containers {
+			if c.last != nil {
+				s.usage[id] = c.last
+			}
+		}
+		return s
+	})
+}
+
+// all are all frameworks, those that are past first.
+func (s *snapshot) all() []core.Framework {
+	return append(s.Completed[:len(s.Completed):len(s.Completed)], s.Frameworks...)
+}
+
+// tasks are all tasks with their frameworks: of each framework the completed
+// ones first.
+func (s *snapshot) tasks() iter.Seq2[core.Framework, core.Task] {
+	return func(yield func(core.Framework, core.Task) bool) {
+		for _, f := range s.all() {
+			for _, list := range [][]core.Task{f.Completed, f.Tasks} {
+				for _, t := range list {
+					if !yield(f, t) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// containers are the tasks whose container exists or is being made.
+func (s *snapshot) containers() iter.Seq2[core.Framework, core.Task] {
+	return func(yield func(core.Framework, core.Task) bool) {
+		for f, t := range s.tasks() {
+			if t.Held && !yield(f, t) {
+				return
+			}
+		}
+	}
+}
+
+// runOf names a task's sandbox.
+func runOf(f core.Framework, t core.Task) sandbox.Run {
+	return sandbox.Run{
+		Agent:     t.Agent,
+		Framework: ids.FrameworkID(f.Info.GetId().GetValue()),
+		Executor:  ids.ExecutorID(t.Info.GetTaskId().GetValue()),
+		Container: t.Container,
+	}
+}
