@@ -2,10 +2,8 @@ package containerizer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
@@ -126,22 +124,6 @@ func (e *containerdEngine) start(ctx context.Context, id isolator.ID) error {
 		return fmt.Errorf("start: %w", classify(errgrpc.ToNative(err)))
 	}
 	return nil
-}
-
-func (e *containerdEngine) kill(ctx context.Context, id isolator.ID, sig int) error {
-	_, err := e.client.TaskService().Kill(e.context(ctx), &tasks.KillRequest{ContainerID: string(id), Signal: uint32(sig)})
-	if err == nil {
-		return nil
-	}
-	err = classify(errgrpc.ToNative(err))
-	if errors.Is(err, errs.NotFound) {
-		// Of the process, which is what signalling ends in, or of the container.
-		if _, err := e.find(ctx, id); err != nil {
-			return err
-		}
-		return nil
-	}
-	return fmt.Errorf("send signal %v: %w", syscall.Signal(sig), err)
 }
 
 func (e *containerdEngine) remove(ctx context.Context, id isolator.ID) error {

@@ -73,8 +73,10 @@ func (c *Containerizer) drain(ctx context.Context, id isolator.ID) error {
 	return drained(ctx, rec.labels[labelSandbox])
 }
 
-// Signal sends sig to the container's first process. One that has ended is no
-// error.
+// Signal sends sig to the container's first process. One that has no handler for
+// SIGTERM, SIGINT, SIGHUP or SIGQUIT would never know: in its place, the others
+// in the container get it or, if it is alone, it is ended. One that has ended is
+// no error.
 //
 // Errors: errs.NotFound if there is no such container.
 func (c *Containerizer) Signal(ctx context.Context, id isolator.ID, sig syscall.Signal) error {

@@ -338,6 +338,38 @@ func TestSignal(t *testing.T) {
 	}
 }
 
+// TestDefaultAction: the first process of a container ends as any other would
+// by a signal that it does not handle.
+func TestDefaultAction(t *testing.T) {
+	b := newBench(t)
+	defer b.wantNothingLeft(t)
+	for _, tt := range []struct {
+		command string
+		code    int
+	}{
+		{"echo ready; exec sleep 1000", 128 + int(syscall.SIGKILL)},                     // alone
+		{"echo ready; sleep 1000; exit 9", 9},                                           // its child gets the signal
+		{"trap '' TERM; echo ready; sh -c 'kill -USR1 1'; sleep 0.2; exit 8", 8},        // ignored on purpose
+		{"trap 'exit 6' TERM; (trap 'echo no' TERM; sleep 1000) & echo ready; wait", 6}, // handled: it alone
+	} {
+		s := b.spec(t, tt.command)
+		if _, err := b.Launch(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() bool { return output(t, s, "stdout") == "ready\n" })
+		if err := b.Signal(t.Context(), s.ID, syscall.SIGTERM); err != nil {
+			t.Errorf("%s: %v", tt.command, err)
+		}
+		end, err := b.Wait(t.Context(), s.ID)
+		if err != nil || end.Code != tt.code || output(t, s, "stdout") != "ready\n" {
+			t.Errorf("%s: end %+v, %v, output %q; want code %d", tt.command, end, err, output(t, s, "stdout"), tt.code)
+		}
+		if err := b.Destroy(t.Context(), s.ID); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestDestroy: one that runs is killed, and who waits for it is told.
 func TestDestroy(t *testing.T) {
 	b := newBench(t)
@@ -428,6 +460,9 @@ func TestRestart(t *testing.T) {
 		pending <- result{end, err}
 	}()
 	b.daemon.Crash(t)
+	if _, err := b.Launch(t.Context(), b.spec(t, "true")); !errors.Is(err, errs.Unavailable) {
+		t.Errorf("launch without containerd: %v; want class %v", err, errs.Unavailable)
+	}
 	gate(during)
 	await(t, func() bool { return output(t, during, "stdout") == "begin\nend\n" })
 	b.daemon.Revive(t)
@@ -576,11 +611,16 @@ func TestPulledImage(t *testing.T) {
 
 func await(t testing.TB, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !done(); {
-		if time.Now().After(end) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 			t.Fatal("it did not come true in 30 s")
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -130,6 +130,7 @@ func TestValidate(t *testing.T) {
 		"bad reference":           func(s *Spec) { s.Image = "a b" },
 		"relative sandbox":        func(s *Spec) { s.Sandbox = "x" },
 		"unclean sandbox":         func(s *Spec) { s.Sandbox = "/x/../y" },
+		"hidden sandbox":          func(s *Spec) { s.Sandbox = "/hidden/x" },
 		"shell without command":   func(s *Spec) { s.Shell = true },
 		"nothing to run":          func(s *Spec) { s.Image = "" },
 		"NUL in value":            func(s *Spec) { s.Value = "a\x00" },
@@ -206,5 +207,19 @@ func TestExplainRuntime(t *testing.T) {
 		if want.class != nil && !errors.Is(err, want.class) || !strings.Contains(err.Error(), want.says) {
 			t.Errorf("%s: got %v; want class %v and %q", text, err, want.class, want.says)
 		}
+	}
+}
+
+func TestSignalsKept(t *testing.T) {
+	for text, want := range map[string]uint64{
+		"Name:\tsh\nSigBlk:\tffffffffffffffff\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004002\n": 0x4003,
+		"": 0,
+	} {
+		if got, err := signalsKept(strings.NewReader(text)); err != nil || got != want {
+			t.Errorf("%q: got %x, %v; want %x", text, got, err, want)
+		}
+	}
+	if _, err := signalsKept(strings.NewReader("SigIgn: x\n")); !errors.Is(err, errs.Corrupt) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -26,6 +26,9 @@ func (s *Spec) validate(hidden []string) error {
 	if !cleanAbs(s.Sandbox) {
 		return invalid("sandbox %q is not a clean absolute path", s.Sandbox)
 	}
+	if withinAny(s.Sandbox, hidden) {
+		return invalid("sandbox %q is in a directory that containers do not see", s.Sandbox)
+	}
 	if s.WorkingDir != "" {
 		if err := checkWorkingDir(s.WorkingDir); err != nil {
 			return err

@@ -52,18 +52,20 @@ func newStore(t testing.TB, c *containerd.Client, cfg images.Config) *images.Sto
 func wantNoTraces(t testing.TB, c *containerd.Client) {
 	t.Helper()
 	ctx := namespaces.WithNamespace(context.Background(), "mezzo")
-	for end := time.Now().Add(10 * time.Second); ; {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
 		held, err := c.LeasesService().List(ctx)
-		if err != nil {
-			t.Fatal(err)
+		if err == nil && len(held) == 0 {
+			return
 		}
-		if len(held) == 0 {
-			break
+		select {
+		case <-tick.C: // a cancelled fetch cleans up behind its caller
+		case <-ctx.Done():
+			t.Fatalf("leases left: %+v, %v", held, err)
 		}
-		if time.Now().After(end) {
-			t.Fatalf("leases left: %+v", held)
-		}
-		time.Sleep(20 * time.Millisecond) // a cancelled fetch cleans up behind its caller
 	}
 }
 
