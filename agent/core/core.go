@@ -42,10 +42,14 @@ type Core struct {
 	effects []Effect
 }
 
+// lastWords is how long the end waits for the last acknowledgements once no
+// container is left: a framework that listens answers at once.
+const lastWords = time.Second
+
 // stopping is an end under way.
 type stopping struct {
 	exit Exit
-	by   time.Time // the last updates are waited for until then
+	by   time.Time // no longer than that; zero while a container is left
 	left bool      // exit was asked for
 }
 
@@ -95,8 +99,8 @@ func (c *Core) NextWake() (time.Time, bool) {
 			next, found = at, true
 		}
 	}
-	if c.stopping != nil && !c.stopping.left {
-		earlier(c.stopping.by, c.now.Before(c.stopping.by))
+	if s := c.stopping; s != nil {
+		earlier(s.by, !s.left && !s.by.IsZero())
 	}
 	for _, e := range c.live {
 		earlier(e.life.NextWake())
@@ -159,7 +163,7 @@ func (c *Core) stop(x Exit) {
 	if c.stopping != nil {
 		return
 	}
-	c.stopping = &stopping{exit: x, by: c.now.Add(2 * c.cfg.ShutdownGrace)}
+	c.stopping = &stopping{exit: x}
 	for _, e := range c.live {
 		c.step(e, c.shutdownKill(e, task.End{Message: x.Why}))
 	}
@@ -172,11 +176,18 @@ func (c *Core) leave() {
 	if s == nil || s.left {
 		return
 	}
-	listens := c.attached && !s.exit.Removed && c.now.Before(s.by)
+	owed := false
 	for _, e := range c.live {
-		if e.held || listens && !e.framework.removed {
+		if e.held {
 			return
 		}
+		owed = owed || !e.framework.removed
+	}
+	if s.by.IsZero() {
+		s.by = c.now.Add(lastWords)
+	}
+	if owed && c.attached && !s.exit.Removed && c.now.Before(s.by) {
+		return
 	}
 	s.left = true
 	c.emit(s.exit)
