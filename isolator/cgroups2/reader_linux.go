@@ -125,8 +125,8 @@ func (r *reader) read(u *isolator.Usage) error {
 			return fmt.Errorf("%s/%s: %w", r.dir, name, err)
 		}
 	}
-	if u.MemCurrentBytes > r.largest.current {
-		r.largest = sample{at: time.Now(), current: u.MemCurrentBytes, anon: u.MemAnonBytes, file: u.MemFileBytes}
+	if s := (sample{time.Now(), u.MemAnonBytes, u.MemFileBytes}); s.size() > r.largest.size() {
+		r.largest = s
 	}
 	return nil
 }

@@ -20,9 +20,11 @@ type death struct {
 // sample is what a container's memory consisted of: gone when it has exited, so
 // the largest one taken before is kept.
 type sample struct {
-	at                  time.Time // zero: none was taken
-	current, anon, file uint64
+	at         time.Time
+	anon, file uint64
 }
+
+func (s sample) size() uint64 { return s.anon + s.file }
 
 // verdict says whether the lack of memory ended a container, and whose lack.
 //
@@ -54,7 +56,7 @@ func verdict(d death, now time.Time) *isolator.Limitation {
 		facts = append(facts, fmt.Sprintf("%d processes killed by the kernel", d.kills))
 	}
 	l.Message = what + ": " + strings.Join(facts, ", ")
-	if s := d.largest; !s.at.IsZero() && s.current >= d.peak/2 { // of less it would say nothing
+	if s := d.largest; s.size() > d.peak/2 { // a smaller one says nothing about the peak
 		l.Message += fmt.Sprintf(" (largest sample, %v before: anon %s, file %s)",
 			now.Sub(s.at).Round(100*time.Millisecond), bytesText(s.anon), bytesText(s.file))
 	}

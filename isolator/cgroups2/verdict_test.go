@@ -17,9 +17,9 @@ func TestVerdict(t *testing.T) {
 		return d
 	}
 	seen := with(limited, 1, 3)
-	seen.largest = sample{at: now.Add(-1234 * time.Millisecond), current: 62 * mib, anon: 60 * mib, file: 1*mib + 512<<10}
+	seen.largest = sample{at: now.Add(-1234 * time.Millisecond), anon: 60 * mib, file: 1*mib + 512<<10}
 	early := seen
-	early.largest.current = 31 * mib
+	early.largest.anon = 30 * mib
 	noPeak := with(limited, 1, 1)
 	noPeak.peak = 0
 	tests := []struct {
