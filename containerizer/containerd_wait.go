@@ -24,7 +24,9 @@ const (
 
 // wait asks until it is told. An answer that is an error says nothing about the
 // container, only its state does: containerd may have restarted, or the shim
-// may be gone and the exit with it.
+// may be gone and the exit with it. So it is, too, if the container ended while
+// containerd was down: from 1.7 on it takes a shim without processes for a
+// leftover when it starts, and ends it (seen with 2.4.2, not with 1.6.20).
 func (e *containerdEngine) wait(ctx context.Context, id isolator.ID) (exit, error) {
 	ctx = e.context(ctx)
 	for delay := retryMin; ; delay = min(2*delay, retryMax) {

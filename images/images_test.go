@@ -218,7 +218,7 @@ func TestCancelAndShare(t *testing.T) {
 	gone := make(chan error)
 	go func() {
 		_, err := s.Ensure(ctx, ref, images.IfAbsent, func(p images.Progress) {
-			if p.DoneBytes > 0 {
+			if p.TotalBytes > 2<<20 { // the layers are known
 				select {
 				case half <- p:
 				default:
@@ -227,8 +227,8 @@ func TestCancelAndShare(t *testing.T) {
 		})
 		gone <- err
 	}()
-	if p := <-half; p.DoneBytes >= p.TotalBytes || p.TotalBytes < 2<<20 {
-		t.Errorf("progress %+v of a stalled fetch of two layers", p)
+	if p := <-half; p.DoneBytes >= p.TotalBytes {
+		t.Errorf("progress %+v of a stalled fetch", p)
 	}
 	cancel()
 	if err := <-gone; !errors.Is(err, context.Canceled) {
