@@ -134,8 +134,8 @@ func (c *cluster) scheduler(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if call.GetType() != wire.Call_SUBSCRIBE {
+		c.called <- call // before the answer, so that calls stay in order
 		w.WriteHeader(http.StatusAccepted)
-		c.called <- call
 		return
 	}
 	w.Header().Set("Mesos-Stream-Id", "s")
@@ -168,18 +168,28 @@ func (s *stage) offer(id string, cpus, mem float64) {
 
 // next waits for a call of that type, and lets SUPPRESS pass.
 func (s *stage) next(want wire.Call_Type) *wire.Call {
-	for {
-		select {
-		case call := <-s.c.called:
-			if call.GetType() == want {
-				return call
-			}
-			if call.GetType() != wire.Call_SUPPRESS {
-				s.c.t.Errorf("call %v, want %v", call, want)
-			}
-		case <-s.ctx.Done():
-			return &wire.Call{}
+	for call := s.any(); ; call = s.any() {
+		if call.GetType() == want || call == nil {
+			return call
 		}
+		if call.GetType() != wire.Call_SUPPRESS {
+			s.c.t.Errorf("call %v, want %v", call, want)
+		}
+	}
+}
+
+// any waits for a call; nil once the client has left and none is left of it.
+func (s *stage) any() *wire.Call {
+	select {
+	case call := <-s.c.called:
+		return call
+	case <-s.ctx.Done():
+	}
+	select {
+	case call := <-s.c.called:
+		return call
+	default:
+		return nil
 	}
 }
 

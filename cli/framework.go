@@ -84,9 +84,9 @@ func newClient(masters election.Detector, d Deps, s *taskSpec, detach bool) (*sc
 	capability := func(t v1.FrameworkInfo_Capability_Type) *v1.FrameworkInfo_Capability {
 		return &v1.FrameworkInfo_Capability{Type: t.Enum()}
 	}
-	failover := float64(failoverSeconds)
+	failover, tags := float64(failoverSeconds), (*v1.Labels)(nil)
 	if detach {
-		failover = detachedSeconds
+		failover, tags = detachedSeconds, labels.WithDetached()
 	}
 	hostname, _ := os.Hostname() // for people; empty will do
 	return scheduler.New(scheduler.Config{
@@ -98,6 +98,7 @@ func newClient(masters election.Detector, d Deps, s *taskSpec, detach bool) (*sc
 			Hostname:        &hostname,
 			Roles:           []string{s.role},
 			FailoverTimeout: &failover,
+			Labels:          tags,
 			Checkpoint:      proto.Bool(true),
 			Capabilities: []*v1.FrameworkInfo_Capability{
 				capability(v1.FrameworkInfo_Capability_MULTI_ROLE),
@@ -246,6 +247,7 @@ func (f *framework) part(ctx context.Context, s *v1.TaskStatus) error {
 		return err
 	}
 	fmt.Fprintln(f.d.Stdout, s.GetTaskId().GetValue())
+	sweep(ctx, f.d, f.op)
 	return errParted
 }
 

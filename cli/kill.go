@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,45 +38,51 @@ func killCommand(d Deps) *cobra.Command {
 			}
 			policy = killPolicy(grace)
 		}
-		var problems []error
-		var killing []*v1.Task
-		for _, ref := range args {
-			x, err := t.find(ref, false)
-			if err == nil {
-				err = killTask(ctx, op, x, policy)
-			}
-			if err != nil {
-				problems = append(problems, err)
-				continue
-			}
-			killing = append(killing, x)
-		}
-		for _, x := range killing {
-			if !detach {
-				if x, err = awaitEnd(ctx, op, x); err != nil {
-					problems = append(problems, err)
-					continue
+		// All at once: each may take its grace.
+		ends := make([]*v1.Task, len(args))
+		problems := make([]error, len(args))
+		var all sync.WaitGroup
+		for i, ref := range args {
+			all.Go(func() {
+				x, err := t.find(ref, false)
+				if err == nil {
+					err = killTask(ctx, d, op, t, x, policy, detach)
 				}
+				if err == nil && !detach {
+					x, err = awaitEnd(ctx, op, x)
+				}
+				ends[i], problems[i] = x, err
+			})
+		}
+		all.Wait()
+		for i, x := range ends {
+			switch {
+			case problems[i] != nil:
+			case o.json():
+				problems[i] = op.print(x)
+			default:
+				fmt.Fprintf(d.Stdout, "%s\t%s\n", x.GetTaskId().GetValue(), stateName(x.GetState()))
 			}
-			if o.json() {
-				problems = append(problems, op.print(x))
-				continue
-			}
-			fmt.Fprintf(d.Stdout, "%s\t%s\n", x.GetTaskId().GetValue(), stateName(x.GetState()))
 		}
 		return errors.Join(problems...)
 	})
 }
 
-func killTask(ctx context.Context, op *operator, x *v1.Task, policy *v1.KillPolicy) error {
-	_, err := op.call(ctx, &master.Call{
-		Type: master.Call_KILL_TASK.Enum(),
-		KillTask: &master.Call_KillTask{
-			FrameworkId: x.GetFrameworkId(),
-			TaskId:      x.GetTaskId(),
-			KillPolicy:  policy,
-		},
-	})
+// killTask asks for the end of a task, and waits for it where it must.
+func killTask(ctx context.Context, d Deps, op *operator, t *tasks, x *v1.Task, policy *v1.KillPolicy, detach bool) error {
+	var err error
+	if f := t.frameworks[x.GetFrameworkId().GetValue()]; left(f) && !detach {
+		err = killLeft(ctx, d, op, f, x, policy)
+	} else {
+		_, err = op.call(ctx, &master.Call{
+			Type: master.Call_KILL_TASK.Enum(),
+			KillTask: &master.Call_KillTask{
+				FrameworkId: x.GetFrameworkId(),
+				TaskId:      x.GetTaskId(),
+				KillPolicy:  policy,
+			},
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("kill task %s: %w", x.GetTaskId().GetValue(), err)
 	}

@@ -46,7 +46,7 @@ func psTable(d Deps, t *tasks, shown []*v1.Task, all bool) error {
 			cpus(scalar(x.GetResources(), "cpus")),
 			mib(scalar(x.GetResources(), "mem")),
 			t.hostname(x.GetAgentId()),
-			t.frameworks[x.GetFrameworkId().GetValue()].GetName(),
+			t.frameworks[x.GetFrameworkId().GetValue()].GetFrameworkInfo().GetName(),
 		}
 		if all {
 			cells = append(cells, oneLine(last(x).GetMessage()))

@@ -5,12 +5,15 @@ package cli_test
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/master"
+	wire "mezzo/api/mesos/v1/scheduler"
 )
 
 const state = `{"type":"GET_STATE","get_state":{
@@ -171,6 +174,9 @@ func TestKill(t *testing.T) {
 			kills = append(kills, call.GetKillTask())
 		}
 	}
+	slices.SortFunc(kills, func(a, b *master.Call_KillTask) int {
+		return -strings.Compare(a.GetTaskId().GetValue(), b.GetTaskId().GetValue())
+	})
 	if len(kills) != 2 || kills[0].GetTaskId().GetValue() != "web-2222" || kills[0].GetFrameworkId().GetValue() != "fw" ||
 		kills[0].GetKillPolicy().GetGracePeriod().GetNanoseconds() != 1.5e9 {
 		t.Errorf("calls %v", kills)
@@ -183,6 +189,27 @@ func TestKill(t *testing.T) {
 	c.refuse[master.Call_KILL_TASK] = "framework fw has no task web-2222"
 	if r := c.run("kill", "web-2222"); r.err == nil || r.err.Error() != "kill task web-2222: call KILL_TASK: 404 Not Found: framework fw has no task web-2222" {
 		t.Errorf("refused kill: %v", r.err)
+	}
+}
+
+// TestKillDetached: a task whose framework left is killed as that framework,
+// which ends too.
+func TestKillDetached(t *testing.T) {
+	c := newCluster(t)
+	c.set(master.Call_GET_STATE, strings.Replace(state, `"active":true,"connected":true`,
+		`"active":false,"connected":false`, 1))
+	c.set(master.Call_GET_STATE, strings.Replace(c.answers[master.Call_GET_STATE], `"id":{"value":"fw"}`,
+		`"id":{"value":"fw"},"labels":{"labels":[{"key":"mezzo.detached"}]}`, 1))
+	c.play = func(s *stage) {
+		k := s.next(wire.Call_KILL).GetKill()
+		c.set(master.Call_GET_STATE, strings.Replace(c.answers[master.Call_GET_STATE], "TASK_RUNNING", "TASK_KILLED", 1))
+		s.update(k.GetTaskId(), v1.TaskState_TASK_KILLED, nil)
+	}
+	check(t, c.run("kill", "web-2"), "web-2222\tKILLED\n")
+	for _, want := range []wire.Call_Type{wire.Call_ACKNOWLEDGE, wire.Call_TEARDOWN} {
+		if got := <-c.called; got.GetType() != want {
+			t.Errorf("call %v, want %v", got, want)
+		}
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 type tasks struct {
 	active, ended []*v1.Task
 	agents        map[string]*master.Response_GetAgents_Agent
-	frameworks    map[string]*v1.FrameworkInfo
+	frameworks    map[string]*master.Response_GetFrameworks_Framework // ended ones too
+	completed     map[string]bool                                     // the frameworks that ended
 }
 
 func loadTasks(ctx context.Context, op *operator) (*tasks, *master.Response_GetTasks, error) {
@@ -26,7 +27,8 @@ func loadTasks(ctx context.Context, op *operator) (*tasks, *master.Response_GetT
 	state := resp.GetGetState()
 	t := &tasks{
 		agents:     make(map[string]*master.Response_GetAgents_Agent),
-		frameworks: make(map[string]*v1.FrameworkInfo),
+		frameworks: make(map[string]*master.Response_GetFrameworks_Framework),
+		completed:  make(map[string]bool),
 	}
 	known := state.GetGetTasks()
 	for _, x := range slices.Concat(known.GetTasks(), known.GetUnreachableTasks(), known.GetCompletedTasks()) {
@@ -40,8 +42,11 @@ func loadTasks(ctx context.Context, op *operator) (*tasks, *master.Response_GetT
 	for _, a := range state.GetGetAgents().GetAgents() {
 		t.agents[a.GetAgentInfo().GetId().GetValue()] = a
 	}
+	for _, f := range state.GetGetFrameworks().GetCompletedFrameworks() {
+		t.completed[f.GetFrameworkInfo().GetId().GetValue()] = true
+	}
 	for _, f := range slices.Concat(state.GetGetFrameworks().GetFrameworks(), state.GetGetFrameworks().GetCompletedFrameworks()) {
-		t.frameworks[f.GetFrameworkInfo().GetId().GetValue()] = f.GetFrameworkInfo()
+		t.frameworks[f.GetFrameworkInfo().GetId().GetValue()] = f
 	}
 	slices.SortFunc(t.active, byStart)
 	slices.SortFunc(t.ended, byStart)

@@ -156,13 +156,22 @@ func (c *Client) UpdateFramework(ctx context.Context, u *wire.Call_UpdateFramewo
 
 // Teardown ends the framework and all its tasks; Run returns nil.
 func (c *Client) Teardown(ctx context.Context) error {
+	// The master may close the stream before its answer is here.
+	c.setLeaving(true)
 	if err := c.Call(ctx, &wire.Call{Type: wire.Call_TEARDOWN.Enum()}); err != nil {
+		c.setLeaving(false)
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stop(errTornDown)
 	return nil
+}
+
+func (c *Client) setLeaving(is bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = is
 }
 
 func offerIDs(offers []*v1.Offer) []*v1.OfferID {

@@ -73,6 +73,7 @@ type Client struct {
 
 	mu        sync.Mutex
 	stop      context.CancelCauseFunc // ends Run; nil before it
+	leaving   bool                    // a Teardown is under way or done
 	id        *v1.FrameworkID         // nil until the first SUBSCRIBED
 	subscribe *wire.Call_Subscribe
 	stream    *stream // nil while disconnected
@@ -144,9 +145,11 @@ func (c *Client) run(ctx context.Context, h *Handler) error {
 		if !errors.Is(err, ErrDisconnected) || ctx.Err() != nil {
 			return err
 		}
-		c.log.Warn("stream ended", "master", addr, "err", err)
-		if err := invoke(ctx, h.Disconnected, err); err != nil {
-			return err
+		if !c.isLeaving() {
+			c.log.Warn("stream ended", "master", addr, "err", err)
+			if err := invoke(ctx, h.Disconnected, err); err != nil {
+				return err
+			}
 		}
 		if subscribed {
 			wait = c.cfg.MinBackoff
@@ -158,6 +161,13 @@ func (c *Client) run(ctx context.Context, h *Handler) error {
 		}
 		wait = min(2*wait, c.cfg.MaxBackoff)
 	}
+}
+
+// isLeaving tells that a broken stream is what a Teardown asked for.
+func (c *Client) isLeaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving
 }
 
 func newRand() *rand.Rand {

@@ -335,6 +335,28 @@ func TestUpdateFailedIsNotAcknowledged(t *testing.T) {
 	}
 }
 
+// TestTeardownIsNoDisconnection: the master may close the stream before it
+// answers.
+func TestTeardownIsNoDisconnection(t *testing.T) {
+	torn := make(chan struct{})
+	m := newFakeMaster(t, func(s *subscription) {
+		s.send(subscribedEvent(15))
+		<-torn
+	})
+	m.refuse = func(*wire.Call) (int, string) {
+		close(torn)
+		return 0, ""
+	}
+	c := newClient(t, m.addr(), nil)
+	err := start(t, c, scheduler.Handler{
+		Subscribed:   func(context.Context, *wire.Event_Subscribed) error { go c.Teardown(t.Context()); return nil },
+		Disconnected: func(_ context.Context, err error) error { return err },
+	})()
+	if err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for _, cfg := range []scheduler.Config{{}, {Framework: &v1.FrameworkInfo{}}} {
 		if _, err := scheduler.New(cfg); !errors.Is(err, errs.Invalid) {

@@ -80,8 +80,8 @@ func (m *fakeMaster) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	m.calls <- call // before the answer, so that calls stay in order
 	w.WriteHeader(http.StatusAccepted)
-	m.calls <- call
 }
 
 func (m *fakeMaster) subscribe(s *subscription, call *wire.Call) {

@@ -62,7 +62,7 @@ func (c *Client) update(ctx context.Context, h *Handler, s *v1.TaskStatus) error
 	if err := invoke(ctx, h.Update, s); err != nil {
 		return err
 	}
-	if !c.cfg.ExplicitAcknowledge {
+	if c.acknowledges() {
 		c.acknowledged(c.Acknowledge(ctx, s))
 	}
 	return nil
@@ -72,11 +72,15 @@ func (c *Client) operationUpdate(ctx context.Context, h *Handler, s *v1.Operatio
 	if err := invoke(ctx, h.OperationUpdate, s); err != nil {
 		return err
 	}
-	if !c.cfg.ExplicitAcknowledge {
+	if c.acknowledges() {
 		c.acknowledged(c.AcknowledgeOperation(ctx, s))
 	}
 	return nil
 }
+
+// acknowledges tells whether that is ours to do. After a teardown nobody waits
+// for it.
+func (c *Client) acknowledges() bool { return !c.cfg.ExplicitAcknowledge && !c.isLeaving() }
 
 // acknowledged takes the outcome of an acknowledgement of our own. One that was
 // lost ends nothing: the update comes again.

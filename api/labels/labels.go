@@ -3,6 +3,7 @@
 package labels
 
 import (
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/proto"
@@ -13,6 +14,20 @@ import (
 // ExitCode is on the status that ends a command task whose exit was seen: its
 // exit code in decimal, 128+signal when a signal killed it.
 const ExitCode = "mezzo.exit_code"
+
+// Detached is on a framework that left its task to itself: nobody will come
+// back to it, and whoever ends its task may end it too.
+const Detached = "mezzo.detached"
+
+// WithDetached returns labels that say so.
+func WithDetached() *v1.Labels {
+	return &v1.Labels{Labels: []*v1.Label{{Key: proto.String(Detached)}}}
+}
+
+// IsDetached tells whether WithDetached's label is there.
+func IsDetached(l *v1.Labels) bool {
+	return slices.ContainsFunc(l.GetLabels(), func(label *v1.Label) bool { return label.GetKey() == Detached })
+}
 
 // WithExitCode returns labels that carry code.
 func WithExitCode(code int) *v1.Labels {

@@ -25,3 +25,9 @@ func TestExitCode(t *testing.T) {
 		t.Errorf("nothing read as %d", got)
 	}
 }
+
+func TestDetached(t *testing.T) {
+	if !labels.IsDetached(labels.WithDetached()) || labels.IsDetached(labels.WithExitCode(0)) || labels.IsDetached(nil) {
+		t.Error("the label is not told from others")
+	}
+}
