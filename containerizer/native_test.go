@@ -151,8 +151,8 @@ func TestLife(t *testing.T) {
 	defer b.wantNothingLeft(t)
 	s := b.spec(t, "echo out; echo err >&2; pwd; exit 7")
 	end, stdout, stderr := b.run(t, s)
-	if end.Code != 7 || end.Unknown || time.Since(end.At) > time.Minute {
-		t.Errorf("end %+v; want code 7", end)
+	if end.Code != 7 || end.Unknown || time.Since(end.At) > time.Minute || end.Usage.CPU == 0 {
+		t.Errorf("end %+v; want code 7, and some use of CPU", end)
 	}
 	if stdout != "out\n/mnt/mesos/sandbox\n" || stderr != "err\n" {
 		t.Errorf("stdout %q, stderr %q", stdout, stderr)

@@ -21,7 +21,8 @@ import (
 // containerd or of a registry. One that has a class already is left alone.
 //
 // The text is looked at in this one place, for causes that cross containerd's
-// gRPC interface as words only: a full disk and a digest that does not match.
+// gRPC interface as words only: a full disk, a digest that does not match, a
+// platform that an index lacks.
 func classify(err error) error {
 	if err == nil || hasClass(err) {
 		return err
@@ -51,6 +52,8 @@ func explain(err error) (sentence string, class error) {
 		return explainStatus(status.StatusCode)
 	case errors.Is(err, docker.ErrInvalidAuthorization), errors.Is(err, auth.ErrNoToken):
 		return deniedSentence, errs.Invalid
+	case strings.Contains(text, "no match for platform"):
+		return "it is not made for this kind of machine", errs.Invalid
 	case errdefs.IsNotFound(err):
 		return "there is no such image", errs.NotFound
 	case errors.As(err, &netErr), errors.As(err, &urlErr), errdefs.IsUnavailable(err):

@@ -10,6 +10,7 @@ import (
 	ctdimages "github.com/containerd/containerd/v2/core/images"
 	"github.com/containerd/containerd/v2/core/leases"
 	"github.com/containerd/errdefs"
+	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -91,6 +92,11 @@ func (s *Store) read(ctx context.Context, rec ctdimages.Image) (Image, error) {
 	}
 	if len(config.RootFS.DiffIDs) == 0 {
 		return Image{}, fmt.Errorf("its config %s names no layers: %w", desc.Digest, errs.Corrupt)
+	}
+	// containerd looks at the platforms of an index, not at that of an image.
+	if p := config.Platform; p.OS != "" && p.Architecture != "" && !s.platform.Match(platforms.Normalize(p)) {
+		return Image{}, fmt.Errorf("it is made for %s, and this machine is %s: %w",
+			platforms.Format(p), platforms.DefaultString(), errs.Invalid)
 	}
 	return Image{
 		Digest:  rec.Target.Digest,

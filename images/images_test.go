@@ -129,6 +129,7 @@ func TestPull(t *testing.T) {
 	t.Run("errors", func(t *testing.T) {
 		reg := imagetest.NewRegistry(t)
 		ref := reg.Push(t, "a/errors:1", img)
+		foreign := reg.Push(t, "a/foreign:1", build(t, imagetest.Options{Arch: "s390x"}))
 		s := newStore(t, d.Client(), images.Config{})
 		for _, tt := range []struct {
 			name, ref string
@@ -137,6 +138,7 @@ func TestPull(t *testing.T) {
 			says      string
 		}{
 			{"no such image", reg.Host + "/a/none:1", imagetest.Fault{}, errs.NotFound, "there is no such image"},
+			{"other machine", foreign, imagetest.Fault{}, errs.Invalid, "made for linux/s390x"},
 			{"no credentials", ref, imagetest.Fault{User: "u", Password: "p"}, errs.Invalid, "refuses these credentials"},
 			{"forbidden", ref, imagetest.Fault{Status: 403}, errs.Invalid, "refuses these credentials"},
 			{"broken", ref, imagetest.Fault{Status: 500}, errs.Unavailable, "cannot serve now"},
@@ -285,6 +287,9 @@ func TestArchive(t *testing.T) {
 	docker := file("docker.tar", func(w io.Writer) error { return imagetest.WriteDocker(w, one) })
 	both := file("both.tar", func(w io.Writer) error { return imagetest.WriteOCI(w, one, two) })
 	text := file("text", func(w io.Writer) error { _, err := io.WriteString(w, "this is not a tar"); return err })
+	foreign := file("foreign.tar", func(w io.Writer) error {
+		return imagetest.WriteOCI(w, imagetest.Named{Image: build(t, imagetest.Options{Arch: "s390x"})})
+	})
 	empty := file("empty.tar", func(w io.Writer) error { return tar.NewWriter(w).Close() })
 	short := file("short.tar", func(w io.Writer) error {
 		var buf bytes.Buffer
@@ -320,6 +325,7 @@ func TestArchive(t *testing.T) {
 		both:                          {errs.Invalid, "several images"},
 		both + "#three":               {errs.NotFound, `no image "three"`},
 		text:                          {errs.Corrupt, "cut off or damaged"},
+		foreign:                       {errs.Invalid, "made for linux/s390x"},
 		empty:                         {errs.Invalid, "no OCI or docker archive"},
 		short:                         {errs.Corrupt, ""},
 		"file://" + dir + "/none.tar": {errs.NotFound, "no such archive on this agent"},

@@ -86,7 +86,7 @@ func (d *Daemon) answerOrDie(ctx context.Context, p places) error {
 	err := d.answer(ctx)
 	select {
 	case <-d.proc.done:
-		return fmt.Errorf("private containerd ended at once (%v); its log %s ends with: %s: %w",
+		return fmt.Errorf("private containerd ended at once (%w); its log %s ends with: %s: %w",
 			d.proc.err, p.log, tail(p.log), errs.Unavailable)
 	default:
 		return err
@@ -240,7 +240,7 @@ func (d *Daemon) keepOnce(ctx context.Context, log *slog.Logger) error {
 	}
 	select {
 	case <-proc.done:
-		return fmt.Errorf("it ended (%v); its log %s ends with: %s", proc.err, d.places.log, tail(d.places.log))
+		return fmt.Errorf("it ended (%w); its log %s ends with: %s", proc.err, d.places.log, tail(d.places.log))
 	case <-ctx.Done():
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"io"
 	"os"
-	"runtime"
 	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -78,8 +77,6 @@ func WriteBusybox(path string, o Options) error {
 	}
 	return WriteFile(path, Named{Name: "docker.io/library/busybox:latest", Image: img})
 }
-
-func goarch() string { return runtime.GOARCH }
 
 func sortedKeys(m map[string]string) []string {
 	keys := make([]string, 0, len(m))

@@ -3,11 +3,13 @@ package imagetest
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -25,6 +27,7 @@ type Options struct {
 	Env        []string
 	User       string // "app" is uid and gid 1000
 	WorkingDir string
+	Arch       string            // empty: this machine's
 	Files      map[string]string // path → text, in a layer of their own
 	Padding    int               // bytes of noise in that layer, to make it large
 }
@@ -53,7 +56,7 @@ func Build(o Options) (v1.Image, error) {
 		return nil, err
 	}
 	cf = cf.DeepCopy()
-	cf.OS, cf.Architecture = "linux", goarch()
+	cf.OS, cf.Architecture = "linux", cmp.Or(o.Arch, runtime.GOARCH)
 	cf.Config = v1.Config{
 		Entrypoint: o.Entrypoint, Cmd: o.Cmd, Env: o.Env, User: o.User, WorkingDir: o.WorkingDir,
 	}
