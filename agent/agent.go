@@ -2,9 +2,11 @@ package agent
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -105,7 +107,7 @@ func (a *Agent) assemble(d Deps) error {
 		}),
 	}
 	a.linker = &linker{
-		detector: d.Detector, dial: dialGRPC, factor: a.cfg.RegistrationBackoffFactor,
+		detector: d.Detector, dial: dialGRPC, factor: a.cfg.RegistrationBackoffFactor, random: random(),
 		log: d.Log.With("component", "link"), owner: a.loop,
 	}
 	a.server = &server{
@@ -113,6 +115,13 @@ func (a *Agent) assemble(d Deps) error {
 		flags: d.Flags, version: d.Version, start: time.Now(),
 	}
 	return nil
+}
+
+// random returns a source of numbers that no other agent has.
+func random() func() float64 {
+	var seed [32]byte
+	_, _ = cryptorand.Read(seed[:]) // never fails (package crypto/rand)
+	return rand.New(rand.NewChaCha8(seed)).Float64
 }
 
 // info is how the agent registers: under the id it had, if it had one.

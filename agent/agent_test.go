@@ -14,14 +14,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"mezzo/api/labels"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/usage"
 	"mezzo/election"
 	"mezzo/internal/errs"
 	"mezzo/isolator"
@@ -149,6 +152,37 @@ func (r *running) until(path, part string) {
 		case <-deadline:
 			r.t.Fatalf("%s never had %q in it:\n%s", path, part, body)
 		}
+	}
+}
+
+// TestShortTask: what it used is told although no sweep ever met it.
+func TestShortTask(t *testing.T) {
+	m := startMaster(t)
+	startAgent(t, m.addr, func(c *Config) { c.UsageInterval = time.Hour })
+	s := m.next()
+	s.welcome("a1")
+	s.run("t1", "exit 3")
+	var used []*usage.ContainerUsage
+	var states []v1.TaskState
+	var end *v1.TaskStatus
+	for len(used) == 0 || len(states) < 3 {
+		switch m := within(t, "usage or an update", s.in).GetMessage().(type) {
+		case *link.FromAgent_Usage:
+			used = append(used, m.Usage.GetContainers()...)
+		case *link.FromAgent_StatusUpdate:
+			s.ack(m.StatusUpdate)
+			end = m.StatusUpdate.GetStatus()
+			states = append(states, end.GetState())
+		}
+	}
+	if len(used) != 1 || used[0].GetCpu().GetUsageMicros() != 1e6 {
+		t.Errorf("usage %v", used)
+	}
+	if want := []v1.TaskState{v1.TaskState_TASK_STARTING, v1.TaskState_TASK_RUNNING, v1.TaskState_TASK_FAILED}; !slices.Equal(states, want) {
+		t.Errorf("states %v", states)
+	}
+	if code, ok := labels.ExitCodeOf(end.GetLabels()); !ok || code != 3 {
+		t.Errorf("status %v", end)
 	}
 }
 

@@ -74,7 +74,11 @@ func (l *loop) launch(e core.Launch) {
 		l.result(func() {
 			if err != nil {
 				delete(l.containers, e.Container)
-				l.step(core.LaunchFailed{Container: e.Container, Err: err})
+				failed := core.LaunchFailed{Container: e.Container, Err: err}
+				if command := (*containerizer.CommandError)(nil); errors.As(err, &command) {
+					failed.ExitCode = &command.Code
+				}
+				l.step(failed)
 				return
 			}
 			c.running, c.limits = true, spec.Limits

@@ -41,7 +41,7 @@ var views = map[string]view{
 	"/version":            (*server).versionView,
 }
 
-// ServeHTTP finds the endpoint: the longest one that the path begins with.
+// ServeHTTP finds the endpoint.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := endpointOf(r.URL.Path); path {
 	case "/api/v1":
@@ -134,5 +134,5 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, v view) error {
 
 // notOfJavaScript says that r is in no name of a function or its object.
 func notOfJavaScript(r rune) bool {
-	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("_$.[]", r))
+	return (r < 'a' || 'z' < r) && (r < 'A' || 'Z' < r) && (r < '0' || '9' < r) && !strings.ContainsRune("_$.[]", r)
 }

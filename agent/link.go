@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"google.golang.org/grpc"
@@ -46,7 +45,8 @@ type dialer func(ctx context.Context, addr string) (stream, func(), error)
 type linker struct {
 	detector election.Detector
 	dial     dialer
-	factor   time.Duration // of the backoff
+	factor   time.Duration  // of the backoff
+	random   func() float64 // in [0, 1)
 	log      *slog.Logger
 	owner    linkOwner
 }
@@ -80,11 +80,11 @@ func (c *conn) send(m *link.FromAgent) {
 func (l *linker) run(ctx context.Context) error {
 	var addr, leader string
 	for failures := 0; ; {
-		if err := pause(ctx, backoff(l.factor, failures, rand.Float64())); err != nil {
+		if err := pause(ctx, backoff(l.factor, failures, l.random())); err != nil {
 			return nil
 		}
 		if leader != "" {
-			addr, leader = leader, ""
+			addr = leader
 		} else if next, err := l.detector.Detect(ctx, addr); err != nil {
 			failures++
 			l.log.Warn("no master found", "err", err)

@@ -56,12 +56,22 @@ func (s *fakeStream) Trailer() metadata.MD { return s.trailer }
 
 // diary is an owner that writes everything down.
 type diary struct {
-	mu      sync.Mutex
 	begin   time.Time
-	lines   []string
-	conns   []*conn
 	fatal   error // of attached
 	dialing func(addr string) (*fakeStream, error)
+
+	mu      sync.Mutex
+	lines   []string
+	dialed  []string
+	streams []*fakeStream
+	conns   []*conn
+}
+
+// read lets f look at what was written.
+func (d *diary) read(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f()
 }
 
 func (d *diary) note(format string, args ...any) {
@@ -76,7 +86,7 @@ func (d *diary) hello(context.Context) (*link.Hello, error) {
 
 func (d *diary) attached(_ context.Context, w *link.Welcome, c *conn) error {
 	d.note("attached as %s", w.GetAgentId().GetValue())
-	d.conns = append(d.conns, c)
+	d.read(func() { d.conns = append(d.conns, c) })
 	return d.fatal
 }
 
@@ -92,11 +102,13 @@ func (d *diary) detached(context.Context) error {
 
 func (d *diary) dial(ctx context.Context, addr string) (stream, func(), error) {
 	d.note("dial %s at %v", addr, time.Since(d.begin).Round(time.Second))
+	d.read(func() { d.dialed = append(d.dialed, addr) })
 	s, err := d.dialing(addr)
 	if err != nil {
 		return nil, nil, err
 	}
 	s.ctx = ctx
+	d.read(func() { d.streams = append(d.streams, s) })
 	return s, func() { d.note("closed %s", addr) }, nil
 }
 
@@ -114,7 +126,7 @@ func startLinker(t *testing.T, d *diary) func() error {
 		t.Fatal(err)
 	}
 	d.begin = time.Now()
-	l := &linker{detector: det, dial: d.dial, factor: time.Second, log: testLog(t), owner: d}
+	l := &linker{detector: det, dial: d.dial, factor: time.Second, random: random(), log: testLog(t), owner: d}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- l.run(ctx) }()
@@ -122,6 +134,12 @@ func startLinker(t *testing.T, d *diary) func() error {
 		cancel()
 		return <-ended
 	}
+}
+
+// pass lets time go by and everything settle.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 func newStream() *fakeStream {
@@ -162,67 +180,61 @@ func TestBackoffGrowsUpToAMinute(t *testing.T) {
 
 func TestMastersAreAskedInTurnWithBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var dialed []string
-		d := &diary{dialing: func(addr string) (*fakeStream, error) {
-			dialed = append(dialed, addr)
-			return nil, errors.New("refused")
-		}}
+		d := &diary{dialing: func(string) (*fakeStream, error) { return nil, errors.New("refused") }}
 		stop := startLinker(t, d)
 		synctest.Wait()
-		if len(dialed) > 0 {
-			t.Error("dialed before any wait")
-		}
-		<-time.After(10 * time.Minute)
+		d.read(func() {
+			if len(d.dialed) > 0 {
+				t.Error("dialed before any wait")
+			}
+		})
+		pass(10 * time.Minute)
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
 		// 6 tries in the first minute, at most, then one or two in each.
-		if len(dialed) < 10 || len(dialed) > 27 || !slices.Equal(dialed[:3], []string{"a:5050", "b:5050", "a:5050"}) {
-			t.Errorf("%d tries in ten minutes: %v", len(dialed), dialed)
+		if n := len(d.dialed); n < 10 || n > 27 || !slices.Equal(d.dialed[:3], []string{"a:5050", "b:5050", "a:5050"}) {
+			t.Errorf("%d tries in ten minutes: %v", n, d.dialed)
 		}
 	})
 }
 
 func TestSilentMasterIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var streams []*fakeStream
 		d := &diary{dialing: func(string) (*fakeStream, error) {
 			s := newStream()
 			s.deliver <- welcome()
-			streams = append(streams, s)
 			return s, nil
 		}}
 		stop := startLinker(t, d)
-		<-time.After(2 * time.Second)
+		pass(2 * time.Second)
 		for range 4 { // pinged every four seconds: just not silent
-			streams[0].deliver <- ping()
-			<-time.After(4 * time.Second)
+			d.read(func() { d.streams[0].deliver <- ping() })
+			pass(4 * time.Second)
 		}
-		synctest.Wait()
-		if len(streams) != 1 || d.has("detached") {
+		if d.has("detached") {
 			t.Fatalf("left a master that speaks: %v", d.lines)
 		}
-		<-time.After(3 * time.Second)
-		if len(streams) != 2 || !d.has("detached") {
-			t.Errorf("stayed with a silent master: %v", d.lines)
-		}
+		pass(3 * time.Second)
 		if err := stop(); err != nil {
 			t.Error(err)
+		}
+		if len(d.streams) != 2 || !d.has("detached") {
+			t.Errorf("stayed with a silent master: %v", d.lines)
 		}
 	})
 }
 
 func TestMasterThatNeverAnswersIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := 0
-		d := &diary{dialing: func(string) (*fakeStream, error) { n++; return newStream(), nil }}
+		d := &diary{dialing: func(string) (*fakeStream, error) { return newStream(), nil }}
 		stop := startLinker(t, d)
-		<-time.After(welcomeTimeout + 3*time.Second)
-		if n != 2 {
-			t.Errorf("%d tries: %v", n, d.lines)
-		}
+		pass(welcomeTimeout + 3*time.Second)
 		if err := stop(); err != nil {
 			t.Error(err)
+		}
+		if len(d.dialed) != 2 {
+			t.Errorf("%d tries: %v", len(d.dialed), d.lines)
 		}
 	})
 }
@@ -241,7 +253,7 @@ func TestNamedLeaderIsCalledNext(t *testing.T) {
 			return s, nil
 		}}
 		stop := startLinker(t, d)
-		<-time.After(5 * time.Second)
+		pass(5 * time.Second)
 		if !d.has("attached as a1") {
 			t.Errorf("not attached to the leader: %v", d.lines)
 		}
@@ -260,7 +272,7 @@ func TestShutdownInsteadOfWelcomeReachesTheOwner(t *testing.T) {
 		s.deliver <- &link.FromMaster{Message: &link.FromMaster_Shutdown{Shutdown: &link.Shutdown{Message: "gone"}}}
 		d := &diary{dialing: func(string) (*fakeStream, error) { return s, nil }}
 		stop := startLinker(t, d)
-		<-time.After(time.Second)
+		pass(time.Second)
 		if !d.has("received *link.FromMaster_Shutdown") || d.has("attached as a1") {
 			t.Errorf("diary: %v", d.lines)
 		}
@@ -276,10 +288,12 @@ func TestSlowMasterIsLeft(t *testing.T) {
 		s.deliver <- welcome()
 		d := &diary{dialing: func(string) (*fakeStream, error) { return s, nil }}
 		stop := startLinker(t, d)
-		<-time.After(time.Second)
-		for range outboxSize + cap(s.sent) + 2 {
-			d.conns[0].send(&link.FromAgent{})
-		}
+		pass(time.Second)
+		d.read(func() {
+			for range outboxSize + cap(s.sent) + 2 {
+				d.conns[0].send(&link.FromAgent{})
+			}
+		})
 		synctest.Wait()
 		if !d.has("detached") {
 			t.Error("a stream that takes nothing is kept")
@@ -295,7 +309,7 @@ func TestOwnersErrorEndsTheLinker(t *testing.T) {
 		s := newStream()
 		s.deliver <- welcome()
 		d := &diary{fatal: errors.New("disk"), dialing: func(string) (*fakeStream, error) { return s, nil }}
-		l := &linker{detector: must(election.Parse("a")), dial: d.dial, factor: time.Second, log: testLog(t), owner: d}
+		l := &linker{detector: must(election.Parse("a")), dial: d.dial, factor: time.Second, random: random(), log: testLog(t), owner: d}
 		if err := l.run(t.Context()); !errors.Is(err, d.fatal) {
 			t.Errorf("run = %v", err)
 		}

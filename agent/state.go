@@ -101,7 +101,7 @@ func (s *server) frameworks(list []core.Framework) ([]any, error) {
 		if roles := f.Info.GetRoles(); len(roles) > 0 {
 			o["roles"] = roles
 		} else {
-			o["role"] = f.Info.GetRole() //nolint:staticcheck // what frameworks without MULTI_ROLE have
+			o["role"] = f.Info.GetRole() // what frameworks without MULTI_ROLE have
 		}
 		var err error
 		if o["executors"], err = s.executors(f, f.Tasks); err != nil {

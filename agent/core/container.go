@@ -29,7 +29,7 @@ func (c *Core) launchFailed(ev LaunchFailed) {
 	if e.life.State() == task.Starting {
 		c.counters.LaunchErrors++
 	}
-	c.step(e, task.LaunchFailed{Why: ev.Err.Error()})
+	c.step(e, task.LaunchFailed{Why: errs.Text(ev.Err), ExitCode: ev.ExitCode})
 	e.held = false
 	c.retire(e)
 }

@@ -39,10 +39,12 @@ type (
 		PID       uint32
 	}
 
-	// LaunchFailed says that a container does not run and won't.
+	// LaunchFailed says that a container does not run and won't. ExitCode is by
+	// what a shell would say it; nil: it would not.
 	LaunchFailed struct {
 		Container ids.ContainerID
 		Err       error
+		ExitCode  *int
 	}
 
 	// Exited says that a container ended by itself or as asked.

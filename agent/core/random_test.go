@@ -142,7 +142,7 @@ func TestRandomWorld(t *testing.T) {
 				}}}})
 			},
 			"launched":      func(t *rapid.T) { w.launched(t, take(t, &w.launching)) },
-			"launch failed": func(t *rapid.T) { w.step(t, LaunchFailed{take(t, &w.launching), errors.New("x")}) },
+			"launch failed": func(t *rapid.T) { w.step(t, LaunchFailed{Container: take(t, &w.launching), Err: errors.New("x")}) },
 			"exited": func(t *rapid.T) {
 				w.step(t, Exited{take(t, &w.running), task.Exited{Code: rapid.IntRange(0, 1).Draw(t, "code")}})
 			},

@@ -115,7 +115,7 @@ func checkRest(c *v1.ContainerInfo) error {
 func capabilities(l *v1.LinuxInfo) ([]string, error) {
 	asked := l.GetEffectiveCapabilities()
 	if asked == nil {
-		asked = l.GetCapabilityInfo() //nolint:staticcheck // clients older than effective_capabilities set it
+		asked = l.GetCapabilityInfo() // clients older than effective_capabilities set it
 	}
 	var names []string
 	for _, c := range asked.GetCapabilities() {

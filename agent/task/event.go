@@ -47,8 +47,12 @@ type (
 	// Launched says that the task's container runs.
 	Launched struct{}
 
-	// LaunchFailed says that no container runs or will, and why.
-	LaunchFailed struct{ Why string }
+	// LaunchFailed says that no container runs or will, and why. ExitCode is by
+	// what a shell would say it; nil: it would not.
+	LaunchFailed struct {
+		Why      string
+		ExitCode *int
+	}
 
 	// Kill asks for the end of the task. Grace, if set, is used instead of the
 	// task's own. End is what a task so killed becomes; its zero value is a
@@ -100,7 +104,7 @@ type (
 		Message    string
 		Source     v1.TaskStatus_Source
 		Limitation []*v1.Resource // the resources whose limit ended the task
-		ExitCode   *int           // of the command, if it was seen
+		ExitCode   *int           // of the command, if it has one
 	}
 
 	// Launch asks for the container; Launched or LaunchFailed answers.
