@@ -7,7 +7,8 @@
 // own answer, in its own JSON, so that scripts and tools of Mesos can read it.
 //
 // Exit codes: 0; 1 for an error. `mezzo run` ends with its task's exit code,
-// with 125 when the task could not be run at all, 130 when it was interrupted.
+// with 127 or 126 when its command is not there or can't be run, 125 when the
+// task could not be run at all, 130 when it was interrupted.
 //
 // Operator calls, and where they go:
 //

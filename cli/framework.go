@@ -273,7 +273,7 @@ func (f *framework) end(ctx context.Context, s *v1.TaskStatus) {
 // ran tells that a task which ended unseen may have left output.
 func ran(s *v1.TaskStatus) bool {
 	_, exited := labels.ExitCodeOf(s.GetLabels())
-	return exited
+	return exited && s.GetReason() != v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED
 }
 
 // follow starts to copy the task's output.

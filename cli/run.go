@@ -19,8 +19,9 @@ const (
 const runLong = `Run a command in a container, somewhere in the cluster, and stay until it ends.
 
 What the task writes comes out as it is written: its stdout to stdout, its
-stderr to stderr. The exit code is the task's; 125 if it could not be run, 130
-if it was interrupted. Ctrl-C kills the task with its grace, a second Ctrl-C at
+stderr to stderr. The exit code is the task's; 127 and 126 if its command is not
+there or cannot be run, 125 if the task could not be run at all, 130 if it was
+interrupted. Ctrl-C kills the task with its grace, a second Ctrl-C at
 once. With --detach the task runs on alone: see mezzo ps, logs, kill.
 
 Without a command the image's own is run. Without an image the command runs on

@@ -116,6 +116,10 @@ func TestRunExitCodes(t *testing.T) {
 		{"killed, ended well", v1.TaskState_TASK_KILLED, exited(0), 137},
 		{"failed, ended well", v1.TaskState_TASK_FAILED, exited(0), 1},
 		{"never ran", v1.TaskState_TASK_FAILED, func(s *v1.TaskStatus) { s.Reason = v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED.Enum() }, 125},
+		{"no such command", v1.TaskState_TASK_FAILED, func(s *v1.TaskStatus) {
+			exited(127)(s)
+			s.Reason = v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED.Enum()
+		}, 127},
 		{"refused", v1.TaskState_TASK_ERROR, nil, 125},
 		{"lost", v1.TaskState_TASK_GONE, nil, 125},
 		{"dropped", v1.TaskState_TASK_DROPPED, nil, 125},

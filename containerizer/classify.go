@@ -30,6 +30,17 @@ func classify(err error) error {
 	return err
 }
 
+// CommandError is a launch that failed for the command's own sake.
+type CommandError struct {
+	Code  int // the exit code by which a shell says it: 126 or 127
+	text  string
+	class error
+}
+
+func (e *CommandError) Error() string { return e.text + ": " + e.class.Error() }
+
+func (e *CommandError) Unwrap() error { return e.class }
+
 // explainRuntime makes a sentence of what runc says about a program that it
 // cannot run. All it gives is text: "exec: "<program>": <cause>".
 func explainRuntime(err error, program string) error {
@@ -39,11 +50,11 @@ func explainRuntime(err error, program string) error {
 	}
 	switch {
 	case strings.Contains(text, "executable file not found in $PATH"):
-		return fmt.Errorf("command %q is not in the container's PATH: %w", program, errs.NotFound)
+		return &CommandError{Code: 127, text: fmt.Sprintf("command %q is not in the container's PATH", program), class: errs.NotFound}
 	case strings.Contains(text, "no such file or directory"):
-		return fmt.Errorf("command %q is not in the container: %w", program, errs.NotFound)
+		return &CommandError{Code: 127, text: fmt.Sprintf("command %q is not in the container", program), class: errs.NotFound}
 	case strings.Contains(text, "permission denied"), strings.Contains(text, "is a directory"):
-		return fmt.Errorf("command %q is there but cannot be run: permission denied: %w", program, errs.Invalid)
+		return &CommandError{Code: 126, text: fmt.Sprintf("command %q is there but cannot be run: permission denied", program), class: errs.Invalid}
 	}
 	return fmt.Errorf("create process: %w", classify(err))
 }

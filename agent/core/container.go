@@ -3,6 +3,7 @@ package core
 import (
 	"mezzo/agent/task"
 	"mezzo/api/ids"
+	"mezzo/internal/errs"
 )
 
 // of returns the live task of a container; nil and a trace if there is none.

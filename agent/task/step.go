@@ -41,11 +41,13 @@ func (t *Task) run(now time.Time, _ Event) []Effect {
 }
 
 func (t *Task) failLaunch(_ time.Time, ev Event) []Effect {
+	failed := ev.(LaunchFailed)
 	return []Effect{Update{
-		State:   v1.TaskState_TASK_FAILED,
-		Reason:  v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED.Enum(),
-		Message: fmt.Sprintf("Launch of %s failed: %s", t.cfg.What, ev.(LaunchFailed).Why),
-		Source:  byAgent,
+		State:    v1.TaskState_TASK_FAILED,
+		Reason:   v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED.Enum(),
+		Message:  fmt.Sprintf("Launch of %s failed: %s", t.cfg.What, failed.Why),
+		Source:   byAgent,
+		ExitCode: failed.ExitCode,
 	}}
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // ExitCode is on the status that ends a command task whose exit was seen: its
-// exit code in decimal, 128+signal when a signal killed it.
+// exit code in decimal, 128+signal when a signal killed it. As in a shell, 127
+// and 126 also stand for a command that is not there or cannot be run.
 const ExitCode = "mezzo.exit_code"
 
 // Detached is on a framework that left its task to itself: nobody will come
