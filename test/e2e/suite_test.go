@@ -225,7 +225,8 @@ func (s *suite) kill(t *testing.T, task *usage.TaskUsage) {
 	cmd := s.Command(ctx, s.bin, "kill", "--master="+s.master, task.GetTaskId().GetValue())
 	out, _ := cmd.CombinedOutput()
 	err := s.until(ctx, "the task has ended", func(c *usage.Cluster) bool {
-		return ended(byName(c, task.GetName()).GetState())
+		u := byName(c, task.GetName())
+		return u == nil || ended(u.GetState()) // a master that was restarted may not know it
 	})
 	if err != nil {
 		t.Errorf("kill %s: %v\n%s", task.GetName(), err, out)
