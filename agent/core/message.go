@@ -47,7 +47,7 @@ func (c *Core) runTask(ev RunTask) {
 	case c.stopping != nil:
 		c.step(e, task.Kill{End: task.End{Message: c.stopping.exit.Why}})
 	case ev.Refusal != nil:
-		c.step(e, task.Refuse{Why: ev.Refusal.Error()})
+		c.step(e, task.Refuse{Why: errs.Text(ev.Refusal)})
 	case ev.Task.GetAgentId().GetValue() != c.agentID():
 		c.step(e, task.Refuse{Why: fmt.Sprintf("Task is for agent %q, this is %q", ev.Task.GetAgentId().GetValue(), c.agentID())})
 	default:

@@ -89,9 +89,9 @@ func environment(s *containerizer.Spec, t Task) error {
 	for _, v := range t.Info.GetCommand().GetEnvironment().GetVariables() {
 		switch name := v.GetName(); {
 		case v.GetType() != v1.Environment_Variable_VALUE:
-			return unsupported("command.environment: variable %q is of type %s", name, v.GetType())
+			return unsupported("command.environment: variable %q of type %s is not supported", name, v.GetType())
 		case name == "" || strings.ContainsAny(name, "=\x00"):
-			return invalid("command.environment: name %q", name)
+			return invalid("command.environment: %q is no name of a variable", name)
 		case strings.ContainsRune(v.GetValue(), 0):
 			return invalid("command.environment: value of %q has a NUL", name)
 		default:

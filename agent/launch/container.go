@@ -25,10 +25,10 @@ func container(p *Plan, c *v1.ContainerInfo) error {
 			return err
 		}
 	default:
-		return invalid("container.type %s", c.GetType())
+		return invalid("container.type %s is not known", c.GetType())
 	}
 	if len(c.GetHostname()) > maxHostname || strings.ContainsAny(c.GetHostname(), "/\x00") {
-		return invalid("container.hostname %q", c.GetHostname())
+		return invalid("container.hostname %q is no host name", c.GetHostname())
 	}
 	if err := checkRest(c); err != nil {
 		return err
@@ -64,7 +64,7 @@ func checkMesos(m *v1.ContainerInfo_MesosInfo) error {
 	case img.GetDocker().GetName() == "":
 		return invalid("container.mesos.image.docker.name is missing")
 	case img.GetDocker().GetCredential() != nil || img.GetDocker().GetConfig() != nil:
-		return unsupported("container.mesos.image.docker: credentials in a task")
+		return unsupported("container.mesos.image.docker: a task can't bring credentials, the agent has them")
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func checkDocker(d *v1.ContainerInfo_DockerInfo) error {
 	case len(d.GetPortMappings()) > 0:
 		return unsupported("container.docker.port_mappings: tasks use the host's network")
 	case d.GetPrivileged():
-		return unsupported("container.docker.privileged")
+		return unsupported("container.docker.privileged: name what is needed in linux_info.effective_capabilities")
 	case len(d.GetParameters()) > 0:
 		return unsupported("container.docker.parameters: %q is an option of another program", d.GetParameters()[0].GetKey())
 	}
@@ -94,17 +94,17 @@ func checkRest(c *v1.ContainerInfo) error {
 	}
 	switch l := c.GetLinuxInfo(); {
 	case c.GetRlimitInfo() != nil:
-		return unsupported("container.rlimit_info")
+		return unsupported("container.rlimit_info is not supported")
 	case c.GetTtyInfo() != nil:
-		return unsupported("container.tty_info")
+		return unsupported("container.tty_info is not supported")
 	case l.GetSharePidNamespace():
-		return unsupported("container.linux_info.share_pid_namespace")
+		return unsupported("container.linux_info.share_pid_namespace: each task has its own")
 	case l.GetSeccomp() != nil:
 		return unsupported("container.linux_info.seccomp: the default profile is always on")
 	case l.GetIpcMode() == v1.LinuxInfo_SHARE_PARENT:
-		return unsupported("container.linux_info.ipc_mode SHARE_PARENT")
+		return unsupported("container.linux_info.ipc_mode SHARE_PARENT: the task has no parent")
 	case l.GetShmSize() != 0:
-		return unsupported("container.linux_info.shm_size")
+		return unsupported("container.linux_info.shm_size is not supported")
 	case l.GetBoundingCapabilities() != nil:
 		return unsupported("container.linux_info.bounding_capabilities: name what is needed in effective_capabilities")
 	}
@@ -120,7 +120,7 @@ func capabilities(l *v1.LinuxInfo) ([]string, error) {
 	var names []string
 	for _, c := range asked.GetCapabilities() {
 		if _, known := v1.CapabilityInfo_Capability_name[int32(c)]; !known || c == v1.CapabilityInfo_UNKNOWN {
-			return nil, invalid("container.linux_info: capability %s", c)
+			return nil, invalid("container.linux_info: capability %s is not known", c)
 		}
 		names = append(names, "CAP_"+c.String())
 	}

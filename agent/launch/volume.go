@@ -54,7 +54,7 @@ func source(v *v1.Volume) (host, inSandbox string, err error) {
 	src := v.GetSource()
 	switch {
 	case v.GetImage() != nil:
-		return "", "", unsupported("volumes from images")
+		return "", "", unsupported("volumes from images are not supported")
 	case src == nil && v.HostPath == nil:
 		return "", "", invalid("neither host_path nor source is set")
 	case src != nil && v.HostPath != nil:
@@ -70,7 +70,7 @@ func source(v *v1.Volume) (host, inSandbox string, err error) {
 	switch src.GetType() {
 	case v1.Volume_Source_HOST_PATH:
 		if src.GetHostPath().GetMountPropagation().GetMode() != v1.MountPropagation_UNKNOWN {
-			return "", "", unsupported("source.host_path.mount_propagation")
+			return "", "", unsupported("source.host_path.mount_propagation is not supported")
 		}
 		host, err = absolute("source.host_path.path", src.GetHostPath().GetPath())
 		return host, "", err
@@ -81,7 +81,7 @@ func source(v *v1.Volume) (host, inSandbox string, err error) {
 		inSandbox, err = relative("source.sandbox_path.path", src.GetSandboxPath().GetPath())
 		return "", inSandbox, err
 	default:
-		return "", "", unsupported("source.type %s", src.GetType())
+		return "", "", unsupported("source.type %s is not supported", src.GetType())
 	}
 }
 
