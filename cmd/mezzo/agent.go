@@ -16,6 +16,7 @@ import (
 func newAgent(p process, name string) *service {
 	s := newService(p, name, "Runs an agent: it holds the tasks of one machine.")
 	cfg := agent.Default()
+	cfg.WorkDir = "/var/lib/mezzo/agent"
 	var node nodeConfig
 	var masters string
 	s.flags.String(&masters, "master", "The master's host:port; several, separated by commas, are asked in turn. Required.")
@@ -24,7 +25,7 @@ func newAgent(p process, name string) *service {
 	s.flags.String(&cfg.AdvertiseIP, "advertise_ip", "Address told to others, where it differs from --ip.")
 	s.flags.Int(&cfg.AdvertisePort, "advertise_port", "Port told to others, where it differs from --port.")
 	s.flags.String(&cfg.Hostname, "hostname", "Name told to others.")
-	s.flags.Path(&cfg.WorkDir, "work_dir", "Directory for sandboxes and for what must outlive the process. Required.")
+	s.flags.Path(&cfg.WorkDir, "work_dir", "Directory for sandboxes and for what must outlive the process.")
 	agentTuning(s.flags, &cfg)
 	node.add(s.flags)
 	s.run = func(ctx context.Context, log *slog.Logger) error {
@@ -32,7 +33,7 @@ func newAgent(p process, name string) *service {
 		if err != nil {
 			return err
 		}
-		if cfg.WorkDir, err = absolute(cfg.WorkDir); err != nil {
+		if cfg.WorkDir, err = filepath.Abs(cfg.WorkDir); err != nil {
 			return err
 		}
 		m, err := node.open(ctx, cfg.WorkDir, log)
@@ -64,13 +65,6 @@ func detect(masters string) (election.Detector, error) {
 		return nil, fmt.Errorf("--master is missing: give the master's host:port: %w", errs.Invalid)
 	}
 	return election.Parse(masters)
-}
-
-func absolute(workDir string) (string, error) {
-	if workDir == "" {
-		return "", fmt.Errorf("--work_dir is missing: give the directory for sandboxes, such as /var/lib/mezzo: %w", errs.Invalid)
-	}
-	return filepath.Abs(workDir)
 }
 
 // agentDeps are what one agent of a machine has of its own.

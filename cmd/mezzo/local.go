@@ -49,7 +49,7 @@ func (l *local) run(ctx context.Context, log *slog.Logger) error {
 	if l.agents < 0 || l.agents > 1000 {
 		return fmt.Errorf("--agents=%d: want 0 to 1000: %w", l.agents, errs.Invalid)
 	}
-	dir, err := absolute(l.workDir)
+	dir, err := filepath.Abs(l.workDir)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,6 @@ func TestExitCodesAndOutput(t *testing.T) {
 		{"mezzo master --ip=nowhere", 1, "", `ip "nowhere" is not an IP address`},
 		{"mezzo agent", 1, "", "--master is missing"},
 		{"mezzo agent --master=zk://h/mesos", 1, "", "zk"},
-		{"mezzo agent --master=127.0.0.1:1", 1, "", "--work_dir is missing"},
 		{"mezzo agent --isolation=cgroups/cpu,cgroups/mem", 1, "", "want cgroups2 or none; what Mesos lists as cgroups/cpu"},
 		{"mezzo local --agents=-1", 1, "", "--agents=-1: want 0 to 1000"},
 	} {

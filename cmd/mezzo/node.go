@@ -78,7 +78,7 @@ func (c nodeConfig) open(ctx context.Context, dir string, log *slog.Logger) (*ma
 	} else if m.place, err = cgroups2.Place(ctx); err != nil {
 		return nil, err
 	}
-	if m.daemon, err = daemon.Connect(ctx, daemon.Config{Address: c.containerd, Dir: filepath.Join(dir, "containerd")}, log); err != nil {
+	if m.daemon, err = daemon.Connect(ctx, daemon.Config{Address: c.containerd, Dir: filepath.Join(dir, "containerd"), Keep: true}, log); err != nil {
 		return nil, err
 	}
 	if m.images, err = images.New(c.images, images.Deps{Client: m.daemon.Client(), Log: log}); err != nil {

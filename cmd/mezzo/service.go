@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -75,6 +77,8 @@ func (s *service) main(args []string) int {
 		fmt.Fprintf(s.p.stderr, "%s: %s\n\n%s", s.name, text(err), s.usage())
 		return 1
 	}
+	// Whoever reads the log may go away; the daemon stays.
+	signal.Ignore(syscall.SIGPIPE)
 	log := s.logger()
 	if ignored = unexpected(ignored); len(ignored) > 0 {
 		log.Warn("variables name no flag", "variables", ignored)
