@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	containerd "github.com/containerd/containerd/v2/client"
@@ -37,6 +38,9 @@ type Config struct {
 	Namespace string
 	// Binary is what is run for a private one; empty: "containerd" in PATH.
 	Binary string
+	// Keep starts a private containerd again when it ends, until Stop or Close. Of
+	// one that is not ours its owner takes care.
+	Keep bool
 }
 
 // DefaultNamespace is the containerd namespace of everything mezzo creates.
@@ -55,6 +59,8 @@ type Daemon struct {
 	places  places
 	binary  string
 	proc    *process // nil: an earlier process started it
+	unkeep  context.CancelFunc
+	keeping sync.WaitGroup
 }
 
 // Connect returns a connection to the containerd that cfg names, after it has
@@ -79,6 +85,10 @@ func Connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error)
 	if err := d.preflight(ctx, log); err != nil {
 		d.Close()
 		return nil, err
+	}
+	ctx, d.unkeep = context.WithCancel(context.WithoutCancel(ctx))
+	if d.private && cfg.Keep {
+		d.keeping.Go(func() { d.keep(ctx, log) })
 	}
 	return d, nil
 }
@@ -164,4 +174,15 @@ func (d *Daemon) RuncRoot() string { return d.runcRoot }
 func (d *Daemon) Hidden() []string { return d.hidden }
 
 // Close closes the connection. A private containerd and all tasks go on.
-func (d *Daemon) Close() error { return d.client.Close() }
+func (d *Daemon) Close() error {
+	d.letGo()
+	return d.client.Close()
+}
+
+// letGo ends the keeping.
+func (d *Daemon) letGo() {
+	if d.unkeep != nil {
+		d.unkeep()
+	}
+	d.keeping.Wait()
+}

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -135,7 +134,7 @@ func TestKeep(t *testing.T) {
 	defer cancel()
 	dir := t.TempDir()
 	t.Cleanup(func() { os.RemoveAll(newPlaces(dir).run) })
-	d, err := Connect(ctx, Config{Address: Private, Dir: dir}, quiet())
+	d, err := Connect(ctx, Config{Address: Private, Dir: dir, Keep: true}, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,9 +143,6 @@ func TestKeep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keeping, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { d.Keep(keeping, quiet()) })
 	if err := d.Kill(ctx); err != nil {
 		t.Error(err)
 	}
@@ -156,8 +152,6 @@ func TestKeep(t *testing.T) {
 	if second, err := owner(d.Address()); err != nil || second == first {
 		t.Errorf("pid %d, %v; was %d", second, err, first)
 	}
-	stop()
-	wg.Wait()
 	if err := d.Stop(ctx); err != nil {
 		t.Error(err)
 	}

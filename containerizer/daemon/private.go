@@ -168,7 +168,10 @@ address = %q
 // Stop ends a private containerd and waits for it; its tasks' shims live on. One
 // that an earlier process started is found by its socket. A containerd that is
 // not ours is left alone.
-func (d *Daemon) Stop(ctx context.Context) error { return d.end(ctx, unix.SIGTERM) }
+func (d *Daemon) Stop(ctx context.Context) error {
+	d.letGo()
+	return d.end(ctx, unix.SIGTERM)
+}
 
 // Kill is Stop without a warning, as in a crash.
 func (d *Daemon) Kill(ctx context.Context) error { return d.end(ctx, unix.SIGKILL) }
@@ -210,11 +213,10 @@ func (d *Daemon) pidfd() (int, error) {
 // restartPause is how often a containerd that ends is started again at most.
 const restartPause = time.Second
 
-// Keep starts a private containerd again whenever it ends, until ctx ends. Of
-// one that is not ours its owner takes care. Tasks do not notice.
-func (d *Daemon) Keep(ctx context.Context, log *slog.Logger) {
-	log = log.With("component", "containerd")
-	for d.private && ctx.Err() == nil {
+// keep starts a private containerd again whenever it ends, until ctx ends. Tasks
+// do not notice.
+func (d *Daemon) keep(ctx context.Context, log *slog.Logger) {
+	for ctx.Err() == nil {
 		if err := d.keepOnce(ctx, log); err != nil && ctx.Err() == nil {
 			log.Error("private containerd cannot be kept running", "err", err)
 		}
