@@ -78,7 +78,7 @@ func TestNpmScheduler(t *testing.T) {
 	cmd := exec.CommandContext(deadline(t), "node", "testdata/npm/scheduler.js")
 	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(dir, "node_modules"), "MASTER_HOST="+host, "MASTER_PORT="+port, "LOG_DIR="+dir)
 	out := run(t, cmd)
-	if got := strings.Count(out, "TASK_FINISHED"); got != 2 {
+	if got := strings.Count(out, "finished: "); got != 2 {
 		t.Errorf("%d tasks finished, want 2:\n%s", got, out)
 	}
 }

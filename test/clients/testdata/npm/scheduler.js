@@ -12,7 +12,7 @@ const scheduler = new Scheduler({
     port: process.env.MASTER_PORT,
     frameworkName: "npm-framework",
     frameworkFailoverTimeout: 1,
-    logging: { path: process.env.LOG_DIR, fileName: "npm-framework.log", level: "debug" },
+    logging: { path: process.env.LOG_DIR, fileName: "npm-framework.log", level: "error" },
     tasks: {
         greeter: {
             instances: wanted,
@@ -30,12 +30,12 @@ function fail(why) {
 scheduler.on("subscribed", (s) => console.log("subscribed", s.frameworkId, s.mesosStreamId));
 scheduler.on("update", (u) => {
     const status = u.status;
-    console.log(status.task_id.value, status.state, status.message || "");
     if (["TASK_FAILED", "TASK_ERROR", "TASK_LOST", "TASK_KILLED"].includes(status.state)) {
         fail(`${status.task_id.value} is ${status.state}: ${status.message}`);
     }
     if (status.state === "TASK_FINISHED") {
         finished.add(status.task_id.value);
+        console.log("finished:", status.task_id.value);
         if (finished.size === wanted) {
             scheduler.teardown();
         }
