@@ -16,6 +16,7 @@ import (
 	wire "mezzo/api/mesos/v1/scheduler"
 	"mezzo/api/mesosjson"
 	"mezzo/election"
+	"mezzo/internal/errs"
 	"mezzo/scheduler"
 )
 
@@ -42,7 +43,8 @@ type framework struct {
 	req    *request
 	leave  context.CancelCauseFunc
 
-	subscribed bool
+	subscribed bool // at least once
+	lost       bool // the master, for now
 	followed   bool
 	ended      chan struct{} // closed with the task's end
 	drained    chan struct{} // closed when all its output is out
@@ -154,7 +156,10 @@ func exitCode(s *v1.TaskStatus) int {
 }
 
 func (f *framework) onSubscribed(ctx context.Context, _ *wire.Event_Subscribed) error {
-	f.subscribed = true
+	if f.lost {
+		f.say("found the master again")
+	}
+	f.subscribed, f.lost = true, false
 	if t := f.launched(); t != nil {
 		// Its updates may have gone to the stream that broke.
 		return f.client.Reconcile(ctx, &wire.Call_Reconcile_Task{TaskId: t.GetTaskId(), AgentId: t.GetAgentId()})
@@ -163,14 +168,15 @@ func (f *framework) onSubscribed(ctx context.Context, _ *wire.Event_Subscribed) 
 }
 
 func (f *framework) onDisconnected(ctx context.Context, err error) error {
-	if f.subscribed {
-		f.say("lost the master, trying again: %v", err)
-		return nil
+	if !f.subscribed {
+		if _, err := f.op.get(ctx, master.Call_GET_HEALTH); err != nil {
+			return err // nobody there, and it says what to do
+		}
 	}
-	if _, err := f.op.get(ctx, master.Call_GET_HEALTH); err != nil {
-		return err // nobody there, and it says what to do
+	if !f.lost {
+		f.say("no master for now, trying again: %s", errs.Text(err))
+		f.lost = true
 	}
-	f.say("waiting for the master: %v", err)
 	return nil
 }
 

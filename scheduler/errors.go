@@ -12,7 +12,13 @@ import (
 
 // ErrDisconnected is the class of errors that a later subscription cures: no
 // stream, no master, a master that doesn't lead.
-var ErrDisconnected = fmt.Errorf("disconnected: %w", errs.Unavailable)
+var ErrDisconnected error = disconnected{}
+
+type disconnected struct{}
+
+func (disconnected) Error() string { return errs.Unavailable.Error() }
+
+func (disconnected) Unwrap() error { return errs.Unavailable }
 
 var (
 	errSilent   = fmt.Errorf("master fell silent: %w", ErrDisconnected)

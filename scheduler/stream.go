@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -108,12 +109,12 @@ func (c *Client) Call(ctx context.Context, call *wire.Call) error {
 	return nil
 }
 
-func (c *Client) post(ctx context.Context, hc *http.Client, url, streamID string, call *wire.Call) (*http.Response, error) {
+func (c *Client) post(ctx context.Context, hc *http.Client, to, streamID string, call *wire.Call) (*http.Response, error) {
 	body, err := c.cfg.Codec.Marshal(call)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +124,11 @@ func (c *Client) post(ctx context.Context, hc *http.Client, url, streamID string
 		req.Header.Set(streamIDHeader, streamID)
 	}
 	resp, err := hc.Do(req)
+	if wrapper := (*url.Error)(nil); errors.As(err, &wrapper) {
+		err = wrapper.Err // it repeats method and URL only
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDisconnected, err)
+		return nil, fmt.Errorf("%w: %w", err, ErrDisconnected)
 	}
 	return resp, nil
 }
@@ -136,11 +140,11 @@ func (c *Client) next(r *recordio.Reader) (*wire.Event, error) {
 		return nil, fmt.Errorf("closed by the master: %w", ErrDisconnected)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDisconnected, err)
+		return nil, fmt.Errorf("%w: %w", err, ErrDisconnected)
 	}
 	ev := &wire.Event{}
 	if err := c.cfg.Codec.Unmarshal(record, ev); err != nil {
-		return nil, fmt.Errorf("record is no event: %w: %w", ErrDisconnected, err)
+		return nil, fmt.Errorf("record is no event: %w: %w", err, ErrDisconnected)
 	}
 	return ev, nil
 }
