@@ -3,7 +3,8 @@
 //
 // A private containerd outlives the process that started it: it has its own
 // session, and the next Connect with the same directory finds it by its socket.
-// So a restart of the agent never touches a task.
+// So a restart of the agent never touches a task. While a connection is open it
+// is started again when it dies, if Config.Keep says so; tasks do not notice.
 //
 // On disk, for Config.Dir = <work_dir>/containerd:
 //
