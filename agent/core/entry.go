@@ -101,6 +101,9 @@ func (c *Core) step(e *entry, ev task.Event) {
 	}
 }
 
+// newsDelay leaves a framework that is there the time to acknowledge.
+const newsDelay = time.Second
+
 // update puts a new status on the task's stream.
 func (c *Core) update(e *entry, u task.Update) {
 	id := c.cfg.NewID()
@@ -109,6 +112,11 @@ func (c *Core) update(e *entry, u task.Update) {
 	if _, err := e.stream.Add(updates.Update{UUID: id, Status: s, Terminal: task.Terminal(u.State)}); err != nil {
 		c.trace(Warn, "dropped a status", e.attrs(Attr{"state", u.State.String()}, Attr{"err", err.Error()})...)
 		return
+	}
+	if task.Terminal(u.State) {
+		// A framework that is away acknowledges nothing, and the retries of what it
+		// was sent before may be minutes apart; the task's resources are free now.
+		e.stream.Hasten(c.now.Add(newsDelay))
 	}
 	if n := len(e.statuses); n > 0 && e.statuses[n-1].GetState() == u.State {
 		e.statuses = e.statuses[:n-1]

@@ -101,6 +101,13 @@ func (s *Stream) NextWake() (time.Time, bool) { return s.due, len(s.queue) > 0 }
 // Rewind makes the head due at once, as for a new connection.
 func (s *Stream) Rewind() { s.retry, s.due = 0, time.Time{} }
 
+// Hasten makes the head due no later than at. It takes along what is Latest.
+func (s *Stream) Hasten(at time.Time) {
+	if len(s.queue) > 0 && at.Before(s.due) {
+		s.due = at
+	}
+}
+
 // Latest is the newest update that is not acknowledged.
 func (s *Stream) Latest() (Update, bool) {
 	if len(s.queue) == 0 {

@@ -51,6 +51,8 @@ func TestStreams(t *testing.T) {
 				}
 			case "rewind":
 				s.Rewind()
+			case "hasten":
+				s.Hasten(now)
 			case "due":
 				return due(s, now)
 			default:
