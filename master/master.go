@@ -104,8 +104,9 @@ const maxUnreachableAgents = 100_000
 // Addr is the address the master listens on, "ip:port".
 func (m *Master) Addr() string { return m.listener.Addr().String() }
 
-// stopTimeout bounds how long Run waits for streams to end.
-const stopTimeout = 5 * time.Second
+// stopTimeout bounds how long Run waits for answers under way and streams to
+// end. Connections that never said anything would make it wait much longer.
+const stopTimeout = time.Second
 
 // Run serves until ctx ends, then closes every stream and returns nil; an error
 // means that it could not go on serving.
@@ -135,7 +136,7 @@ func (m *Master) Run(ctx context.Context) error {
 		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if err := srv.Shutdown(stopping); err != nil {
-			return errors.Join(srv.Close())
+			return srv.Close()
 		}
 		return nil
 	})

@@ -75,6 +75,13 @@ func (q *queue[M]) signal() {
 	}
 }
 
+// reason is why the queue ended, if it did and there is something to say.
+func (q *queue[M]) reason() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.err
+}
+
 // take returns all that waits; closed says that nothing will come after it.
 func (q *queue[M]) take() (batch []M, closed bool, err error) {
 	q.mu.Lock()

@@ -104,6 +104,9 @@ func (s *stream) serve(r *http.Request, events *subscriberQueue) error {
 		case <-events.wake:
 			batch, closed, reason := events.take()
 			for _, ev := range batch {
+				if reason := events.reason(); reason != nil {
+					return s.end(reason) // what was lost behind ev makes ev useless
+				}
 				if err := s.write(ev); err != nil {
 					return err
 				}

@@ -13,14 +13,28 @@ import (
 	"mezzo/resources"
 )
 
+const (
+	// maxCandidates bounds the agents that are asked one by one.
+	maxCandidates = 256
+	// allocationShare is what a round of offers may cost, for each agent.
+	allocationShare = 10 * time.Microsecond
+)
+
+// allocationGap is the least time between two rounds that events asked for, so
+// that a burst of them costs one round, and rounds do not fill all the time.
+func (c *Core) allocationGap() time.Duration {
+	gap := allocationShare * time.Duration(len(c.agents))
+	return min(max(gap, time.Millisecond), c.cfg.AllocationInterval)
+}
+
 // wantAllocation asks for a round of offers soon: of one agent, or of all if
 // none is named.
 func (c *Core) wantAllocation(id ids.AgentID) {
-	if id == "" {
-		c.candidatesAll = true
-	} else if !c.candidatesAll {
+	if id != "" && len(c.candidates) < maxCandidates {
 		c.candidates[id] = true
+		return
 	}
+	c.candidatesAll = true
 }
 
 func (c *Core) wantsAllocation() bool { return c.candidatesAll || len(c.candidates) > 0 }
@@ -34,7 +48,7 @@ func (c *Core) allocateAll() {
 
 // allocateCandidates makes the offers that events asked for.
 func (c *Core) allocateCandidates() {
-	if !c.wantsAllocation() || c.lastAllocation.Add(allocationGap).After(c.now) {
+	if !c.wantsAllocation() || c.lastAllocation.Add(c.allocationGap()).After(c.now) {
 		return
 	}
 	var agents []ids.AgentID // nil: all

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/cockroachdb/datadriven"
@@ -40,6 +39,7 @@ var commands = map[string]func(*world, *datadriven.TestData){
 	"reconcile":  reconcileCommand,
 	"usage":      usageCommand,
 	"state":      stateCommand,
+	"matrix":     matrixCommand,
 }
 
 func first(d *datadriven.TestData) string          { return d.CmdArgs[0].Key }
@@ -260,8 +260,8 @@ func (w *world) taskInfo(l []string) *v1.TaskInfo {
 	return t
 }
 
-var taskOptions = map[string]func(testing.TB, *v1.TaskInfo, string){
-	"limit": func(t testing.TB, info *v1.TaskInfo, v string) {
+var taskOptions = map[string]func(tester, *v1.TaskInfo, string){
+	"limit": func(t tester, info *v1.TaskInfo, v string) {
 		name, amount, _ := strings.Cut(v, ":")
 		f, err := strconv.ParseFloat(amount, 64)
 		if err != nil {
@@ -272,26 +272,26 @@ var taskOptions = map[string]func(testing.TB, *v1.TaskInfo, string){
 		}
 		info.Limits[name] = &v1.Value_Scalar{Value: proto.Float64(f)}
 	},
-	"without": func(_ testing.TB, info *v1.TaskInfo, _ string) { info.Command = nil },
-	"with": func(_ testing.TB, info *v1.TaskInfo, _ string) {
+	"without": func(_ tester, info *v1.TaskInfo, _ string) { info.Command = nil },
+	"with": func(_ tester, info *v1.TaskInfo, _ string) {
 		info.Executor = &v1.ExecutorInfo{ExecutorId: &v1.ExecutorID{Value: proto.String("e")}}
 	},
-	"grace": func(_ testing.TB, info *v1.TaskInfo, _ string) {
+	"grace": func(_ tester, info *v1.TaskInfo, _ string) {
 		info.KillPolicy = &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(-1)}}
 	},
-	"role": func(_ testing.TB, info *v1.TaskInfo, v string) {
+	"role": func(_ tester, info *v1.TaskInfo, v string) {
 		for _, r := range info.Resources {
 			r.AllocationInfo = &v1.Resource_AllocationInfo{Role: proto.String(v)}
 		}
 	},
-	"amount": func(t testing.TB, info *v1.TaskInfo, v string) {
+	"amount": func(t tester, info *v1.TaskInfo, v string) {
 		f, err := strconv.ParseFloat(v, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
 		info.Resources[0].Scalar.Value = proto.Float64(f)
 	},
-	"cgroups": func(_ testing.TB, info *v1.TaskInfo, _ string) {
+	"cgroups": func(_ tester, info *v1.TaskInfo, _ string) {
 		info.Container = &v1.ContainerInfo{Type: v1.ContainerInfo_MESOS.Enum(), LinuxInfo: &v1.LinuxInfo{ShareCgroups: proto.Bool(false)}}
 	},
 }

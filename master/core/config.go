@@ -28,10 +28,6 @@ type Config struct {
 	MaxUnreachableAgents   int
 }
 
-// allocationGap is the least time between two rounds of offers that events
-// asked for, so that a burst of them costs one round.
-const allocationGap = 10 * time.Millisecond
-
 // silence is how long an agent may be gone before it is unreachable.
 func (c *Config) silence() time.Duration {
 	return c.PingInterval * time.Duration(c.MaxMissedPings)

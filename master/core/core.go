@@ -92,7 +92,7 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 // NextWake is when the core wants a Tick; there always is a next one.
 func (c *Core) NextWake() time.Time {
 	next := c.timers[0].at
-	if wanted := c.lastAllocation.Add(allocationGap); c.wantsAllocation() && wanted.Before(next) {
+	if wanted := c.lastAllocation.Add(c.allocationGap()); c.wantsAllocation() && wanted.Before(next) {
 		return wanted
 	}
 	return next

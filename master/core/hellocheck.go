@@ -79,6 +79,9 @@ func recoveredTask(info *v1.Task) (*Task, error) {
 	if err := checkID(info.GetTaskId().GetValue()); err != nil {
 		return nil, err
 	}
+	if !agentKnows(info.GetState()) {
+		return nil, fmt.Errorf("no agent sees a task as %v: %w", info.GetState(), errs.Invalid)
+	}
 	res, err := resources.FromProto(info.GetResources())
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 
 // world is a core with names for who talks to it.
 type world struct {
-	t      testing.TB
+	t      tester
 	cfg    core.Config
 	core   *core.Core
 	now    time.Time
@@ -57,7 +57,14 @@ type world struct {
 	out    *strings.Builder
 }
 
-func newWorld(t testing.TB, cfg core.Config) *world {
+// tester is what *testing.T and *rapid.T have in common.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newWorld(t tester, cfg core.Config) *world {
 	cfg.Master = &v1.MasterInfo{Id: proto.String("M"), Ip: proto.Uint32(0), Port: proto.Uint32(5050)}
 	cfg.Heartbeat = 15 * time.Second
 	cfg.AllocationInterval, cfg.PingInterval, cfg.MaxMissedPings = time.Second, 15*time.Second, 5
@@ -218,7 +225,7 @@ func protoText(list []*v1.Resource) string {
 func uuidOf(name string) []byte   { return []byte((name + strings.Repeat(".", 16))[:16]) }
 func uuidName(uuid []byte) string { return strings.TrimRight(string(uuid), ".") }
 
-func mustResources(t testing.TB, text string) []*v1.Resource {
+func mustResources(t tester, text string) []*v1.Resource {
 	t.Helper()
 	r, err := resources.Parse(text, resources.DefaultRole)
 	if err != nil {
@@ -229,7 +236,7 @@ func mustResources(t testing.TB, text string) []*v1.Resource {
 
 // args are the arguments of a script's command.
 type args struct {
-	t testing.TB
+	t tester
 	d *datadriven.TestData
 }
 

@@ -24,7 +24,7 @@ func (c *Core) statusUpdate(a *agent, u *link.StatusUpdate) {
 	if u.GetLatest() != nil {
 		newest = u.GetLatest()
 	}
-	if len(status.GetUuid()) != uuidBytes || newest.GetState() == v1.TaskState_TASK_UNKNOWN {
+	if len(status.GetUuid()) != uuidBytes || !agentKnows(status.GetState()) || !agentKnows(newest.GetState()) {
 		c.counts[InvalidStatusUpdates]++
 		c.trace(Warn, "status update without sense ignored", "agent_id", string(a.ID), "task_id", status.GetTaskId().GetValue())
 		return
@@ -50,6 +50,11 @@ func (c *Core) statusUpdate(a *agent, u *link.StatusUpdate) {
 	if f.Connected {
 		c.forward(f, a, t, status)
 	}
+}
+
+// agentKnows tells whether s is a state that an agent can see a task in.
+func agentKnows(s v1.TaskState) bool {
+	return terminal(s) || holds(s) && s != v1.TaskState_TASK_UNKNOWN
 }
 
 // forward passes an agent's update on; t is nil for a task the master forgot.
