@@ -20,7 +20,7 @@ type Config struct {
 	Port          int    // 0 takes a free port; the flag's default is DefaultPort
 	AdvertiseIP   string // address told to others, when it is not IP
 	AdvertisePort int    // port told to others, when it is not Port
-	Hostname      string // name told to others
+	Hostname      string // name told to others; the machine's own when empty
 	Cluster       string // a name for people
 	WorkDir       string // where durable state goes
 
@@ -51,7 +51,7 @@ func Default() Config {
 // RootSubmissions, whose zero values mean something.
 func (c *Config) SetDefaults() {
 	if c.Hostname == "" {
-		c.Hostname = defaultHostname(c.IP)
+		c.Hostname, _ = os.Hostname() // without one, Validate complains
 	}
 	setDuration(&c.AllocationInterval, time.Second)
 	setDuration(&c.AgentPingTimeout, 15*time.Second)
@@ -59,19 +59,6 @@ func (c *Config) SetDefaults() {
 	setInt(&c.MaxCompletedFrameworks, 50)
 	setInt(&c.MaxCompletedTasksPerFramework, 1000)
 	setInt(&c.MaxUnreachableTasksPerFramework, 1000)
-}
-
-// defaultHostname is the machine's name, unless only the machine itself can
-// reach ip: there its name may stand for another address.
-func defaultHostname(ip string) string {
-	if parsed := net.ParseIP(ip); parsed != nil && parsed.IsLoopback() {
-		return ip
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		return ""
-	}
-	return name
 }
 
 func setDuration(d *time.Duration, v time.Duration) {

@@ -86,7 +86,13 @@ func (m *Master) answer(call master.Call_Type) (*master.Response, error) {
 			Type:      master.Response_GET_MASTER.Enum(),
 			GetMaster: &master.Response_GetMaster{MasterInfo: m.info, StartTime: &started, ElectedTime: &started},
 		}, nil
+	default:
+		return m.show(call)
 	}
+}
+
+// show answers the calls that need the state.
+func (m *Master) show(call master.Call_Type) (*master.Response, error) {
 	show, ok := shows[call]
 	if !ok {
 		return nil, fmt.Errorf("call %v is not supported yet: %w", call, errs.Unsupported)

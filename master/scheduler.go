@@ -1,6 +1,7 @@
 package master
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -76,8 +77,11 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, call *schedul
 	w.WriteHeader(http.StatusOK)
 	s := &stream{http: http.NewResponseController(w), codec: out}
 	s.records = recordio.NewWriter(w)
-	if err := s.serve(r, events); err != nil {
-		m.log.Info("subscriber lost", "stream_id", string(id), "err", err)
+	switch err := s.serve(r, events); {
+	case errors.Is(err, errSlow):
+		m.log.Warn("subscriber dropped", "stream_id", string(id), "err", err)
+	case err != nil:
+		m.log.Debug("subscriber gone", "stream_id", string(id), "err", err)
 	}
 }
 

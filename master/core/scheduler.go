@@ -45,8 +45,10 @@ func CheckCall(call *scheduler.Call) error {
 		if call.GetUpdateFramework().GetFrameworkInfo().GetId().GetValue() != call.GetFrameworkId().GetValue() {
 			return fmt.Errorf("framework_id differs from update_framework.framework_info.id: %w", errs.Invalid)
 		}
+		return nil
+	default:
+		return nil
 	}
-	return nil
 }
 
 func missing(field string) error { return fmt.Errorf("%s is missing: %w", field, errs.Invalid) }

@@ -100,8 +100,10 @@ func (f *framework) stateFor(state v1.TaskState) v1.TaskState {
 		if !f.has(v1.FrameworkInfo_Capability_PARTITION_AWARE) {
 			return v1.TaskState_TASK_LOST
 		}
+		return state
+	default:
+		return state
 	}
-	return state
 }
 
 func reasonText(s *v1.TaskStatus) string {
