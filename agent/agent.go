@@ -23,6 +23,7 @@ import (
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/containerizer"
 	"mezzo/election"
+	"mezzo/images"
 	"mezzo/isolator"
 	"mezzo/isolator/node"
 )
@@ -158,6 +159,23 @@ func (a *Agent) info(port int) (*v1.AgentInfo, error) {
 
 // Addr is the address the agent listens on, "ip:port".
 func (a *Agent) Addr() string { return a.listener.Addr().String() }
+
+// Progress tells the agent how far the pull for a container's launch has come.
+// Call it as often as is known; what is worth it is passed on to the framework.
+func (a *Agent) Progress(id isolator.ID, p images.Progress) {
+	a.loop.progressed(ids.ContainerID(id), pulled(p))
+}
+
+// pulled says p in words.
+func pulled(p images.Progress) string {
+	switch {
+	case p.TotalBytes == 0:
+		return "Pulling the image"
+	case p.DoneBytes >= p.TotalBytes:
+		return "Unpacking the image"
+	}
+	return fmt.Sprintf("Pulling the image: %d of %d MiB", p.DoneBytes>>20, p.TotalBytes>>20)
+}
 
 // Run serves until ctx ends and returns nil; an error means that it could not
 // go on, or that the master removed the agent. Containers that an earlier agent

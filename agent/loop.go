@@ -156,6 +156,14 @@ func (l *loop) post(ctx context.Context, f func()) error {
 // result posts what a worker found out. A loop that is over needs it no more.
 func (l *loop) result(f func()) { _ = l.post(context.WithoutCancel(l.ctx), f) }
 
+// progressed tells of a launch's progress, unless there is more urgent work.
+func (l *loop) progressed(id ids.ContainerID, what string) {
+	select {
+	case l.inbox <- func() { l.step(core.Progressed{Container: id, What: what}) }:
+	default:
+	}
+}
+
 // ask returns what f returns in the loop.
 func ask[T any](ctx context.Context, l *loop, f func() T) (T, error) {
 	answer := make(chan T, 1)

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"mezzo/agent/task"
 	"mezzo/api/ids"
 	"mezzo/internal/errs"
@@ -19,6 +21,21 @@ func (c *Core) launched(ev Launched) {
 	if e := c.of(ev.Container, "launched"); e != nil {
 		e.pid = ev.PID
 		c.step(e, task.Launched{})
+	}
+}
+
+// progressEvery is the least time between two updates that tell of a launch.
+const progressEvery = 5 * time.Second
+
+// progressed tells of a launch that takes its time, once the framework has
+// taken what it was told before.
+func (c *Core) progressed(ev Progressed) {
+	e := c.containers[ev.Container]
+	if e == nil || e.life.State() != task.Starting || e.stream.Pending() > 0 {
+		return
+	}
+	if last := e.statuses[len(e.statuses)-1]; seconds(c.now)-last.GetTimestamp() >= progressEvery.Seconds() {
+		c.step(e, task.Progress{What: ev.What})
 	}
 }
 

@@ -72,6 +72,8 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.message(ev.Message)
 	case Launched:
 		c.launched(ev)
+	case Progressed:
+		c.progressed(ev)
 	case LaunchFailed:
 		c.launchFailed(ev)
 	case Exited:

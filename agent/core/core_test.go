@@ -115,6 +115,8 @@ func (s *script) event(t *testing.T, d *datadriven.TestData) Event {
 		return ev
 	case "launched":
 		return Launched{Container: container, PID: 42}
+	case "progressed":
+		return Progressed{Container: container, What: why}
 	case "launch-failed":
 		return LaunchFailed{Container: container, Err: errors.New(why)}
 	case "exited":

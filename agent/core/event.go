@@ -39,6 +39,12 @@ type (
 		PID       uint32
 	}
 
+	// Progressed says how far a launch has come, in words.
+	Progressed struct {
+		Container ids.ContainerID
+		What      string
+	}
+
 	// LaunchFailed says that a container does not run and won't. ExitCode is by
 	// what a shell would say it; nil: it would not.
 	LaunchFailed struct {
@@ -71,6 +77,7 @@ func (Detached) isEvent()     {}
 func (RunTask) isEvent()      {}
 func (Message) isEvent()      {}
 func (Launched) isEvent()     {}
+func (Progressed) isEvent()   {}
 func (LaunchFailed) isEvent() {}
 func (Exited) isEvent()       {}
 func (Destroyed) isEvent()    {}

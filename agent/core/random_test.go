@@ -141,7 +141,12 @@ func TestRandomWorld(t *testing.T) {
 					TaskId:      &v1.TaskID{Value: proto.String(fmt.Sprint("t", n))},
 				}}}})
 			},
-			"launched":      func(t *rapid.T) { w.launched(t, take(t, &w.launching)) },
+			"launched": func(t *rapid.T) { w.launched(t, take(t, &w.launching)) },
+			"progressed": func(t *rapid.T) {
+				if len(w.launching) > 0 {
+					w.step(t, Progressed{Container: w.launching[0], What: "x"})
+				}
+			},
 			"launch failed": func(t *rapid.T) { w.step(t, LaunchFailed{Container: take(t, &w.launching), Err: errors.New("x")}) },
 			"exited": func(t *rapid.T) {
 				w.step(t, Exited{take(t, &w.running), task.Exited{Code: rapid.IntRange(0, 1).Draw(t, "code")}})

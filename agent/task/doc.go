@@ -2,7 +2,9 @@
 // event in, next state and effects out. It is pure; whoever owns a Task steps
 // it from one goroutine, gives it the time, and carries out the effects.
 //
-//	          Start              Launched               Exited
+//	                  Progress
+//	                    ┌─┐
+//	          Start     ▼ │      Launched               Exited
 //	Staging ────────▶ Starting ────────────▶ Running ───────────▶ Done
 //	   │ Refuse          │  │ LaunchFailed      │ Kill, Expired     ▲
 //	   │ Kill            │  └───────────────────┼───────────────────┤

@@ -15,6 +15,7 @@ type Kind int
 const (
 	KindStart Kind = iota
 	KindRefuse
+	KindProgress
 	KindLaunched
 	KindLaunchFailed
 	KindKill
@@ -24,7 +25,7 @@ const (
 	numKinds
 )
 
-var kindNames = [numKinds]string{"start", "refuse", "launched", "launch failed", "kill", "exited", "expired", "grace over"}
+var kindNames = [numKinds]string{"start", "refuse", "progress", "launched", "launch failed", "kill", "exited", "expired", "grace over"}
 
 // String names k for messages.
 func (k Kind) String() string {
@@ -43,6 +44,9 @@ type (
 
 	// Refuse says that the task can never run here, and why.
 	Refuse struct{ Why string }
+
+	// Progress says how far the launch has come.
+	Progress struct{ What string }
 
 	// Launched says that the task's container runs.
 	Launched struct{}
@@ -79,6 +83,7 @@ type (
 // Kind is the event's column of the table.
 func (Start) Kind() Kind        { return KindStart }
 func (Refuse) Kind() Kind       { return KindRefuse }
+func (Progress) Kind() Kind     { return KindProgress }
 func (Launched) Kind() Kind     { return KindLaunched }
 func (LaunchFailed) Kind() Kind { return KindLaunchFailed }
 func (Kill) Kind() Kind         { return KindKill }

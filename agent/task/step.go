@@ -33,6 +33,10 @@ func (t *Task) drop(_ time.Time, ev Event) []Effect {
 	return []Effect{t.killedDuringLaunch()}
 }
 
+func (t *Task) tell(_ time.Time, ev Event) []Effect {
+	return []Effect{Update{State: v1.TaskState_TASK_STARTING, Message: ev.(Progress).What, Source: byExecutor}}
+}
+
 func (t *Task) run(now time.Time, _ Event) []Effect {
 	if t.cfg.MaxCompletion > 0 {
 		t.deadline = now.Add(t.cfg.MaxCompletion)

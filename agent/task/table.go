@@ -19,6 +19,7 @@ var arrows = map[edge]arrow{
 	{Staging, KindRefuse}: {Done, (*Task).refuse},
 	{Staging, KindKill}:   {Done, (*Task).drop},
 
+	{Starting, KindProgress}:     {Starting, (*Task).tell},
 	{Starting, KindLaunched}:     {Running, (*Task).run},
 	{Starting, KindLaunchFailed}: {Done, (*Task).failLaunch},
 	{Starting, KindKill}:         {Aborting, (*Task).abort},

@@ -29,7 +29,7 @@ var roads = [numStates][]Event{
 }
 
 var sample = [numKinds]Event{
-	KindStart: Start{}, KindRefuse: Refuse{Why: "why"}, KindLaunched: Launched{},
+	KindStart: Start{}, KindRefuse: Refuse{Why: "why"}, KindProgress: Progress{What: "what"}, KindLaunched: Launched{},
 	KindLaunchFailed: LaunchFailed{Why: "why"}, KindKill: Kill{}, KindExited: Exited{Code: 1},
 	KindExpired: Expired{}, KindGraceOver: GraceOver{},
 }
@@ -39,6 +39,7 @@ var legal = map[string]string{
 	"staging, refuse": "done: TASK_ERROR",
 	"staging, kill":   "done: TASK_KILLED",
 
+	"starting, progress":      "starting: TASK_STARTING",
 	"starting, launched":      "running: TASK_RUNNING",
 	"starting, launch failed": "done: TASK_FAILED",
 	"starting, kill":          "aborting: abort",

@@ -9,8 +9,10 @@ import (
 
 	"mezzo/agent"
 	"mezzo/election"
+	"mezzo/images"
 	"mezzo/internal/errs"
 	"mezzo/internal/flags"
+	"mezzo/isolator"
 )
 
 func newAgent(p process, name string) *service {
@@ -75,11 +77,14 @@ type agentDeps struct {
 }
 
 func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*agent.Agent, error) {
-	containers, err := m.containers(cfg.WorkDir, d.alone, nil)
+	var a *agent.Agent // made before the first launch
+	progress := func(id isolator.ID, p images.Progress) { a.Progress(id, p) }
+	containers, err := m.containers(cfg.WorkDir, d.alone, progress)
 	if err != nil {
 		return nil, err
 	}
-	return agent.New(ctx, cfg, agent.Deps{
+	a, err = agent.New(ctx, cfg, agent.Deps{
 		Log: m.log, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo(),
 	})
+	return a, err
 }
