@@ -21,8 +21,10 @@ const runLong = `Run a command in a container, somewhere in the cluster, and sta
 What the task writes comes out as it is written: its stdout to stdout, its
 stderr to stderr. The exit code is the task's; 127 and 126 if its command is not
 there or cannot be run, 125 if the task could not be run at all, 130 if it was
-interrupted. Ctrl-C kills the task with its grace, a second Ctrl-C at
-once. With --detach the task runs on alone: see mezzo ps, logs, kill.
+interrupted.
+
+Ctrl-C kills the task with its grace, a second Ctrl-C at once. With --detach the
+task runs on alone: see mezzo ps, logs, kill.
 
 Without a command the image's own is run. Without an image the command runs on
 the file system of whichever agent it meets.`
@@ -45,12 +47,12 @@ func runCommand(d Deps) *cobra.Command {
 	f := cmd.Flags()
 	f.SetInterspersed(false) // what follows the command is the command's
 	f.StringVar(&s.image, "image", "", "image `reference`, or file:///path of an archive on the agent")
-	f.StringVar(&s.name, "name", "", "the task's name; made from the image or the command unless given")
-	f.Float64Var(&s.cpus, "cpus", s.cpus, "CPUs guaranteed, and its most unless --cpu-limit is given")
-	f.StringVar(&s.mem, "mem", s.mem, "memory guaranteed, in MiB or with a `unit` (64, 64MiB, 1GiB), and its most unless --mem-limit is given")
-	f.StringVar(&s.disk, "disk", "", "disk, in MiB or with a `unit`")
+	f.StringVar(&s.name, "name", "", "the task's `name`; made from the image or the command unless given")
+	f.Float64Var(&s.cpus, "cpus", s.cpus, "CPUs guaranteed, a `number`, and its most unless --cpu-limit is given")
+	f.StringVar(&s.mem, "mem", s.mem, "memory guaranteed, an `amount` in MiB or with a unit (64, 64MiB, 1GiB), and its most unless --mem-limit is given")
+	f.StringVar(&s.disk, "disk", "", "disk, an `amount` as for --mem")
 	f.StringVar(&s.cpuLimit, "cpu-limit", "", "CPUs at most: a `number`, or none")
-	f.StringVar(&s.memLimit, "mem-limit", "", "memory at most: an amount as for --mem, or none")
+	f.StringVar(&s.memLimit, "mem-limit", "", "memory at most: an `amount` as for --mem, or none")
 	f.StringArrayVarP(&s.env, "env", "e", nil, "`KEY=VALUE` for the environment; KEY alone takes the value from here; may be repeated")
 	f.StringArrayVarP(&s.volumes, "volume", "v", nil, "`HOST:CONTAINER[:ro]`, a path of the agent seen in the container; may be repeated")
 	f.StringVar(&s.user, "user", "", "user to run as, `name or uid[:gid]`; the image's unless given")
