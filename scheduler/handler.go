@@ -54,8 +54,9 @@ func (c *Client) dispatch(ctx context.Context, h *Handler, ev *wire.Event) error
 		return invoke(ctx, h.Failure, ev.GetFailure())
 	case wire.Event_ERROR:
 		return &FrameworkError{Message: ev.GetError().GetMessage()}
+	default:
+		return nil // HEARTBEAT, and what a newer master may send
 	}
-	return nil // HEARTBEAT, and what a newer master may send
 }
 
 func (c *Client) update(ctx context.Context, h *Handler, s *v1.TaskStatus) error {
