@@ -88,8 +88,11 @@ func (s *service) main(args []string) int {
 	defer cancel()
 	go s.heedSignals(ctx, cancel, log)
 	if err := s.run(ctx, log); err != nil {
-		log.Error("ended", "err", err)
-		fmt.Fprintf(s.p.stderr, "%s: %s\n", s.name, text(err))
+		if s.format == "json" {
+			log.Error("ended", "err", text(err))
+		} else {
+			fmt.Fprintf(s.p.stderr, "%s: %s\n", s.name, text(err))
+		}
 		return 1
 	}
 	log.Info("stopped")
