@@ -29,14 +29,14 @@ func agentsCommand(d Deps) *cobra.Command {
 		slices.SortFunc(agents, func(a, b *master.Response_GetAgents_Agent) int {
 			return cmp.Or(cmp.Compare(a.GetAgentInfo().GetHostname(), b.GetAgentInfo().GetHostname()), cmp.Compare(agentID(a), agentID(b)))
 		})
-		w := newTable(d.Stdout, "HOST", "ADDRESS", "STATE", "CPUS", "MEM", "DISK", "AGE", "VERSION", "AGENT")
+		w := newTable(d.Stdout, "HOST", "ADDRESS", "STATE", "CPUS", "MEM", "DISK", "AGE", "AGENT")
 		for _, a := range agents {
 			given := slices.Concat(a.GetAllocatedResources(), a.GetOfferedResources())
 			of := func(name string, print func(float64) string) string {
 				return print(scalar(given, name)) + "/" + print(scalar(a.GetTotalResources(), name))
 			}
 			w.row(a.GetAgentInfo().GetHostname(), agentAddress(a), agentState(a), of("cpus", cpus), of("mem", mib),
-				of("disk", mib), age(d.Now(), nanos(a.GetRegisteredTime())), a.GetVersion(), agentID(a))
+				of("disk", mib), age(d.Now(), nanos(a.GetRegisteredTime())), agentID(a))
 		}
 		return w.flush()
 	})

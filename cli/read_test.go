@@ -74,10 +74,10 @@ func TestAgents(t *testing.T) {
 	  "offered_resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":1}}]},
 	 {"agent_info":{"hostname":"host3","id":{"value":"m-S2"}},"active":true,"deactivated":true,"version":"0.1.0","pid":"slave(1)@10.0.0.3:5051","drain_info":{"state":"DRAINING","config":{}}}]}}`)
 	check(t, c.run("agents"), `
-HOST   ADDRESS        STATE         CPUS   MEM         DISK      AGE  VERSION  AGENT
-host1  10.0.0.1:5051  ACTIVE        1.5/4  64MiB/2GiB  0B/10GiB  16m  0.1.0    m-S0
-host2  10.0.0.2:5051  DISCONNECTED  0/0    0B/0B       0B/0B     -    0.1.0    m-S1
-host3  10.0.0.3:5051  DRAINING      0/0    0B/0B       0B/0B     -    0.1.0    m-S2
+HOST   ADDRESS        STATE         CPUS   MEM         DISK      AGE  AGENT
+host1  10.0.0.1:5051  ACTIVE        1.5/4  64MiB/2GiB  0B/10GiB  16m  m-S0
+host2  10.0.0.2:5051  DISCONNECTED  0/0    0B/0B       0B/0B     -    m-S1
+host3  10.0.0.3:5051  DRAINING      0/0    0B/0B       0B/0B     -    m-S2
 `)
 }
 
