@@ -136,8 +136,12 @@ func onVM(ctx context.Context, bin, why string) (*place, error) {
 			if err := process.Signal(ctx, "INT"); err != nil {
 				return err
 			}
-			if code, err := process.Wait(); err != nil || code != 0 {
-				return fmt.Errorf("mezzo local ended with code %d, %v", code, err)
+			code, err := process.Wait()
+			if err != nil {
+				return fmt.Errorf("mezzo local: %w", err)
+			}
+			if code != 0 {
+				return fmt.Errorf("mezzo local ended with code %d", code)
 			}
 		}
 		down := exec.CommandContext(ctx, "go", "run", "./test/e2e/vm", "down")

@@ -32,8 +32,11 @@ func show(ctx context.Context, p *place) error {
 	say("A task over its memory: has 32 MiB, wants 256; the kernel ends it, mezzo says why")
 	err := p.mezzo(ctx, "run", "--name=greedy", "--image="+p.image, "--cpus=0.2", "--mem=32", "--", "dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1")
 	var exit *exec.ExitError
+	if err == nil {
+		return errors.New("the task over its memory was to fail, and did not")
+	}
 	if !errors.As(err, &exit) {
-		return fmt.Errorf("the task over its memory was to fail, but: %v", err)
+		return err
 	}
 	say("What the master knows: allocated, limit, used, throttled, state")
 	if err := await(ctx, p, settled); err != nil {

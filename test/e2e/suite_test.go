@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -147,10 +146,10 @@ func (s *suite) stop(ctx context.Context) error {
 	}
 	code, err := s.local.Wait()
 	s.local = nil
-	if err != nil || code != 0 {
-		return fmt.Errorf("mezzo local ended with code %d, %v", code, err)
+	if err == nil && code != 0 {
+		err = fmt.Errorf("mezzo local ended with code %d", code)
 	}
-	return nil
+	return err
 }
 
 func (s *suite) log(ctx context.Context) string {
@@ -306,23 +305,6 @@ func (s *suite) operator(ctx context.Context, call string) (*master.Response, er
 	}
 	var r master.Response
 	return &r, mesosjson.Unmarshal(body, &r)
-}
-
-// get reads a JSON document of the master.
-func (s *suite) get(t *testing.T, path string, into any) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.master+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := s.http.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		t.Fatalf("GET %s: %s: %v", path, resp.Status, err)
-	}
 }
 
 // cgroup is the directory of a task's domain on the node, found by its
