@@ -273,7 +273,7 @@ func (s *suite) until(ctx context.Context, what string, ok func(*usage.Cluster) 
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting until %s: %w (last answer: %v, %v)", what, ctx.Err(), c, err)
+			return fmt.Errorf("waiting until %s: %w (last answer: %v)", what, errors.Join(ctx.Err(), err), c)
 		case <-tick.C:
 		}
 	}
