@@ -22,7 +22,7 @@ type Config struct {
 	AdvertisePort int    // port told to others, when it is not Port
 	Hostname      string // name told to others; the machine's own when empty
 	Cluster       string // a name for people
-	WorkDir       string // where durable state goes
+	WorkDir       string // for durable state, of which there is none yet
 
 	AllocationInterval   time.Duration // between two rounds of offers to all
 	OfferTimeout         time.Duration // an offer is taken back after it; 0: never

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -171,13 +172,5 @@ func compareByStart(a, b *core.Task) int {
 	case bn:
 		return -1
 	}
-	at, bt := a.Statuses[0].GetTimestamp(), b.Statuses[0].GetTimestamp()
-	switch {
-	case at < bt:
-		return -1
-	case at > bt:
-		return 1
-	default:
-		return 0
-	}
+	return cmp.Compare(a.Statuses[0].GetTimestamp(), b.Statuses[0].GetTimestamp())
 }
