@@ -28,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context, bin string, stay bool) (err error) {
-	p, err := choosePlace(ctx, bin)
+	p, err := choosePlace(ctx, bin, stay)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func run(ctx context.Context, bin string, stay bool) (err error) {
 		return err
 	}
 	if stay {
-		return p.stay(ctx)
+		p.stay(ctx)
 	}
 	return nil
 }
