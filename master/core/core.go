@@ -35,6 +35,7 @@ type Core struct {
 	counts   Counts
 	taskEnds map[TaskEnd]uint64
 
+	started time.Time
 	now     time.Time // of this Step
 	effects []Effect  // of this Step
 }
@@ -57,6 +58,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		offers:      map[ids.OfferID]*offer{},
 		candidates:  map[ids.AgentID]bool{},
 		taskEnds:    map[TaskEnd]uint64{},
+		started:     now,
 		now:         now,
 	}
 	c.after(cfg.AllocationInterval, c.allocateAll)

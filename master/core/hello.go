@@ -38,9 +38,13 @@ func (c *Core) agentHello(ev AgentHello) {
 	default:
 		admitted = c.reregister(a, ev.Conn, h)
 	}
-	if admitted {
-		c.counts[AgentReregistrations]++
+	if !admitted {
+		return
+	}
+	c.counts[AgentReregistrations]++
+	if _, lost := c.unreachable.get(id); lost {
 		c.unreachable.remove(id)
+		c.settle(c.agents[id])
 	}
 }
 
@@ -166,6 +170,9 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 		}
 		f.unreachable.remove(t.ID)
 		c.addTask(f, a, t)
+		if t.live() { // of an end the agent tells itself
+			c.sendState(f, t, v1.TaskStatus_REASON_AGENT_REREGISTERED, "the agent came back with the task")
+		}
 	}
 	for _, id := range sortedKeys(removed) {
 		c.shutdownFramework(a, id)
@@ -196,5 +203,39 @@ func (c *Core) missing(a *agent, t *Task) {
 	if t.State == v1.TaskState_TASK_STAGING {
 		state = v1.TaskState_TASK_DROPPED
 	}
-	c.end(a, t, state, v1.TaskStatus_REASON_AGENT_REREGISTERED, "the agent came back and does not know the task")
+	c.end(a, t, state, v1.TaskStatus_REASON_AGENT_REREGISTERED, cameWithout)
+}
+
+const cameWithout = "the agent came back and does not know the task"
+
+// settle ends the tasks that were lost with a and did not come back with it. Who
+// was told that they are LOST need not hear it again.
+func (c *Core) settle(a *agent) {
+	for _, id := range sortedKeys(c.frameworks) {
+		f := c.frameworks[id]
+		if !f.agents[a.ID] {
+			continue
+		}
+		for _, t := range f.lostWith(a.ID) {
+			status := c.status(f, t.ID, a.ID, v1.TaskState_TASK_GONE, v1.TaskStatus_REASON_AGENT_REREGISTERED, cameWithout)
+			status.ExecutorId = t.Info.ExecutorId
+			f.unreachable.remove(t.ID)
+			f.finished = keep(f.finished, t.with(status, status.GetState()), c.cfg.MaxCompletedTasks)
+			if !terminal(t.State) {
+				c.countEnd(f, status)
+				c.send(f, updateEvent(status))
+			}
+		}
+	}
+}
+
+// lostWith lists the tasks that are unreachable because the agent is, or was.
+func (f *framework) lostWith(id ids.AgentID) []*Task {
+	var lost []*Task
+	for _, t := range f.unreachable.all() {
+		if t.Agent == id {
+			lost = append(lost, t)
+		}
+	}
+	return lost
 }

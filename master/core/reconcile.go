@@ -1,6 +1,8 @@
 package core
 
 import (
+	"strings"
+
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
@@ -11,7 +13,7 @@ import (
 func (c *Core) reconcile(f *framework, call *scheduler.Call_Reconcile) {
 	if len(call.GetTasks()) == 0 {
 		for _, t := range f.sortedTasks() {
-			c.sendState(f, t)
+			c.reconcileKnown(f, t)
 		}
 		return
 	}
@@ -20,9 +22,13 @@ func (c *Core) reconcile(f *framework, call *scheduler.Call_Reconcile) {
 	}
 }
 
+func (c *Core) reconcileKnown(f *framework, t *Task) {
+	c.sendState(f, t, v1.TaskStatus_REASON_RECONCILIATION, "reconciliation: latest task state")
+}
+
 // sendState tells f what it is to think of t.
-func (c *Core) sendState(f *framework, t *Task) {
-	s := c.status(f, t.ID, t.Agent, t.told(), v1.TaskStatus_REASON_RECONCILIATION, "reconciliation: latest task state")
+func (c *Core) sendState(f *framework, t *Task, reason v1.TaskStatus_Reason, message string) {
+	s := c.status(f, t.ID, t.Agent, t.told(), reason, message)
 	s.ExecutorId = t.Info.ExecutorId
 	if n := len(t.Statuses); n > 0 {
 		last := t.Statuses[n-1]
@@ -34,12 +40,11 @@ func (c *Core) sendState(f *framework, t *Task) {
 // reconcileTask answers for one task, on the agent that the framework names (or
 // the one it was lost with).
 //
-// Source: the six cases are those of mesos master.cpp, reconcile; agents that
-// are known but not yet back after a failover come with the registry.
+// Source: the six cases are those of mesos master.cpp, reconcile.
 func (c *Core) reconcileTask(f *framework, task *v1.TaskID, agent *v1.AgentID) {
 	id := ids.TaskID(task.GetValue())
 	if t, ok := f.tasks[id]; ok {
-		c.sendState(f, t)
+		c.reconcileKnown(f, t)
 		return
 	}
 	on := ids.AgentID(agent.GetValue())
@@ -53,8 +58,21 @@ func (c *Core) reconcileTask(f *framework, task *v1.TaskID, agent *v1.AgentID) {
 		state, message = v1.TaskState_TASK_GONE, "reconciliation: task is unknown to the agent"
 	case unreachable:
 		state, message = v1.TaskState_TASK_UNREACHABLE, "reconciliation: agent is unreachable"
+	case c.awaited(f, on):
+		return // f asks again, as it must
 	}
 	s := c.status(f, id, on, state, v1.TaskStatus_REASON_RECONCILIATION, message)
 	s.UnreachableTime = TimeInfo(lost)
 	c.send(f, updateEvent(s))
+}
+
+// awaited tells whether a task of f may yet come with an agent that has not come
+// back since the master started. Whose id is of this master's making has nothing
+// from before.
+//
+// Mesos differs: its registry knows whom to wait for, and for 10 minutes.
+func (c *Core) awaited(f *framework, on ids.AgentID) bool {
+	own := c.cfg.Master.GetId() + "-"
+	return c.now.Before(c.started.Add(c.cfg.silence())) &&
+		!strings.HasPrefix(string(f.ID), own) && !strings.HasPrefix(string(on), own)
 }
