@@ -19,7 +19,7 @@ type refusal struct {
 
 // expiry is the end of one client's refusal.
 type expiry struct {
-	at      int64 // Unix nanoseconds
+	at      time.Time
 	refusal *refusal
 	client  *client
 	age     uint64 // of the client when it refused
@@ -49,13 +49,13 @@ func (a *Allocator) refuse(now time.Time, g *agent, c *client, r resources.Resou
 		ref.clients.set(c.index)
 		c.refusing++
 	}
-	a.refusals.add(expiry{now.Add(d).UnixNano(), ref, c, c.age})
+	a.refusals.add(expiry{now.Add(d), ref, c, c.age})
 }
 
 // expire ends the refusals whose time is over.
 func (a *Allocator) expire(now time.Time) {
 	h := &a.refusals
-	for h.Len() > 0 && (h.list[0].at <= now.UnixNano() || !h.list[0].live()) {
+	for h.Len() > 0 && (!h.list[0].at.After(now) || !h.list[0].live()) {
 		e := heap.Pop(h).(expiry)
 		if !e.live() {
 			continue
@@ -73,7 +73,7 @@ func (a *Allocator) expire(now time.Time) {
 func (a *Allocator) NextWake() (time.Time, bool) {
 	for a.refusals.Len() > 0 {
 		if e := a.refusals.list[0]; e.live() {
-			return time.Unix(0, e.at), true
+			return e.at, true
 		}
 		heap.Pop(&a.refusals)
 	}
@@ -129,7 +129,7 @@ type expiries struct {
 }
 
 func (h *expiries) Len() int           { return len(h.list) }
-func (h *expiries) Less(i, j int) bool { return h.list[i].at < h.list[j].at }
+func (h *expiries) Less(i, j int) bool { return h.list[i].at.Before(h.list[j].at) }
 func (h *expiries) Swap(i, j int)      { h.list[i], h.list[j] = h.list[j], h.list[i] }
 func (h *expiries) Push(x any)         { h.list = append(h.list, x.(expiry)) }
 
