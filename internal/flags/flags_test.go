@@ -103,6 +103,7 @@ func TestParseRefuses(t *testing.T) {
 		says string
 	}{
 		{[]string{"--nope=1"}, "unknown flag --nope"},
+		{[]string{"--work-dir=/x"}, "unknown flag --work-dir; did you mean --work_dir?"},
 		{[]string{"--no-nope"}, "unknown flag --no-nope"},
 		{[]string{"--no-port"}, "unknown flag --no-port"},
 		{[]string{"--no-strict=true"}, "flag --no-strict takes no value"},
@@ -119,7 +120,8 @@ func TestParseRefuses(t *testing.T) {
 		{[]string{"--"}, `argument "--"`},
 		{[]string{"--ip=file:///no/such/file"}, "no such file"},
 		{[]string{"--config=/no/such/file"}, "no such file"},
-		{[]string{"--config=" + write(t, "port=1\nnope=2\n")}, `line 2: unknown flag "nope"`},
+		{[]string{"--config=" + write(t, "port=1\nnope=2\n")}, `line 2: unknown flag "nope": invalid`},
+		{[]string{"--config=" + write(t, "prot=1\n")}, `line 1: unknown flag "prot"; did you mean --port?`},
 		{[]string{"--config=" + write(t, "port\n")}, "line 1: want name=value"},
 		{[]string{"--config=" + write(t, "port=1\nport=2\n")}, "line 2: port is given twice"},
 		{[]string{"--config=" + write(t, "config=x\n")}, `line 1: unknown flag "config"`},

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"mezzo/internal/errs"
+	"mezzo/internal/spell"
 )
 
 // prefixes of the environment, in the order in which they give way.
@@ -85,6 +86,14 @@ func (s *Set) known(name string) (string, *entry) {
 	return name, s.flags[name]
 }
 
+// meant guesses which flag an unknown name stands for.
+func (s *Set) meant(name string) string {
+	if guess := spell.Closest(name, s.Names()); guess != "" {
+		return "; did you mean --" + guess + "?"
+	}
+	return ""
+}
+
 func (s *Set) arguments(args []string) (map[string]source, error) {
 	given := make(map[string]source)
 	for len(args) > 0 {
@@ -99,7 +108,7 @@ func (s *Set) arguments(args []string) (map[string]source, error) {
 		if f == nil {
 			positive, no := strings.CutPrefix(word, "no-")
 			if name, f = s.known(positive); !no || f == nil || !f.isBool {
-				return nil, fmt.Errorf("unknown flag --%s: %w", word, errs.Invalid)
+				return nil, fmt.Errorf("unknown flag --%s%s: %w", word, s.meant(word), errs.Invalid)
 			}
 			if hasValue {
 				return nil, fmt.Errorf("flag --%s takes no value: %w", word, errs.Invalid)
@@ -162,7 +171,7 @@ func (s *Set) file(path string) (map[string]source, error) {
 		case !ok:
 			return nil, fmt.Errorf("%s: want name=value: %w", where, errs.Invalid)
 		case f == nil || name == "config":
-			return nil, fmt.Errorf("%s: unknown flag %q: %w", where, name, errs.Invalid)
+			return nil, fmt.Errorf("%s: unknown flag %q%s: %w", where, name, s.meant(name), errs.Invalid)
 		case lines[name].from != "":
 			return nil, fmt.Errorf("%s: %s is given twice: %w", where, name, errs.Invalid)
 		}

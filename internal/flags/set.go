@@ -109,6 +109,9 @@ func (s *Set) Duration(p *time.Duration, name, usage string) {
 // Alias lets a flag be given by a name that it had once.
 func (s *Set) Alias(old, name string) { s.aliases[old] = name }
 
+// Names returns the names of all flags, sorted.
+func (s *Set) Names() []string { return slices.Sorted(maps.Keys(s.flags)) }
+
 // Values returns every flag as it stands, secrets masked.
 func (s *Set) Values() map[string]string {
 	out := make(map[string]string, len(s.flags))
@@ -124,7 +127,7 @@ func (s *Set) Values() map[string]string {
 // Usage describes every flag, for people.
 func (s *Set) Usage() string {
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(s.flags)) {
+	for _, name := range s.Names() {
 		f := s.flags[name]
 		if f.isBool {
 			fmt.Fprintf(&b, "  --[no-]%s", name)
