@@ -20,13 +20,23 @@ var (
 	Corrupt     = errors.New("corrupt")        // data does not match its checksum or shape
 )
 
-// Text is err for people: without the class at its end.
+// maxText bounds a text in bytes: an error may repeat what somebody sent, and
+// texts are kept and logged.
+const maxText = 2000
+
+// Text is err for people: without the class at its end, and of a length that
+// they read.
 func Text(err error) string {
 	text := err.Error()
 	for _, class := range []error{Invalid, NotFound, Exists, Conflict, Exhausted, Unavailable, Unsupported, Corrupt} {
 		if errors.Is(err, class) {
 			text = strings.TrimSuffix(text, ": "+class.Error())
 		}
+	}
+	if len(text) > maxText {
+		// Causes stand at the end, what was done at the beginning.
+		const half = maxText / 2
+		text = strings.ToValidUTF8(text[:half], "") + " … " + strings.ToValidUTF8(text[len(text)-half:], "")
 	}
 	return text
 }
