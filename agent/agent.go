@@ -24,6 +24,7 @@ import (
 	"mezzo/containerizer"
 	"mezzo/election"
 	"mezzo/images"
+	"mezzo/internal/deadline"
 	"mezzo/isolator"
 	"mezzo/isolator/node"
 )
@@ -208,9 +209,18 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	return g.Wait()
 }
 
+// dawdleTimeout bounds how long a request may take to arrive, and each part of
+// an answer to be taken.
+const dawdleTimeout = 30 * time.Second
+
 // serve answers HTTP until ctx ends.
 func (a *Agent) serve(ctx context.Context) error {
-	srv := &http.Server{Handler: a.server, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+	srv := &http.Server{
+		Handler:           deadline.Handler(a.server, dawdleTimeout),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
 	defer context.AfterFunc(ctx, func() { _ = srv.Close() })() // Serve returns the reason
 	if err := srv.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve: %w", err)

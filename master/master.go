@@ -19,6 +19,7 @@ import (
 	"mezzo/allocator"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/internal/deadline"
 	"mezzo/master/core"
 )
 
@@ -41,6 +42,7 @@ type Master struct {
 	loop       *loop
 	grpc       *grpc.Server
 	handlers   map[string]http.HandlerFunc
+	api        http.Handler   // all but gRPC
 	streams    sync.WaitGroup // goroutines of agents' streams
 }
 
@@ -74,6 +76,7 @@ func New(cfg Config, d Deps) (*Master, error) {
 	m.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes))
 	link.RegisterAgentLinkServer(m.grpc, &agentLink{m: m})
 	m.handlers = m.routes()
+	m.api = deadline.Handler(http.HandlerFunc(m.serveAPI), dawdleTimeout)
 	return m, nil
 }
 
@@ -107,6 +110,10 @@ func (m *Master) Addr() string { return m.listener.Addr().String() }
 // stopTimeout bounds how long Run waits for answers under way and streams to
 // end. Connections that never said anything would make it wait much longer.
 const stopTimeout = time.Second
+
+// dawdleTimeout bounds how long a request may take to arrive, and each part of
+// an answer to be taken.
+const dawdleTimeout = 30 * time.Second
 
 // Run serves until ctx ends, then closes every stream and returns nil; an error
 // means that it could not go on serving.

@@ -30,6 +30,11 @@ func (m *Master) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.grpc.ServeHTTP(w, r)
 		return
 	}
+	m.api.ServeHTTP(w, r)
+}
+
+// serveAPI finds who serves a request.
+func (m *Master) serveAPI(w http.ResponseWriter, r *http.Request) {
 	handler, exact := m.find(r.URL.Path)
 	if handler == nil || !exact && strings.HasPrefix(trim(r.URL.Path), "/redirect") {
 		refuse(w, http.StatusNotFound, "there is nothing at %s", r.URL.Path)

@@ -19,10 +19,6 @@ const streamHeader = "Mesos-Stream-Id"
 // heartbeatInterval is how often a stream shows that it lives.
 const heartbeatInterval = 15 * time.Second
 
-// writeTimeout bounds the writing of one event. A reader that takes longer is
-// gone, or as good as gone.
-const writeTimeout = 30 * time.Second
-
 // scheduler serves POST /api/v1/scheduler.
 //
 // Source: the order of the checks is that of mesos master/http.cpp, scheduler.
@@ -76,6 +72,7 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, call *schedul
 	w.Header().Set(streamHeader, string(id))
 	w.WriteHeader(http.StatusOK)
 	s := &stream{http: http.NewResponseController(w), codec: out}
+	_ = s.http.SetReadDeadline(time.Time{}) // the request is here, and its peer is watched on
 	s.records = recordio.NewWriter(w)
 	switch err := s.serve(r, events); {
 	case errors.Is(err, errSlow):
@@ -136,9 +133,6 @@ func (s *stream) end(reason error) error {
 func (s *stream) write(ev *scheduler.Event) error {
 	data, err := s.codec.Marshal(ev)
 	if err != nil {
-		return err
-	}
-	if err := s.http.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	if err := s.records.Write(data); err != nil {
