@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 
@@ -100,8 +101,19 @@ func New(cfg Config, d Deps) (*Containerizer, error) {
 	c := newContainerizer(cfg, d, &containerdEngine{
 		cfg: cfg, client: d.Daemon.Client(), images: d.Images, runcRoot: d.Daemon.RuncRoot(),
 	})
-	c.hidden = append(c.hidden, d.Daemon.Hidden()...)
+	c.hidden = withTargets(append(c.hidden, d.Daemon.Hidden()...))
 	return c, nil
+}
+
+// withTargets adds what paths lead to that go through links.
+func withTargets(paths []string) []string {
+	all := slices.Clone(paths)
+	for _, p := range paths {
+		if to, err := filepath.EvalSymlinks(p); err == nil && to != p {
+			all = append(all, to)
+		}
+	}
+	return all
 }
 
 func newContainerizer(cfg Config, d Deps, e engine) *Containerizer {

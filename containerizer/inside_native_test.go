@@ -51,7 +51,12 @@ func TestImageConfig(t *testing.T) {
 func TestInside(t *testing.T) {
 	b := newBench(t)
 	defer b.wantNothingLeft(t)
-	readOnly := t.TempDir()
+	readOnly, mountedBelow := t.TempDir(), t.TempDir()
+	below := filepath.Join(mountedBelow, "sub")
+	if err := errors.Join(os.Mkdir(below, 0o755), syscall.Mount("tmpfs", below, "tmpfs", 0, "")); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Unmount(below, syscall.MNT_DETACH)
 	for _, tt := range []struct {
 		name, command string
 		edit          func(*containerizer.Spec)
@@ -65,6 +70,15 @@ func TestInside(t *testing.T) {
 		{"read-only mount", "touch /m/x 2>&1 | grep -o Read-only; ls -d /m", func(s *containerizer.Spec) {
 			s.Mounts = []containerizer.Mount{{Source: readOnly, Target: "/m", ReadOnly: true}}
 		}, "Read-only\n/m"},
+		{"read-only below", "touch /m/sub/x 2>&1 | grep -o Read-only", func(s *containerizer.Spec) {
+			s.Mounts = []containerizer.Mount{{Source: mountedBelow, Target: "/m", ReadOnly: true}}
+		}, "Read-only"},
+		{"part of the sandbox is the user's", "touch /m/x && stat -c %u /m", func(s *containerizer.Spec) {
+			s.User, s.Mounts = "app", []containerizer.Mount{{Source: s.Sandbox + "/part", Target: "/m"}}
+			if err := os.Mkdir(s.Sandbox+"/part", 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}, "1000"},
 		{"name service", "head -c 5 /etc/resolv.conf | wc -c; touch /etc/hosts 2>&1 | grep -o Read-only", nil, "5\nRead-only"},
 		{"no new privileges", "grep NoNewPrivs /proc/self/status", nil, "NoNewPrivs:\t1"},
 		{"shared memory", "df -k /dev/shm | tail -1 | awk '{print $2}'", nil, "65536"},
@@ -100,7 +114,8 @@ func TestHost(t *testing.T) {
 		t.Error(err)
 	}
 	hidden := filepath.Dir(b.daemon.Address())
-	if _, stdout, _ := b.run(t, host("ls "+hidden+" | wc -l")); stdout != "0\n" {
+	// Those of other agents are beside it.
+	if _, stdout, _ := b.run(t, host("ls "+filepath.Dir(hidden)+" | wc -l")); stdout != "0\n" {
 		t.Errorf("containerd's directory has %q entries for a container", stdout)
 	}
 	if _, _, stderr := b.run(t, host("touch /file")); !strings.Contains(stderr, "Read-only") {

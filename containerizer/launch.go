@@ -116,7 +116,7 @@ func (c *Containerizer) launch(ctx context.Context, s *Spec) (Launched, error) {
 		return Launched{}, err
 	}
 	spec.Root = root.root()
-	if err := ownSandbox(s.Sandbox, who); err != nil {
+	if err := ownSandbox(s, who); err != nil {
 		return Launched{}, err
 	}
 	inner := isolator.Container{ID: s.ID, Limits: s.Limits, Capabilities: s.Capabilities}
@@ -170,9 +170,10 @@ func (c *Containerizer) account(ctx context.Context, s *Spec, config *ocispec.Im
 	return findAccount(name, passwd, group)
 }
 
-// ownSandbox gives the sandbox itself, not what is in it, to the container's
-// user, and makes the files of output.
-func ownSandbox(dir string, who account) error {
+// ownSandbox gives the sandbox and the mounts from within it, not what else is
+// in it, to the container's user, and makes the files of output.
+func ownSandbox(s *Spec, who account) error {
+	dir := s.Sandbox
 	st, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -182,8 +183,13 @@ func ownSandbox(dir string, who account) error {
 	case !st.IsDir():
 		return invalid("sandbox %q is not a directory", dir)
 	}
-	if err := os.Chown(dir, int(who.UID), int(who.GID)); err != nil {
-		return fmt.Errorf("sandbox: %w", err)
+	for _, m := range append([]Mount{{Source: dir}}, s.Mounts...) {
+		if !within(m.Source, dir) {
+			continue
+		}
+		if err := os.Lchown(m.Source, int(who.UID), int(who.GID)); err != nil {
+			return fmt.Errorf("sandbox: %w", err)
+		}
 	}
 	if err := createOutput(dir, who.UID, who.GID); err != nil {
 		return fmt.Errorf("output files: %w", err)

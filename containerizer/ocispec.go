@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 
 	"github.com/containerd/containerd/v2/core/containers"
@@ -31,6 +32,9 @@ func newSpec(ctx context.Context, s *Spec, c *ocispec.ImageConfig, who account, 
 	if err != nil {
 		return nil, err
 	}
+	if s, err = resolved(s, hidden); err != nil {
+		return nil, err
+	}
 	o, err := oci.GenerateSpec(ctx, nil, &containers.Container{ID: string(s.ID)})
 	if err != nil {
 		return nil, fmt.Errorf("make spec: %w", err)
@@ -44,6 +48,28 @@ func newSpec(ctx context.Context, s *Spec, c *ocispec.ImageConfig, who account, 
 	o.Linux.MaskedPaths = append(o.Linux.MaskedPaths, maskedIn(s, hidden)...)
 	o.Mounts, err = mounts(s, o.Mounts, hidden)
 	return o, err
+}
+
+// resolved is s with the links in its mounts' sources followed, as the runtime
+// would: what they lead to is what is mounted.
+func resolved(s *Spec, hidden []string) (*Spec, error) {
+	r := *s
+	r.Mounts = slices.Clone(s.Mounts)
+	for i := range r.Mounts {
+		m := &r.Mounts[i]
+		to, err := filepath.EvalSymlinks(m.Source)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errs.NotFound
+		}
+		if err != nil {
+			return nil, fmt.Errorf("mount source %q: %w", m.Source, err)
+		}
+		m.Source = to
+		if err := m.validate(hidden); err != nil {
+			return nil, err
+		}
+	}
+	return &r, nil
 }
 
 // mounts are the kernel's file systems, the sandbox, the files of name service,
@@ -84,21 +110,14 @@ func mounts(s *Spec, defaults []specs.Mount, hidden []string) ([]specs.Mount, er
 func bind(source, target string, readOnly bool) specs.Mount {
 	m := specs.Mount{Destination: target, Type: "bind", Source: source, Options: []string{"rbind", "rprivate"}}
 	if readOnly {
-		m.Options = append(m.Options, "ro")
+		m.Options = append(m.Options, "ro", "rro") // rro: and what is mounted below
 	}
 	return m
 }
 
-// checkMountPoint finds out early, and in words, what the runtime would stumble
-// over. On the host's file system it must not make the target either: that
-// would change the host.
+// checkMountPoint keeps the runtime from making the target on the host's file
+// system: that would change the host.
 func checkMountPoint(s *Spec, m Mount) error {
-	if _, err := os.Stat(m.Source); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = errs.NotFound
-		}
-		return fmt.Errorf("mount source %q: %w", m.Source, err)
-	}
 	if s.Image != "" || within(m.Target, s.Sandbox) {
 		return nil
 	}

@@ -34,8 +34,8 @@ type Spec struct {
 	Hostname   string   // empty: the host's
 
 	// Sandbox is a host directory; the container sees it at SandboxPath and, on
-	// the host's file system, at its own path. Launch gives it to the container's
-	// user, and makes "stdout" and "stderr" in it.
+	// the host's file system, at its own path. Launch gives it, and the Mounts whose
+	// source is in it, to the container's user, and makes "stdout" and "stderr" in it.
 	Sandbox string
 	Mounts  []Mount
 

@@ -2,6 +2,9 @@ package containerizer
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -181,11 +184,40 @@ func TestNewSpec(t *testing.T) {
 		t.Errorf("masked %q; a hidden directory is seen through a mount", got.Linux.MaskedPaths)
 	}
 	last := got.Mounts[len(got.Mounts)-1]
-	if d := cmp.Diff(specs.Mount{Destination: "/host", Type: "bind", Source: "/", Options: []string{"rbind", "rprivate", "ro"}}, last); d != "" {
+	if d := cmp.Diff(specs.Mount{Destination: "/host", Type: "bind", Source: "/", Options: []string{"rbind", "rprivate", "ro", "rro"}}, last); d != "" {
 		t.Errorf("mount (-want +got):\n%s", d)
 	}
 	if got.Hostname != "box" || got.Linux.CgroupsPath != "/mezzo/c1" {
 		t.Errorf("host name %q, cgroup %q", got.Hostname, got.Linux.CgroupsPath)
+	}
+}
+
+// TestHiddenBehindLinks: a link is no way around what containers must not see,
+// on either side.
+func TestHiddenBehindLinks(t *testing.T) {
+	dir := t.TempDir()
+	secret, link := filepath.Join(dir, "run", "secret"), filepath.Join(dir, "link")
+	if err := os.MkdirAll(secret, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("run", link); err != nil {
+		t.Fatal(err)
+	}
+	ctx := namespaces.WithNamespace(t.Context(), "mezzo")
+	for _, hidden := range []string{secret, link + "/secret"} {
+		hidden := withTargets([]string{hidden})
+		s := Spec{ID: "c1", Image: "busybox", Value: "true", Sandbox: dir, Mounts: []Mount{{Source: link + "/secret", Target: "/m"}}}
+		if _, err := newSpec(ctx, &s, &ocispec.ImageConfig{}, superuser, hidden); !errors.Is(err, errs.Invalid) {
+			t.Errorf("%q: a mount of it: got %v; want class %v", hidden, err, errs.Invalid)
+		}
+		s.Mounts[0].Source = link
+		got, err := newSpec(ctx, &s, &ocispec.ImageConfig{}, superuser, hidden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(got.Linux.MaskedPaths, "/m/secret") {
+			t.Errorf("%q: a mount above it masks %q", hidden, got.Linux.MaskedPaths)
+		}
 	}
 }
 

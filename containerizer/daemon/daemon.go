@@ -118,7 +118,7 @@ func dial(ctx context.Context, address, namespace string) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to containerd at %s: %w", address, err)
 	}
-	d := &Daemon{client: c, address: address, hidden: []string{filepath.Dir(address), "/run/containerd", "/var/lib/containerd"}}
+	d := &Daemon{client: c, address: address, hidden: []string{filepath.Dir(address), "/run/containerd", "/var/lib/containerd", runDir}}
 	if err := d.answer(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

@@ -29,10 +29,13 @@ type places struct {
 	runc                   string
 }
 
+// runDir has a directory for each private containerd of the machine.
+const runDir = "/run/mezzo"
+
 func newPlaces(dir string) places {
 	dir = filepath.Clean(dir)
 	sum := sha256.Sum256([]byte(dir))
-	run := filepath.Join("/run/mezzo", hex.EncodeToString(sum[:6]))
+	run := filepath.Join(runDir, hex.EncodeToString(sum[:6]))
 	return places{
 		dir:    dir,
 		config: filepath.Join(dir, "config.toml"),
@@ -60,7 +63,7 @@ func startOrFind(ctx context.Context, cfg Config, p places, log *slog.Logger) (*
 		return nil, errors.Join(fmt.Errorf("connect to containerd at %s: %w", p.socket, err), proc.kill())
 	}
 	d := &Daemon{
-		client: c, address: p.socket, hidden: []string{p.run, p.dir, "/run/containerd"},
+		client: c, address: p.socket, hidden: []string{runDir, p.dir, "/run/containerd"},
 		runcRoot: p.runc, private: true, places: p, binary: cfg.Binary, proc: proc,
 	}
 	if err := d.answerOrDie(ctx, p); err != nil {
@@ -86,8 +89,8 @@ func (d *Daemon) answerOrDie(ctx context.Context, p places) error {
 	err := d.answer(ctx)
 	select {
 	case <-d.proc.done:
-		return fmt.Errorf("private containerd ended at once (%w); its log %s ends with: %s: %w",
-			d.proc.err, p.log, tail(p.log), errs.Unavailable)
+		return fmt.Errorf("private containerd ended at once (%v); its log %s ends with: %s: %w",
+			d.proc.cmd.ProcessState, p.log, tail(p.log), errs.Unavailable)
 	default:
 		return err
 	}
@@ -96,8 +99,7 @@ func (d *Daemon) answerOrDie(ctx context.Context, p places) error {
 // process is a containerd that this process started and must reap.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{} // closed at the end; err is then set
-	err  error
+	done chan struct{} // closed once it has ended and was reaped
 }
 
 func start(binary string, p places) (*process, error) {
@@ -105,10 +107,13 @@ func start(binary string, p places) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no containerd on this machine: %w: install it (Debian: apt install containerd runc) or name a running one's socket with --containerd: %w", err, errs.NotFound)
 	}
+	// What dir lies in is the agent's, whose tasks have to get through.
+	err = os.MkdirAll(filepath.Dir(p.dir), 0o711)
 	for _, dir := range []string{p.root, p.state, p.runc} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("private containerd: %w", err)
-		}
+		err = errors.Join(err, os.MkdirAll(dir, 0o700))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("private containerd: %w", err)
 	}
 	if err := os.WriteFile(p.config, []byte(p.toml()), 0o600); err != nil {
 		return nil, fmt.Errorf("private containerd: %w", err)
@@ -128,7 +133,10 @@ func start(binary string, p places) (*process, error) {
 		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
 	proc := &process{cmd: cmd, done: make(chan struct{})}
-	go func() { proc.err = cmd.Wait(); close(proc.done) }()
+	go func() {
+		defer close(proc.done)
+		_ = cmd.Wait() // how it ended is in cmd.ProcessState
+	}()
 	return proc, nil
 }
 
@@ -162,6 +170,8 @@ disabled_plugins = [
 ]
 [grpc]
 address = %q
+[debug]
+level = "warn" # a container makes 1.4 KB of "info", which nobody rotates
 `, p.root, p.state, p.socket)
 }
 
@@ -242,7 +252,7 @@ func (d *Daemon) keepOnce(ctx context.Context, log *slog.Logger) error {
 	}
 	select {
 	case <-proc.done:
-		return fmt.Errorf("it ended (%w); its log %s ends with: %s", proc.err, d.places.log, tail(d.places.log))
+		return fmt.Errorf("it ended (%v); its log %s ends with: %s", proc.cmd.ProcessState, d.places.log, tail(d.places.log))
 	case <-ctx.Done():
 		return nil
 	}
