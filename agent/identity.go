@@ -36,7 +36,10 @@ type home struct {
 //
 // Errors: errs.Conflict if another process has it.
 func openHome(workDir string) (*home, error) {
-	if err := os.MkdirAll(filepath.Join(workDir, "meta"), 0o755); err != nil {
+	if err := os.MkdirAll(workDir, 0o711); err != nil { // tasks of any user have sandboxes in it
+		return nil, fmt.Errorf("open work_dir: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(workDir, "meta"), 0o700); err != nil {
 		return nil, fmt.Errorf("open work_dir: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(workDir, "meta", "lock"), os.O_RDWR|os.O_CREATE, 0o600)

@@ -33,6 +33,12 @@ func TestMake(t *testing.T) {
 			t.Errorf("%s: %v", d, err)
 		}
 	}
+	// Others get through to their own, and see nothing.
+	for dir, want := range map[string]fs.FileMode{got: 0o750, filepath.Dir(got): 0o711, work + "/slaves": 0o711} {
+		if st, err := os.Stat(dir); err != nil || st.Mode().Perm() != want {
+			t.Errorf("%s: mode %v, %v; want %v", dir, st.Mode(), err, want)
+		}
+	}
 	second := run
 	second.Container = "c2"
 	for range 2 { // repeatable

@@ -10,9 +10,13 @@ import (
 	"mezzo/api/ids"
 )
 
-// Mode of sandboxes and what leads to them: a task that is not root has to get
-// through.
-const dirMode = 0o755
+// Modes of sandboxes, which Launch gives to their tasks' users, and of what leads
+// to them: a task that is not root and sees the host's files has to get through,
+// but need not find out who else is there.
+const (
+	runMode = 0o750
+	dirMode = 0o711
+)
 
 // latest is the link to an executor's newest run.
 const latest = "latest"
@@ -63,11 +67,11 @@ func Make(workDir string, r Run, dirs []string) (path string, err error) {
 
 func makeRun(root *os.Root, r Run, dirs []string) error {
 	run := filepath.Join(r.runs(), string(r.Container))
-	if err := root.MkdirAll(run, dirMode); err != nil {
+	if err := root.MkdirAll(r.runs(), dirMode); err != nil {
 		return err
 	}
-	for _, d := range dirs {
-		if err := root.MkdirAll(filepath.Join(run, d), dirMode); err != nil {
+	for _, d := range append([]string{"."}, dirs...) {
+		if err := root.MkdirAll(filepath.Join(run, d), runMode); err != nil {
 			return err
 		}
 	}
