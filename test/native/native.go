@@ -109,6 +109,19 @@ func Start(tb testing.TB, args ...string) *Cluster {
 	return c
 }
 
+// PID is the process of master and agents.
+func (c *Cluster) PID() int { return c.cmd.Process.Pid }
+
+// Wreckage is what a log has of a program that broke, if anything.
+func Wreckage(log []byte) string {
+	for _, sign := range []string{"panic", "fatal error:", "DATA RACE", "\ngoroutine "} {
+		if i := bytes.Index(log, []byte(sign)); i >= 0 {
+			return string(log[max(0, i-200):min(len(log), i+400)])
+		}
+	}
+	return ""
+}
+
 func (c *Cluster) stop(tb testing.TB, exited chan error) {
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -121,9 +134,15 @@ func (c *Cluster) stop(tb testing.TB, exited chan error) {
 		_ = c.cmd.Process.Kill()
 		<-exited
 	}
+	log, err := os.ReadFile(c.log)
+	if err != nil {
+		tb.Error(err)
+	}
+	if wrong := Wreckage(log); wrong != "" {
+		tb.Errorf("log of mezzo local has %s", wrong)
+	}
 	if tb.Failed() {
-		b, _ := os.ReadFile(c.log)
-		tb.Logf("log of mezzo local:\n%s", tail(b, 16<<10))
+		tb.Logf("log of mezzo local:\n%s", tail(log, 16<<10))
 	}
 	if err := os.RemoveAll(c.Dir); err != nil {
 		tb.Errorf("something is left of the cluster: %v", err)
