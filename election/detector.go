@@ -48,7 +48,11 @@ func Parse(flag string) (Detector, error) {
 // parseAddr completes one "[master@]host[:port]" to "host:port".
 func parseAddr(s string) (string, error) {
 	s = strings.TrimPrefix(s, "master@")
-	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+	bare := s
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		bare = s[1 : len(s)-1]
+	}
+	if ip, err := netip.ParseAddr(bare); err == nil && !strings.ContainsFunc(ip.Zone(), isOdd) {
 		return net.JoinHostPort(ip.String(), strconv.Itoa(DefaultPort)), nil
 	}
 	if !strings.Contains(s, ":") {

@@ -103,7 +103,7 @@ func TestParseRefuses(t *testing.T) {
 // FuzzParse: no input panics, and what is accepted is a dialable address that
 // means the same when parsed again.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "a", "a:1,b:2", "[::1]:5050", "::1", "zk://h/p", "a:99999", "master@x:1", "[a", "%eth0:1"} {
+	for _, s := range []string{"", "a", "a:1,b:2", "[::1]:5050", "::1", "zk://h/p", "a:99999", "master@x:1", "[a", "%eth0:1", "::%%", "fe80::1%a]b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, flag string) {
