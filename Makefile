@@ -60,8 +60,8 @@ bench: build ## micro-benchmarks, then launch latency and memory beside ctr's
 	go run ./test/bench
 
 FUZZTIME ?= 20s
-fuzz: ## every fuzz test for FUZZTIME (20s) each
-	@for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz' || true); do echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; done; done
+fuzz: ## every fuzz test, each for FUZZTIME (20s)
+	@test/fuzz.sh $(FUZZTIME)
 
 gen: ## Go code from the .proto files
 	@test/deps.sh gen
