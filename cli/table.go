@@ -1,121 +1,98 @@
 package cli
 
 import (
-	"fmt"
+	"bytes"
 	"io"
-	"math"
-	"strconv"
+	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
+	"unicode"
 
-	v1 "mezzo/api/mesos/v1"
+	"golang.org/x/text/width"
 )
 
-// table writes rows in aligned columns.
-type table struct{ w *tabwriter.Writer }
+// table writes rows in columns that are aligned on a terminal, whatever letters
+// are in them.
+type table struct {
+	w    io.Writer
+	rows [][]string
+}
 
 func newTable(w io.Writer, columns ...string) *table {
-	t := &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t := &table{w: w}
 	t.row(columns...)
 	return t
 }
 
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
-		if c == "" {
+		if cells[i] = oneLine(c); cells[i] == "" {
 			cells[i] = "-"
 		}
 	}
-	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	t.rows = append(t.rows, cells)
 }
 
-func (t *table) flush() error { return t.w.Flush() }
-
-// scalar is the sum of the scalars of that name.
-func scalar(rs []*v1.Resource, name string) float64 {
-	var milli int64 // as the wire's doubles mean thousandths, their sum is exact
-	for _, r := range rs {
-		if r.GetName() == name && r.Scalar != nil {
-			milli += int64(math.Round(r.GetScalar().GetValue() * 1000))
+func (t *table) flush() error {
+	var widths []int
+	for _, cells := range t.rows {
+		widths = slices.Concat(widths, make([]int, max(0, len(cells)-len(widths))))
+		for i, c := range cells {
+			widths[i] = max(widths[i], columns(c))
 		}
 	}
-	return float64(milli) / 1000
-}
-
-// cpus prints 0.5 as "0.5" and 2 as "2", with at most two decimals.
-func cpus(v float64) string {
-	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
-}
-
-// mib prints Mesos's memory unit.
-func mib(v float64) string { return size(v * (1 << 20)) }
-
-// size prints bytes with a unit and at most one decimal.
-func size(bytes float64) string {
-	const units = "KMGTPE"
-	if bytes < 1024 {
-		return strconv.FormatFloat(math.Round(bytes), 'f', 0, 64) + "B"
+	var b bytes.Buffer
+	for _, cells := range t.rows {
+		for i, c := range cells {
+			b.WriteString(c)
+			if i < len(cells)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-columns(c)+2))
+			}
+		}
+		b.WriteByte('\n')
 	}
-	i := -1
-	for bytes >= 1023.95 && i < len(units)-1 {
-		bytes /= 1024
-		i++
+	_, err := b.WriteTo(t.w)
+	return err
+}
+
+// columns is how much room s takes on a terminal.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n += runeColumns(r)
 	}
-	return strconv.FormatFloat(math.Round(bytes*10)/10, 'f', -1, 64) + units[i:i+1] + "iB"
+	return n
 }
 
-// percent prints a share from 0 to 1.
-func percent(share float64) string {
-	return strconv.FormatFloat(math.Round(share*1000)/10, 'f', -1, 64) + "%"
-}
-
-// age prints how long ago t was, in its largest unit, two for hours.
-func age(now, t time.Time) string {
-	d := now.Sub(t)
-	switch {
-	case t.IsZero():
-		return ""
-	case d < time.Second:
-		return "now"
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < 2*time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+func runeColumns(r rune) int {
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return 0
 	}
-	return fmt.Sprintf("%dd", d/(24*time.Hour))
-}
-
-// seconds turns a timestamp of the wire into a time; zero stays zero.
-func seconds(s float64) time.Time {
-	if s <= 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(int64(s * 1e6))
-}
-
-func nanos(t *v1.TimeInfo) time.Time {
-	if t.GetNanoseconds() == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, t.GetNanoseconds())
-}
-
-// stateName is "RUNNING" for TASK_RUNNING.
-func stateName(s v1.TaskState) string { return strings.TrimPrefix(s.String(), "TASK_") }
-
-// terminal tells that a task in this state has ended for good.
-func terminal(s v1.TaskState) bool {
-	switch s {
-	case v1.TaskState_TASK_FINISHED, v1.TaskState_TASK_FAILED, v1.TaskState_TASK_KILLED, v1.TaskState_TASK_ERROR,
-		v1.TaskState_TASK_LOST, v1.TaskState_TASK_DROPPED, v1.TaskState_TASK_GONE, v1.TaskState_TASK_GONE_BY_OPERATOR:
-		return true
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
 	default:
-		return false
+		return 1
 	}
 }
 
-// oneLine keeps a table a table, whatever a message holds.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// clip cuts s to what fits into so many columns.
+func clip(s string, most int) string {
+	n := 0
+	for i, r := range s {
+		if n += runeColumns(r); n > most {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// oneLine keeps a table a table and a terminal in order, whatever is in s.
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
