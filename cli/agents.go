@@ -16,7 +16,7 @@ func agentsCommand(d Deps) *cobra.Command {
 	return command(d, &cobra.Command{
 		Use:   "agents",
 		Short: "List agents and what is given out of them",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 	}, func(ctx context.Context, op *operator, o *options, _ []string) error {
 		resp, err := op.get(ctx, master.Call_GET_AGENTS)
 		if err != nil {

@@ -15,11 +15,19 @@ import (
 // Deps are the things the commands are given.
 type Deps struct {
 	Stdout, Stderr io.Writer
-	Terminal       bool // Stdout is one
+	Terminal       Terminal // Stdout, if it is one
 	Env            func(string) string
 	Now            func() time.Time
 	HTTP           *http.Client     // without an overall timeout
 	Interrupts     <-chan os.Signal // SIGINT and SIGTERM
+}
+
+// Terminal is a screen that can be watched.
+type Terminal interface {
+	Size() (columns, rows int)
+	// Watch sends each key that is pressed, and 0 when the size has changed, until
+	// stop is called.
+	Watch() (keys <-chan byte, stop func())
 }
 
 // DefaultMaster is asked when neither --master nor MEZZO_MASTER names one.
@@ -65,11 +73,29 @@ func (o *options) add(cmd *cobra.Command, d Deps) {
 	_ = cmd.RegisterFlagCompletionFunc("master", cobra.NoFileCompletions)
 }
 
+// FlagError tells where to read on about a flag that was not understood.
+func FlagError(c *cobra.Command, err error) error {
+	return fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())
+}
+
+// arguments wants at least and at most that many TASKs.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("no TASK is given: `mezzo ps` lists them; usage: %s", c.UseLine())
+		case len(args) > most:
+			return fmt.Errorf("argument %q is too much; usage: %s", args[most], c.UseLine())
+		}
+		return nil
+	}
+}
+
 func (o *options) json() bool { return o.output == "json" }
 
 func (o *options) check() error {
 	if o.output != "table" && o.output != "json" {
-		return fmt.Errorf("output %q: want table or json", o.output)
+		return fmt.Errorf("--output %q: want table or json", o.output)
 	}
 	return nil
 }

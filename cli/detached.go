@@ -16,7 +16,7 @@ import (
 // back: its updates would never be acknowledged and it would never end. So who
 // kills such a task does it as its framework, and ends both.
 
-// left tells whether f is such a framework.
+// left tells that f is such a framework.
 func left(f *master.Response_GetFrameworks_Framework) bool {
 	return f != nil && !f.GetConnected() && labels.IsDetached(f.GetFrameworkInfo().GetLabels())
 }

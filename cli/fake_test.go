@@ -38,6 +38,7 @@ type cluster struct {
 	mu      sync.Mutex
 	answers map[master.Call_Type]string // operator calls: the response in JSON
 	refuse  map[master.Call_Type]string // or the sentence of a 404
+	other   master.Response_Type        // or what is answered instead
 	got     []*master.Call
 	state   string            // the agent's /state
 	files   map[string]string // by path, of the agent
@@ -104,6 +105,10 @@ func (c *cluster) operator(w http.ResponseWriter, r *http.Request) {
 	resp := &master.Response{}
 	if err := mesosjson.Unmarshal([]byte(text), resp); err != nil {
 		c.t.Errorf("canned answer: %v", err)
+	}
+	resp.Type = master.Response_Type(master.Response_Type_value[call.GetType().String()]).Enum()
+	if c.other != master.Response_UNKNOWN {
+		resp.Type = c.other.Enum()
 	}
 	b, _ := codec.Protobuf.Marshal(resp)
 	_, _ = w.Write(b)
@@ -234,6 +239,12 @@ func (c *cluster) run(args ...string) result {
 // execute runs a command line; "--" and what follows it stay at the end.
 func execute(t *testing.T, interrupts <-chan os.Signal, args ...string) result {
 	t.Helper()
+	return executeWith(t, cli.Deps{Interrupts: interrupts}, args...)
+}
+
+// executeWith is execute with what d has in place of the usual.
+func executeWith(t *testing.T, d cli.Deps, args ...string) result {
+	t.Helper()
 	for i, a := range args {
 		if last := len(args) - 1; a == "--" && strings.HasPrefix(args[last], "--master=") {
 			args = append(append(append([]string{}, args[:i]...), args[last]), args[i:last]...)
@@ -242,13 +253,14 @@ func execute(t *testing.T, interrupts <-chan os.Signal, args ...string) result {
 	}
 	var stdout, stderr lockedBuffer
 	root := &cobra.Command{Use: "mezzo", SilenceUsage: true, SilenceErrors: true}
-	root.AddCommand(cli.Commands(cli.Deps{
-		Stdout: &stdout, Stderr: &stderr,
-		Env:        func(string) string { return "" },
-		Now:        func() time.Time { return time.Unix(now, 0) },
-		HTTP:       &http.Client{Transport: &http.Transport{}},
-		Interrupts: interrupts,
-	})...)
+	if d.Stdout == nil {
+		d.Stdout = &stdout
+	}
+	d.Stderr = &stderr
+	d.Env = func(string) string { return "" }
+	d.Now = func() time.Time { return time.Unix(now, 0) }
+	d.HTTP = &http.Client{Transport: &http.Transport{}}
+	root.AddCommand(cli.Commands(d)...)
 	root.SetArgs(args)
 	root.SetOut(&stdout)
 	root.SetErr(&stderr)
@@ -270,6 +282,11 @@ func execute(t *testing.T, interrupts <-chan os.Signal, args ...string) result {
 }
 
 var interrupt os.Signal = syscall.SIGINT
+
+// failingWriter takes nothing.
+type failingWriter struct{ err error }
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 type lockedBuffer struct {
 	mu sync.Mutex

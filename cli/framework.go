@@ -53,6 +53,7 @@ type framework struct {
 	task        *v1.TaskInfo   // launched, nil while we wait for an offer
 	final       *v1.TaskStatus // written by the handlers alone
 	interrupted int
+	unwritten   error // why output could not be passed on
 }
 
 var errParted = errors.New("left the task to itself")
@@ -130,6 +131,8 @@ func (f *framework) run(ctx context.Context) (int, error) {
 	switch {
 	case f.interrupted > 0:
 		return codeInterrupted, nil
+	case f.unwritten != nil:
+		return 0, f.unwritten
 	case f.final != nil:
 		return exitCode(f.final), nil
 	case errors.Is(err, errParted):
@@ -252,7 +255,15 @@ func (f *framework) part(ctx context.Context, s *v1.TaskStatus) error {
 	if err := f.client.Acknowledge(ctx, s); err != nil {
 		return err
 	}
-	fmt.Fprintln(f.d.Stdout, s.GetTaskId().GetValue())
+	var err error
+	if f.json {
+		err = f.op.print(s)
+	} else {
+		_, err = fmt.Fprintln(f.d.Stdout, s.GetTaskId().GetValue())
+	}
+	if err != nil {
+		return err
+	}
 	sweep(ctx, f.d, f.op)
 	return errParted
 }
@@ -287,10 +298,30 @@ func (f *framework) follow(ctx context.Context, t *v1.TaskInfo) {
 	f.followed = true
 	go func() {
 		defer close(f.drained)
-		if err := f.copyOutput(ctx, t); err != nil && ctx.Err() == nil {
+		err := f.copyOutput(ctx, t)
+		var unwritten *writeError
+		switch {
+		case errors.As(err, &unwritten):
+			f.giveUp(ctx, t, unwritten)
+		case err != nil && ctx.Err() == nil:
 			f.say("output is lost: %v", err)
 		}
 	}()
+}
+
+// giveUp kills a task whose output has nowhere to go, as a pipe would.
+func (f *framework) giveUp(ctx context.Context, t *v1.TaskInfo, err error) {
+	f.mu.Lock()
+	f.unwritten = err
+	ended := f.final != nil
+	f.mu.Unlock()
+	if ended {
+		return
+	}
+	f.say("killing task %s: %v", t.GetTaskId().GetValue(), err)
+	if err := f.client.Kill(ctx, t.GetTaskId(), t.GetAgentId(), nil); err != nil {
+		f.leave(err)
+	}
 }
 
 func (f *framework) copyOutput(ctx context.Context, t *v1.TaskInfo) error {

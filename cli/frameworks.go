@@ -17,7 +17,7 @@ func frameworksCommand(d Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "frameworks",
 		Short: "List frameworks and what they hold",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also frameworks that have ended")
 	return command(d, cmd, func(ctx context.Context, op *operator, o *options, _ []string) error {
@@ -51,6 +51,8 @@ func frameworkState(f *master.Response_GetFrameworks_Framework, ended bool) stri
 	switch {
 	case ended:
 		return "ENDED"
+	case left(f):
+		return "DETACHED"
 	case !f.GetConnected():
 		return "DISCONNECTED"
 	case !f.GetActive():

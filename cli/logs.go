@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,12 +16,12 @@ func logsCommand(d Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "logs [-f] TASK",
 		Short:             "Print what a task wrote, stdout to stdout and stderr to stderr",
-		Long:              "Print what a task wrote, stdout to stdout and stderr to stderr.\n\nTASK is an id, the beginning of an id, or a name.",
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeTasks(d, true),
+		Long:              "Print what a task wrote, stdout to stdout and stderr to stderr; with -o json both to stdout, an object with stream and line for each line.\n\nTASK is an id, the beginning of an id, or a name.",
+		Args:              arguments(1, 1),
+		ValidArgsFunction: completeTasks(d, true, 1),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the task ends")
-	return command(d, cmd, func(ctx context.Context, op *operator, _ *options, args []string) error {
+	return command(d, cmd, func(ctx context.Context, op *operator, o *options, args []string) (err error) {
 		t, _, err := loadTasks(ctx, op)
 		if err != nil {
 			return err
@@ -38,6 +39,11 @@ func logsCommand(d Deps) *cobra.Command {
 			return err
 		}
 		out := s.output(d.Stdout, d.Stderr)
+		if o.json() {
+			stdout, stderr := &lines{stream: "stdout", w: d.Stdout}, &lines{stream: "stderr", w: d.Stdout}
+			defer func() { err = errors.Join(err, stdout.flush(), stderr.flush()) }()
+			out = s.output(stdout, stderr)
+		}
 		if !follow || terminal(x.GetState()) {
 			return out.drain(ctx)
 		}

@@ -49,24 +49,21 @@ func (o *operator) call(ctx context.Context, call *master.Call) (*master.Respons
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %v", answerTimeout))
 	defer cancel()
 	var tried []string
+	var dial *net.OpError // why the last of them does not answer
 	for addr := ""; ; {
 		next, err := o.masters.Detect(ctx, addr)
 		if err != nil {
 			return nil, err
 		}
 		if addr = next; slices.Contains(tried, addr) {
-			return nil, noMaster(strings.Join(tried, ", "))
+			return nil, fmt.Errorf("no master answers at %s (%w): start one with `mezzo local` or pass --master", strings.Join(tried, ", "), dial.Err)
 		}
 		tried = append(tried, addr)
 		resp, err := o.callAt(ctx, addr, call)
-		if dial := (*net.OpError)(nil); !errors.As(err, &dial) {
+		if !errors.As(err, &dial) {
 			return resp, err
 		}
 	}
-}
-
-func noMaster(addr string) error {
-	return fmt.Errorf("no master answers at %s: start one with `mezzo local` or pass --master", addr)
 }
 
 func (o *operator) callAt(ctx context.Context, addr string, call *master.Call) (*master.Response, error) {
@@ -83,18 +80,23 @@ func (o *operator) callAt(ctx context.Context, addr string, call *master.Call) (
 	req.Header.Set("Accept", codec.Protobuf.ContentType())
 	answer, err := fetch(o.http, req)
 	if err != nil {
-		return nil, fmt.Errorf("call %s: %w", name, err)
+		return nil, fmt.Errorf("call %s at %s: %w", name, addr, err)
 	}
 	resp := &master.Response{}
 	if err := codec.Protobuf.Unmarshal(answer, resp); err != nil {
-		return nil, fmt.Errorf("call %s: answer of %s: %w", name, addr, err)
+		return nil, fmt.Errorf("call %s: what listens at %s is no master: %w", name, addr, err)
 	}
 	return resp, nil
 }
 
 // get makes one of the calls that are nothing but a type.
 func (o *operator) get(ctx context.Context, t master.Call_Type) (*master.Response, error) {
-	return o.call(ctx, &master.Call{Type: t.Enum()})
+	resp, err := o.call(ctx, &master.Call{Type: t.Enum()})
+	// The numbers of an agent's calls mean other things.
+	if got := resp.GetType().String(); err == nil && got != t.String() {
+		return nil, fmt.Errorf("call %s: answered with %s: what listens there is no master", t, got)
+	}
+	return resp, err
 }
 
 // print writes m as JSON, for eyes and scripts.

@@ -14,6 +14,7 @@ import (
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/master"
 	wire "mezzo/api/mesos/v1/scheduler"
+	"mezzo/cli"
 )
 
 const state = `{"type":"GET_STATE","get_state":{
@@ -86,12 +87,14 @@ func TestFrameworks(t *testing.T) {
 	c.set(master.Call_GET_FRAMEWORKS, `{"type":"GET_FRAMEWORKS","get_frameworks":{
 	 "frameworks":[{"framework_info":{"user":"","name":"web","id":{"value":"m-0001"},"roles":["a","b/c"]},"active":true,"connected":true,"recovered":false,"registered_time":{"nanoseconds":1799999000000000000},
 	   "allocated_resources":[{"name":"cpus","type":"SCALAR","scalar":{"value":0.5}},{"name":"mem","type":"SCALAR","scalar":{"value":64}}]},
-	  {"framework_info":{"user":"","name":"lost","id":{"value":"m-0000"}},"active":false,"connected":false,"recovered":false}],
+	  {"framework_info":{"user":"","name":"lost","id":{"value":"m-0000"}},"active":false,"connected":false,"recovered":false},
+	  {"framework_info":{"user":"","name":"left","id":{"value":"m-0003"},"labels":{"labels":[{"key":"mezzo.detached"}]}},"active":false,"connected":false,"recovered":false}],
 	 "completed_frameworks":[{"framework_info":{"user":"","name":"old","id":{"value":"m-0002"}},"active":false,"connected":false,"recovered":false}]}}`)
 	check(t, c.run("frameworks", "--all"), `
 NAME  STATE         ROLES  CPUS  MEM    OFFERS  AGE  FRAMEWORK
 lost  DISCONNECTED  *      0     0B     0       -    m-0000
 web   ACTIVE        a,b/c  0.5   64MiB  0       16m  m-0001
+left  DETACHED      *      0     0B     0       -    m-0003
 old   ENDED         *      0     0B     0       -    m-0002
 `)
 	if r := c.run("frameworks"); strings.Contains(r.stdout, "m-0002") {
@@ -135,6 +138,41 @@ greedy-1  FAILED   0.2   0.2    -     -          32MiB  32MiB  -       32MiB  1 
 	}
 }
 
+// screen is a terminal of the tests.
+type screen struct{ keys chan byte }
+
+func (screen) Size() (columns, rows int)      { return 30, 6 }
+func (s screen) Watch() (<-chan byte, func()) { return s.keys, func() { close(s.keys) } }
+
+// TestTopInTerminal: what is shown fits, is shown anew, and ends with q.
+func TestTopInTerminal(t *testing.T) {
+	c := newCluster(t)
+	c.set(master.Call_GET_USAGE, clusterUsage)
+	s := screen{make(chan byte, 2)}
+	s.keys <- 0
+	s.keys <- 'q'
+	r := executeWith(t, cli.Deps{Terminal: s}, "top", "--all", "--interval=1h", "--master="+c.addr())
+	const once = "\x1b[H" +
+		"NODE   CPUS  ALLOCATED  USED  \x1b[K\n" +
+		"host1  2     0.5        0.73  \x1b[K\n" +
+		"host2  0     0          -     \x1b[K\n" +
+		"\x1b[K\n" +
+		"and 4 more; mezzo top --once s\x1b[K\n\x1b[J"
+	check(t, r, once+once)
+	if _, open := <-s.keys; open {
+		t.Error("the terminal is still watched")
+	}
+}
+
+// TestNoMaster: what answers like a master of other calls is none.
+func TestNoMaster(t *testing.T) {
+	c := newCluster(t)
+	c.other = master.Response_GET_HEALTH
+	if r := c.run("agents"); r.err == nil || !strings.Contains(r.err.Error(), "what listens there is no master") {
+		t.Errorf("error %v", r.err)
+	}
+}
+
 func TestLogs(t *testing.T) {
 	c := newCluster(t)
 	c.set(master.Call_GET_STATE, state)
@@ -150,9 +188,11 @@ func TestLogs(t *testing.T) {
 		}
 	}
 	check(t, c.run("logs", "-f", "greedy"), "eating\n")
+	check(t, c.run("logs", "-o", "json", "greedy"), `{"stream":"stdout","line":"eating"}`+"\n")
 	for ref, says := range map[string]string{
 		"web":      `task "web": may be any of web-1111, web-2222`,
 		"nobody":   `task "nobody": no such task; ` + "`mezzo ps -a` lists them",
+		"greeedy":  "did you mean greedy?",
 		"":         `task "": no such task`,
 		"web-1111": "task web-1111: its agent gone is not registered",
 		"done":     "agent host1 has no sandbox of task done-3333",
@@ -181,13 +221,13 @@ func TestKill(t *testing.T) {
 		kills[0].GetKillPolicy().GetGracePeriod().GetNanoseconds() != 1.5e9 {
 		t.Errorf("calls %v", kills)
 	}
-	for ref, says := range map[string]string{"done": "has ended", "greedy-4444": "has ended", "x": "no such task"} {
+	for ref, says := range map[string]string{"done": "has ended", "greedy-4444": "has ended", "": "no such task", "wbe": "did you mean web? `mezzo ps` lists all", "greed": "has ended"} {
 		if r := c.run("kill", ref); r.code != 1 || !strings.Contains(r.err.Error(), says) {
 			t.Errorf("kill %s: %v", ref, r.err)
 		}
 	}
 	c.refuse[master.Call_KILL_TASK] = "framework fw has no task web-2222"
-	if r := c.run("kill", "web-2222"); r.err == nil || r.err.Error() != "kill task web-2222: call KILL_TASK: 404 Not Found: framework fw has no task web-2222" {
+	if r := c.run("kill", "web-2222"); r.err == nil || r.err.Error() != "kill task web-2222: call KILL_TASK at "+c.addr()+": 404 Not Found: framework fw has no task web-2222" {
 		t.Errorf("refused kill: %v", r.err)
 	}
 }
@@ -220,6 +260,12 @@ func TestCompletion(t *testing.T) {
 	if r := execute(t, nil, "__complete", "kill", master, ""); !strings.Contains(r.stdout, "web-1111\tSTAGING\nweb-2222\tRUNNING\n") || strings.Contains(r.stdout, "done") {
 		t.Errorf("kill offers:\n%s", r.stdout)
 	}
+	if r := execute(t, nil, "__complete", "kill", master, "web-1111", ""); strings.Contains(r.stdout, "web-1111") || !strings.Contains(r.stdout, "web-2222") {
+		t.Errorf("kill offers after web-1111:\n%s", r.stdout)
+	}
+	if r := execute(t, nil, "__complete", "logs", master, "web-1111", ""); strings.Contains(r.stdout, "web") {
+		t.Errorf("logs offers a second:\n%s", r.stdout)
+	}
 	if r := execute(t, nil, "__complete", "logs", master, ""); !strings.Contains(r.stdout, "done-3333\tFINISHED\n") {
 		t.Errorf("logs offers:\n%s", r.stdout)
 	}
@@ -234,7 +280,7 @@ func TestNobodyThere(t *testing.T) {
 	l.Close()
 	for _, args := range [][]string{{"ps"}, {"top", "--once"}, {"agents"}, {"frameworks"}, {"logs", "x"}, {"kill", "x"}, {"run", "--image=x"}} {
 		r := execute(t, nil, append(args, "--master="+addr)...)
-		if r.err == nil || !strings.Contains(r.err.Error(), "no master answers at "+addr+": start one with `mezzo local` or pass --master") {
+		if r.err == nil || !strings.Contains(r.err.Error(), "no master answers at "+addr+" (connect: connection refused): start one with `mezzo local` or pass --master") {
 			t.Errorf("%v: %v", args, r.err)
 		}
 		if want := map[bool]int{false: 1, true: 125}[args[0] == "run"]; r.code != want {
@@ -251,10 +297,11 @@ func TestBadFlags(t *testing.T) {
 		{[]string{"ps", "--master=:1"}, "bad host"},
 		{[]string{"ps", "--master=zk://h/mesos"}, "not supported yet"},
 		{[]string{"ps", "-o", "yaml"}, "want table or json"},
-		{[]string{"ps", "x"}, "unknown command"},
+		{[]string{"ps", "x"}, `argument "x" is too much; usage: mezzo ps`},
 		{[]string{"top", "--interval=1ms"}, "at least 100ms"},
-		{[]string{"logs"}, "accepts 1 arg"},
-		{[]string{"kill"}, "requires at least 1 arg"},
+		{[]string{"logs"}, "no TASK is given: `mezzo ps` lists them"},
+		{[]string{"logs", "a", "b"}, `argument "b" is too much`},
+		{[]string{"kill"}, "no TASK is given"},
 		{[]string{"run"}, "nothing to run"},
 		{[]string{"run", "-o", "x", "--image=i"}, "want table or json"},
 	} {

@@ -27,14 +27,17 @@ Ctrl-C kills the task with its grace, a second Ctrl-C at once. With --detach the
 task runs on alone: see mezzo ps, logs, kill.
 
 Without a command the image's own is run. Without an image the command runs on
-the file system of whichever agent it meets.`
+the file system of whichever agent it meets.
+
+With -o json the task's states go to stderr as JSON, an object a line; with
+--detach the last of them to stdout in place of the id.`
 
 const runExample = `  mezzo run --image docker.io/library/busybox:1.36 -- echo hello
   mezzo run --image file:///images/app.tar --cpus 0.5 --mem 64 --name app
   mezzo run --cpus 2 --cpu-limit 4 --mem 1GiB -- make test`
 
 func runCommand(d Deps) *cobra.Command {
-	s := taskSpec{cpus: 0.1, mem: "32"}
+	s := taskSpec{cpus: "0.1", mem: "32"}
 	var o options
 	var quiet, detach bool
 	cmd := &cobra.Command{
@@ -48,7 +51,7 @@ func runCommand(d Deps) *cobra.Command {
 	f.SetInterspersed(false) // what follows the command is the command's
 	f.StringVar(&s.image, "image", "", "image `reference`, or file:///path of an archive on the agent")
 	f.StringVar(&s.name, "name", "", "the task's `name`; made from the image or the command unless given")
-	f.Float64Var(&s.cpus, "cpus", s.cpus, "CPUs guaranteed, a `number`, and its most unless --cpu-limit is given")
+	f.StringVar(&s.cpus, "cpus", s.cpus, "CPUs guaranteed, a `number`, and its most unless --cpu-limit is given")
 	f.StringVar(&s.mem, "mem", s.mem, "memory guaranteed, an `amount` in MiB or with a unit (64, 64MiB, 1GiB), and its most unless --mem-limit is given")
 	f.StringVar(&s.disk, "disk", "", "disk, an `amount` as for --mem")
 	f.StringVar(&s.cpuLimit, "cpu-limit", "", "CPUs at most: a `number`, or none")
@@ -61,7 +64,7 @@ func runCommand(d Deps) *cobra.Command {
 	f.DurationVar(&s.timeout, "timeout", 0, "kill the task after it ran so long; never unless given")
 	f.BoolVarP(&detach, "detach", "d", false, "print the task's id once it runs, and leave it running")
 	f.BoolVarP(&quiet, "quiet", "q", false, "say nothing but what the task says")
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &ExitError{Code: codeNotRun, Err: err} })
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &ExitError{Code: codeNotRun, Err: FlagError(c, err)} })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s.command = args
 		code, err := run(cmd.Context(), d, &o, &s, quiet, detach)
@@ -114,6 +117,14 @@ func taskName(s *taskSpec) string {
 
 // noOfferAfter is how long an offer may take before the user is told why.
 const noOfferAfter = 3 * time.Second
+
+// checkImage knows a path from a reference, which the agent would refuse.
+func checkImage(image string) error {
+	if strings.HasPrefix(image, "/") || strings.HasPrefix(image, ".") {
+		return fmt.Errorf("--image %q: want a reference like busybox:1.36, or file:///path of an archive on the agent", image)
+	}
+	return nil
+}
 
 // checkName refuses what no id may hold.
 func checkName(name string) error {

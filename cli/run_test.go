@@ -5,9 +5,11 @@ package cli_test
 // master plays the other side of the stream; a fake agent has the files.
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -17,6 +19,7 @@ import (
 	"mezzo/api/mesos/v1/master"
 	wire "mezzo/api/mesos/v1/scheduler"
 	"mezzo/api/mesosjson"
+	"mezzo/cli"
 )
 
 const oneAgent = `{"type":"GET_AGENTS","get_agents":{"agents":[{"agent_info":{"hostname":"host1","id":{"value":"a1"}},"active":true,"version":"1","pid":"slave(1)@AGENT",
@@ -150,6 +153,31 @@ func TestRunTriesAgain(t *testing.T) {
 	}
 }
 
+// TestRunUnread: a task whose output nobody reads any more is killed, and the
+// reason is what run ends with.
+func TestRunUnread(t *testing.T) {
+	c := newCluster(t)
+	c.set(master.Call_GET_AGENTS, oneAgent)
+	c.play = func(s *stage) {
+		task := s.launch()
+		c.write("/sandbox/stdout", "first\n")
+		s.update(task.GetTaskId(), v1.TaskState_TASK_RUNNING, nil)
+		call := s.any()
+		for call != nil && call.GetType() != wire.Call_KILL {
+			call = s.any() // among which the acknowledgement is
+		}
+		if call.GetKill().GetTaskId().GetValue() != task.GetTaskId().GetValue() {
+			t.Errorf("killed %v", call)
+		}
+		s.update(task.GetTaskId(), v1.TaskState_TASK_KILLED, exited(143))
+	}
+	stdout := failingWriter{err: syscall.ENOSPC}
+	r := executeWith(t, cli.Deps{Stdout: stdout}, "run", "--", "yes", "--master="+c.addr())
+	if r.code != 125 || !errors.Is(r.err, syscall.ENOSPC) || !strings.Contains(r.stderr, ": pass on output: no space left on device\n") {
+		t.Errorf("code %d, %v, stderr:\n%s", r.code, r.err, r.stderr)
+	}
+}
+
 func TestRunDetached(t *testing.T) {
 	c := newCluster(t)
 	c.play = func(s *stage) {
@@ -164,6 +192,14 @@ func TestRunDetached(t *testing.T) {
 		if call.GetType() == wire.Call_TEARDOWN || call.GetType() == wire.Call_KILL {
 			t.Errorf("the task is not left alone: %v", call)
 		}
+	}
+
+	play := c.play
+	c = newCluster(t)
+	c.play = play
+	r = c.run("run", "--detach", "-o", "json", "--", "sleep", "1000")
+	if status := (&v1.TaskStatus{}); mesosjson.Unmarshal([]byte(r.stdout), status) != nil || status.GetState() != v1.TaskState_TASK_RUNNING {
+		t.Errorf("json: code %d, stdout %q\n%s", r.code, r.stdout, r.stderr)
 	}
 }
 
@@ -228,15 +264,20 @@ func TestRunRefused(t *testing.T) {
 
 func TestRunBadFlags(t *testing.T) {
 	for _, tc := range []struct{ flag, says string }{
-		{"--cpus=0", "--cpus 0: want a positive number"},
-		{"--cpus=NaN", "want a positive number"},
+		{"--cpus=0", `--cpus "0": want a number of CPUs, at least 0.001`},
+		{"--cpus=0.0004", "at least 0.001"},
+		{"--cpus=many", `--cpus "many": want a number of CPUs`},
+		{"--cpus=NaN", "want a number"},
+		{"--mem=1B", "want a positive amount"},
+		{"--image=/tmp/x.tar", `--image "/tmp/x.tar": want a reference like busybox:1.36, or file:///path`},
+		{"--timeout=x", "see `mezzo run --help`"},
 		{"--mem=lots", `--mem "lots": want a positive amount`},
 		{"--mem=-1", "want a positive amount"},
 		{"--mem=", "want a positive amount"},
 		{"--mem=64XB", "want a positive amount"},
 		{"--disk=x", `--disk "x"`},
-		{"--cpu-limit=x", `--cpu-limit "x": want a positive number, or none`},
-		{"--cpu-limit=0.01", "--cpu-limit 0.01: is below the request"},
+		{"--cpu-limit=x", `--cpu-limit "x": want a number of CPUs, at least 0.001; or none`},
+		{"--cpu-limit=0.01", "--cpu-limit 0.01 is below the request, cpus:0.1"},
 		{"--mem-limit=1", "is below the request"},
 		{"--env==x", `--env "=x": want KEY=VALUE`},
 		{"--volume=/a", `--volume "/a": want /host/path:/container/path`},

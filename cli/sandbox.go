@@ -121,6 +121,13 @@ type tail struct {
 	offset int64
 }
 
+// writeError is output that could not be passed on, which no retry cures.
+type writeError struct{ err error }
+
+func (e *writeError) Error() string { return "pass on output: " + e.err.Error() }
+
+func (e *writeError) Unwrap() error { return e.err }
+
 func (t *tail) drain(ctx context.Context) error {
 	for {
 		b, err := t.s.read(ctx, t.name, t.offset)
@@ -129,7 +136,7 @@ func (t *tail) drain(ctx context.Context) error {
 		}
 		t.offset += int64(len(b))
 		if _, err := t.w.Write(b); err != nil {
-			return err
+			return &writeError{err}
 		}
 	}
 }
@@ -150,8 +157,8 @@ func (o output) drain(ctx context.Context) error {
 	return nil
 }
 
-// follow drains o until the task has ended and nothing is left. Errors on the
-// way pass: the agent may be starting anew.
+// follow drains o until the task has ended and nothing is left. Errors of
+// reading pass on the way: the agent may be starting anew.
 func (o output) follow(ctx context.Context, ended <-chan struct{}) error {
 	for {
 		last := false
@@ -161,7 +168,7 @@ func (o output) follow(ctx context.Context, ended <-chan struct{}) error {
 		default:
 		}
 		err := o.drain(ctx)
-		if last || ctx.Err() != nil {
+		if unwritten := (*writeError)(nil); last || ctx.Err() != nil || errors.As(err, &unwritten) {
 			return err
 		}
 		t := time.NewTimer(followInterval)

@@ -21,8 +21,7 @@ type taskSpec struct {
 	name, image, user, role string
 	command                 []string
 
-	cpus               float64
-	mem, disk          string
+	cpus, mem, disk    string
 	cpuLimit, memLimit string
 
 	env, volumes   []string
@@ -52,6 +51,7 @@ func (s *taskSpec) request(lookup func(string) string) (*request, error) {
 		s.name = taskName(s)
 	}
 	note(checkName(s.name))
+	note(checkImage(s.image))
 	want, err := s.wanted()
 	note(err)
 	limits, err := s.limits(want)
@@ -77,14 +77,15 @@ func (s *taskSpec) request(lookup func(string) string) (*request, error) {
 }
 
 func (s *taskSpec) wanted() (map[string]float64, error) {
-	if !(s.cpus > 0 && s.cpus <= 1e6) {
-		return nil, fmt.Errorf("--cpus %v: want a positive number", s.cpus)
+	cpus, err := parseCPUs("--cpus", s.cpus)
+	if err != nil {
+		return nil, err
 	}
 	mem, err := parseMiB("--mem", s.mem)
 	if err != nil {
 		return nil, err
 	}
-	want := map[string]float64{"cpus": s.cpus, "mem": mem}
+	want := map[string]float64{"cpus": cpus, "mem": mem}
 	if s.disk != "" {
 		if want["disk"], err = parseMiB("--disk", s.disk); err != nil {
 			return nil, err
@@ -104,25 +105,30 @@ func (s *taskSpec) limits(want map[string]float64) (map[string]*v1.Value_Scalar,
 		if text != "none" {
 			var err error
 			if v, err = parse(); err != nil {
-				return err
+				return fmt.Errorf("%w; or none", err)
 			}
 			if v < want[name] {
-				return fmt.Errorf("%s %s: is below the request", flag, text)
+				return fmt.Errorf("%s %s is below the request, %s", flag, text, quantity(name, want))
 			}
 		}
 		limits[name] = &v1.Value_Scalar{Value: &v}
 		return nil
 	}
 	return limits, errors.Join(
-		set("--cpu-limit", "cpus", s.cpuLimit, func() (float64, error) {
-			v, err := strconv.ParseFloat(s.cpuLimit, 64)
-			if err != nil || !(v > 0 && v <= 1e6) {
-				return 0, fmt.Errorf("--cpu-limit %q: want a positive number, or none", s.cpuLimit)
-			}
-			return v, nil
-		}),
+		set("--cpu-limit", "cpus", s.cpuLimit, func() (float64, error) { return parseCPUs("--cpu-limit", s.cpuLimit) }),
 		set("--mem-limit", "mem", s.memLimit, func() (float64, error) { return parseMiB("--mem-limit", s.memLimit) }),
 	)
+}
+
+// The wire counts thousandths, of CPUs and of MiB; a request is at least one.
+const least, mostCPUs, mostMiB = 0.001, 1e6, 1e12
+
+func parseCPUs(flag, text string) (float64, error) {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= least && v <= mostCPUs) {
+		return 0, fmt.Errorf("%s %q: want a number of CPUs, at least 0.001", flag, text)
+	}
+	return v, nil
 }
 
 // units are powers of two, whichever way they are written.
@@ -139,7 +145,7 @@ func parseMiB(flag, text string) (float64, error) {
 	digits := strings.TrimRight(text, "bBiIkKmMgGtT")
 	unit, ok := units[strings.ToUpper(text[len(digits):])]
 	v, err := strconv.ParseFloat(digits, 64)
-	if err != nil || !ok || !(v > 0 && v*unit <= 1e12) {
+	if err != nil || !ok || !(v*unit >= least && v*unit <= mostMiB) {
 		return 0, fmt.Errorf("%s %q: want a positive amount like 64 (MiB), 64MiB or 1.5GiB", flag, text)
 	}
 	return v * unit, nil

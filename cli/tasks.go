@@ -9,6 +9,7 @@ import (
 
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/master"
+	"mezzo/internal/spell"
 )
 
 // tasks is one snapshot of the master's tasks and where they run.
@@ -79,9 +80,9 @@ func last(t *v1.Task) *v1.TaskStatus {
 // find returns the one task that is meant by ref: an id, a name, or how an id
 // begins. An active task is preferred to an ended one.
 func (t *tasks) find(ref string, ended bool) (*v1.Task, error) {
-	pools := [][]*v1.Task{t.active}
+	pools, list := [][]*v1.Task{t.active}, "`mezzo ps`"
 	if ended {
-		pools = append(pools, t.ended)
+		pools, list = append(pools, t.ended), "`mezzo ps -a`"
 	}
 	rules := []func(*v1.Task) bool{
 		func(x *v1.Task) bool { return x.GetTaskId().GetValue() == ref },
@@ -100,22 +101,36 @@ func (t *tasks) find(ref string, ended bool) (*v1.Task, error) {
 			case len(found) == 1:
 				return found[0], nil
 			case len(found) > 1:
-				return nil, fmt.Errorf("task %q: may be any of %s", ref, strings.Join(taskIDs(found), ", "))
+				return nil, fmt.Errorf("task %q: may be any of %s", ref, someOf(found))
 			}
 		}
 	}
-	if !ended && slices.ContainsFunc(t.ended, func(x *v1.Task) bool { return strings.HasPrefix(x.GetTaskId().GetValue(), ref) }) {
+	if !ended && ref != "" && slices.ContainsFunc(t.ended, func(x *v1.Task) bool {
+		return slices.ContainsFunc(rules, func(meant func(*v1.Task) bool) bool { return meant(x) })
+	}) {
 		return nil, fmt.Errorf("task %q: has ended", ref)
 	}
-	return nil, fmt.Errorf("task %q: no such task; `mezzo ps -a` lists them", ref)
+	var known []string
+	for _, x := range slices.Concat(pools...) {
+		known = append(known, x.GetName(), x.GetTaskId().GetValue())
+	}
+	if guess := spell.Closest(ref, known); guess != "" {
+		return nil, fmt.Errorf("task %q: no such task; did you mean %s? %s lists all", ref, guess, list)
+	}
+	return nil, fmt.Errorf("task %q: no such task; %s lists them", ref, list)
 }
 
-func taskIDs(ts []*v1.Task) []string {
+// someOf names a few tasks.
+func someOf(ts []*v1.Task) string {
+	const few = 8
 	var ids []string
-	for _, t := range ts {
+	for _, t := range ts[:min(len(ts), few)] {
 		ids = append(ids, t.GetTaskId().GetValue())
 	}
-	return ids
+	if more := len(ts) - few; more > 0 {
+		ids = append(ids, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(ids, ", ")
 }
 
 // hostname is where a task runs or ran, as people call the place.

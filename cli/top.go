@@ -20,16 +20,17 @@ func topCommand(d Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Show what is allocated beside what is used, per node and task",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "print once instead of refreshing (so it is when stdout is no terminal)")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also tasks that have ended")
 	cmd.Flags().DurationVar(&interval, "interval", 2*time.Second, "time between two refreshes")
+	cmd.Long = cmd.Short + ".\n\nIn a terminal it is shown anew until q or Ctrl-C is pressed; any other key shows it anew at once."
 	return command(d, cmd, func(ctx context.Context, op *operator, o *options, _ []string) error {
 		if interval < 100*time.Millisecond {
 			return fmt.Errorf("--interval %v: want at least 100ms", interval)
 		}
-		for {
+		show := func(w io.Writer) error {
 			resp, err := op.get(ctx, master.Call_GET_USAGE)
 			if err != nil {
 				return err
@@ -37,17 +38,12 @@ func topCommand(d Deps) *cobra.Command {
 			if o.json() {
 				return op.print(resp.GetGetUsage())
 			}
-			live := d.Terminal && !once
-			if live {
-				fmt.Fprint(d.Stdout, "\x1b[H\x1b[2J") // home, and clear the screen
-			}
-			if err := topTables(d.Stdout, resp.GetGetUsage(), all); err != nil || !live {
-				return err
-			}
-			if err := pause(ctx, interval); err != nil {
-				return err
-			}
+			return topTables(w, resp.GetGetUsage(), all)
 		}
+		if d.Terminal == nil || once || o.json() {
+			return show(d.Stdout)
+		}
+		return watch(ctx, d.Terminal, d.Stdout, interval, show)
 	})
 }
 

@@ -3,6 +3,7 @@ package cli
 // Goal: numbers, names and reasons read as people say them. Method: tables.
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,43 @@ func TestTaskName(t *testing.T) {
 	}
 }
 
+func TestTable(t *testing.T) {
+	var b strings.Builder
+	w := newTable(&b, "TASK", "STATE", "AGE")
+	w.row("ünïcødé-名前", "RUNNING", "1s")
+	w.row("e\u0301", "\x1b[2Jbad\nline", "")
+	if err := w.flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := "TASK          STATE         AGE\nünïcødé-名前  RUNNING       1s\ne\u0301             \ufffd[2Jbad line  -\n"
+	if got := b.String(); got != want {
+		t.Errorf("table\n%q, want\n%q", got, want)
+	}
+	for most, want := range map[int]string{9: "名前ab", 5: "名前a", 3: "名", 0: ""} {
+		if got := clip("名前ab", most); got != want {
+			t.Errorf("clip to %d = %q, want %q", most, got, want)
+		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	var b strings.Builder
+	l := &lines{stream: "stdout", w: &b}
+	for _, s := range []string{"one\ntw", "o<\n\n", "\xff" + strings.Repeat("x", maxLineBytes), "end"} {
+		if n, err := l.Write([]byte(s)); n != len(s) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := l.flush(); err != nil {
+		t.Fatal(err)
+	}
+	object := func(line string) string { return `{"stream":"stdout","line":"` + line + "\"}\n" }
+	want := object("one") + object("two<") + object("") + object(`\ufffd`+strings.Repeat("x", maxLineBytes)) + object("end")
+	if got := b.String(); got != want {
+		t.Errorf("%d bytes, want %d: %.80q", len(got), len(want), got)
+	}
+}
+
 func TestUnits(t *testing.T) {
 	for bytes, want := range map[float64]string{
 		0: "0B", 1023: "1023B", 1024: "1KiB", 1 << 20: "1MiB", 1.5 * (1 << 30): "1.5GiB",
@@ -74,6 +112,11 @@ func TestUnits(t *testing.T) {
 	for text, want := range map[string]float64{"64": 64, "64MiB": 64, "64m": 64, "1.5GiB": 1536, "1g": 1024, "512K": 0.5, "1T": 1 << 20, "1048576B": 1} {
 		if got, err := parseMiB("--mem", text); err != nil || got != want {
 			t.Errorf("parseMiB(%q) = %v, %v", text, got, err)
+		}
+	}
+	for v, want := range map[float64]string{0: "0", 0.001: "0.001", 0.0149: "0.01", 0.5004: "0.5", 2: "2"} {
+		if got := cpus(v); got != want {
+			t.Errorf("cpus(%v) = %s, want %s", v, got, want)
 		}
 	}
 	now := time.Unix(1e9, 0)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/signal"
@@ -23,18 +24,21 @@ func main() {
 	// Room for all that an impatient user may send before it is heeded.
 	interrupts := make(chan os.Signal, 3)
 	signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM)
-	os.Exit(run(process{
-		args: os.Args, environ: os.Environ(),
-		stdout: os.Stdout, stderr: os.Stderr, terminal: term.IsTerminal(int(os.Stdout.Fd())),
-		interrupts: interrupts,
-	}))
+	// Whoever reads what we write may go away: a write fails, and that is heeded
+	// where it matters. Not ignored, which tasks would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	p := process{args: os.Args, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, interrupts: interrupts}
+	if term.IsTerminal(int(os.Stdout.Fd())) {
+		p.terminal = terminal{in: int(os.Stdin.Fd()), out: int(os.Stdout.Fd())}
+	}
+	os.Exit(run(p))
 }
 
 // process is what the operating system gives to a program.
 type process struct {
 	args, environ  []string
 	stdout, stderr io.Writer
-	terminal       bool
+	terminal       cli.Terminal // stdout, if it is one
 	interrupts     <-chan os.Signal
 }
 
@@ -55,6 +59,8 @@ func run(p process) int {
 	switch {
 	case err == nil:
 		return 0
+	case unread(err):
+		return codeUnread
 	case errors.As(err, &exit):
 		if exit.Err != nil {
 			fmt.Fprintf(p.stderr, "mezzo: %s\n", errs.Text(exit.Err))
@@ -63,6 +69,15 @@ func run(p process) int {
 	}
 	fmt.Fprintf(p.stderr, "mezzo: %s\n", errs.Text(err))
 	return 1
+}
+
+const codeUnread = 141 // 128 + SIGPIPE, as shells say it
+
+// unread tells that nobody reads our output any more, as after `mezzo ps |
+// head`: nothing to complain of.
+func unread(err error) bool {
+	var file *fs.PathError // a connection's end is none
+	return errors.As(err, &file) && errors.Is(file, syscall.EPIPE)
 }
 
 func rootCommand(p process) *cobra.Command {
@@ -77,9 +92,7 @@ Begin with ` + "`mezzo local`" + ` in one terminal and ` + "`mezzo run --image b
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(cli.FlagError)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetVersionTemplate("mezzo {{.Version}}\n")

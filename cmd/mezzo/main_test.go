@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +17,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	v1master "mezzo/api/mesos/v1/master"
 )
 
 // output is written by the program and read by the test.
@@ -64,7 +69,9 @@ func TestExitCodesAndOutput(t *testing.T) {
 		{"mezzo agent --help", 0, "--isolation=VALUE  (default: cgroups2)", ""},
 		{"mezzo local --help", 0, "--agents=VALUE", ""},
 		{"mesos-master --nope", 1, "", "mesos-master: unknown flag --nope\n"},
-		{"mesos-master --nope", 1, "", "Usage: mesos-master"},
+		{"mesos-master --nope", 1, "", "see `mesos-master --help`\n"},
+		{"mezzo agent --workdir=/x", 1, "", "unknown flag --workdir; did you mean --work_dir?"},
+		{"mezzo __complete agent --isol", 0, "--isolation=\n", "NoSpace"},
 		{"mezzo master start", 1, "", `argument "start"`},
 		{"mezzo master --port=x", 1, "", `flag --port: value "x": want a whole number`},
 		{"mezzo master --logging_level=loud", 1, "", "want debug, info, warning or error"},
@@ -87,6 +94,26 @@ func TestExitCodesAndOutput(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestUnread: to whom nobody listens, there is nothing to say.
+func TestUnread(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	defer write.Close()
+	master := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		b, _ := proto.Marshal(&v1master.Response{Type: v1master.Response_GET_AGENTS.Enum()})
+		_, _ = w.Write(b)
+	}))
+	defer master.Close()
+	var stderr output
+	code := run(process{args: []string{"mezzo", "agents", "--master=" + master.Listener.Addr().String()}, stdout: write, stderr: &stderr})
+	if code != 141 || stderr.String() != "" {
+		t.Errorf("exit code %d, stderr %q", code, stderr.String())
 	}
 }
 
@@ -194,7 +221,7 @@ func TestBusyPort(t *testing.T) {
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	r := start(t, nil, "mezzo", "master", "--ip=127.0.0.1", "--port="+port, "--work_dir="+t.TempDir())
-	if code := r.wait(t); code != 1 || !strings.Contains(r.stderr.String(), "address already in use") {
+	if code := r.wait(t); code != 1 || !strings.Contains(r.stderr.String(), "address already in use: end what listens there, or give another --port") {
 		t.Errorf("exit code %d; stderr:\n%s", code, r.stderr.String())
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -74,11 +73,9 @@ func (s *service) main(args []string) int {
 	}
 	ignored, err := s.flags.Parse(args, s.p.environ)
 	if err != nil {
-		fmt.Fprintf(s.p.stderr, "%s: %s\n\n%s", s.name, text(err), s.usage())
+		fmt.Fprintf(s.p.stderr, "%s: %s\nsee `%s --help`\n", s.name, text(err), s.name)
 		return 1
 	}
-	// Whoever reads the log may go away; the daemon stays.
-	signal.Ignore(syscall.SIGPIPE)
 	log := s.logger()
 	if ignored = unexpected(ignored); len(ignored) > 0 {
 		log.Warn("variables name no flag", "variables", ignored)
@@ -87,7 +84,11 @@ func (s *service) main(args []string) int {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go s.heedSignals(ctx, cancel, log)
-	if err := s.run(ctx, log); err != nil {
+	err = s.run(ctx, log)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w: end what listens there, or give another --port", err)
+	}
+	if err != nil {
 		if s.format == "json" {
 			log.Error("ended", "err", text(err))
 		} else {
@@ -123,6 +124,13 @@ func (s *service) logger() *slog.Logger {
 // command hangs the daemon below `mezzo`, its flags left to itself.
 func (s *service) command(use, short string) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, GroupID: "daemon", DisableFlagParsing: true}
+	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var all []cobra.Completion
+		for _, name := range s.flags.Names() {
+			all = append(all, "--"+name+"=")
+		}
+		return all, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	}
 	c.SetHelpFunc(func(*cobra.Command, []string) { fmt.Fprint(s.p.stdout, s.usage()) })
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if code := s.main(args); code != 0 {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+)
+
+// terminal is the one on which the program was started.
+type terminal struct{ in, out int }
+
+// Size implements cli.Terminal.
+func (t terminal) Size() (columns, rows int) {
+	columns, rows, err := term.GetSize(t.out)
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24
+	}
+	return columns, rows
+}
+
+// Watch implements cli.Terminal. The goroutine that reads stays until a key is
+// pressed or the process ends: a read of a terminal can't be called off.
+func (t terminal) Watch() (keys <-chan byte, stop func()) {
+	pressed, done := make(chan byte), make(chan struct{})
+	tell := func(key byte) bool {
+		select {
+		case pressed <- key:
+			return true
+		case <-done:
+			return false
+		}
+	}
+	sizes := make(chan os.Signal, 1)
+	signal.Notify(sizes, unix.SIGWINCH)
+	go func() {
+		for range sizes {
+			tell(0)
+		}
+	}()
+	restore := func() {}
+	if before, err := unix.IoctlGetTermios(t.in, unix.TCGETS); err == nil {
+		single := *before
+		single.Lflag &^= unix.ICANON | unix.ECHO // keys at once and unseen; Ctrl-C stays a signal
+		if unix.IoctlSetTermios(t.in, unix.TCSETS, &single) == nil {
+			restore = func() { _ = unix.IoctlSetTermios(t.in, unix.TCSETS, before) }
+		}
+		go func() {
+			var key [1]byte
+			for n, err := unix.Read(t.in, key[:]); n == 1 && err == nil && tell(key[0]); {
+				n, err = unix.Read(t.in, key[:])
+			}
+		}()
+	}
+	return pressed, func() {
+		signal.Stop(sizes)
+		close(sizes)
+		close(done)
+		restore()
+	}
+}
