@@ -237,7 +237,8 @@ func sendAll(ctx context.Context, s stream, out <-chan *link.FromAgent) error {
 // HTTP API; the connection's preface tells the two apart.
 func dialGRPC(ctx context.Context, addr string) (stream, func(), error) {
 	conn, err := grpc.NewClient("passthrough:///"+addr,
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(link.MaxMessageBytes)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to master %s: %w", addr, err)
 	}

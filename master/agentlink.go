@@ -23,8 +23,6 @@ const (
 	helloTimeout = 10 * time.Second
 	// farewellTimeout bounds how long a closed stream may take what was sent.
 	farewellTimeout = 5 * time.Second
-	// maxMessageBytes bounds one message of an agent: a Hello with 50,000 tasks.
-	maxMessageBytes = 64 << 20
 )
 
 // agentLink serves the agents' streams.

@@ -73,7 +73,7 @@ func New(cfg Config, d Deps) (*Master, error) {
 		return nil, fmt.Errorf("configure master: %w", err)
 	}
 	m.loop = newLoop(c, m.log)
-	m.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes))
+	m.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(link.MaxMessageBytes), grpc.MaxSendMsgSize(link.MaxMessageBytes))
 	link.RegisterAgentLinkServer(m.grpc, &agentLink{m: m})
 	m.handlers = m.routes()
 	m.api = deadline.Handler(http.HandlerFunc(m.serveAPI), dawdleTimeout)
