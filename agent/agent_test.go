@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -40,7 +41,7 @@ type running struct {
 }
 
 // startAgent runs an agent of the masters named, until the test ends.
-func startAgent(t *testing.T, masters string, change func(*Config)) *running {
+func startAgent(t *testing.T, masters string, change func(*Config), containers ...func(*fakeContainers)) *running {
 	t.Helper()
 	det, err := election.Parse(masters)
 	if err != nil {
@@ -56,6 +57,9 @@ func startAgent(t *testing.T, masters string, change func(*Config)) *running {
 	cfg.SetDefaults()
 	r := &running{t: t, containers: newFakeContainers(), ended: make(chan error, 1)}
 	r.containers.orphans = []isolator.ID{"orphan"}
+	for _, change := range containers {
+		change(r.containers)
+	}
 	r.Agent, err = New(t.Context(), cfg, Deps{
 		Log: testLog(t), Containers: r.containers, Detector: det, Flags: map[string]string{"work_dir": cfg.WorkDir},
 		Version: &v1.VersionInfo{Version: proto.String("1.2.3")},
@@ -139,18 +143,23 @@ func TestTaskFromOfferToAcknowledgedEnd(t *testing.T) {
 // until asks until the answer has part in it.
 func (r *running) until(path, part string) {
 	r.t.Helper()
+	r.await(fmt.Sprintf("%s with %q in it", path, part), func() bool {
+		body, _ := r.get(path)
+		return strings.Contains(body, part)
+	})
+}
+
+// await waits until ok.
+func (r *running) await(what string, ok func() bool) {
+	r.t.Helper()
 	deadline := time.After(10 * time.Second)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for {
-		body, _ := r.get(path)
-		if strings.Contains(body, part) {
-			return
-		}
+	for !ok() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			r.t.Fatalf("%s never had %q in it:\n%s", path, part, body)
+			r.t.Fatalf("%s did not come", what)
 		}
 	}
 }
@@ -201,6 +210,50 @@ func TestKillWithoutMercy(t *testing.T) {
 	if got.GetMessage() != "Command exited with status 137 (SIGKILL)" || time.Since(began) < grace {
 		t.Errorf("after %v: %v", time.Since(began), got)
 	}
+}
+
+// TestKillWithoutContainerd: a containerd that is not there for a moment does not
+// cost the task its grace.
+func TestKillWithoutContainerd(t *testing.T) {
+	m := startMaster(t)
+	startAgent(t, m.addr, nil, func(f *fakeContainers) { f.deaf = 1 })
+	s := m.next()
+	s.welcome("a1")
+	s.run("t1", "sleep")
+	s.expect(v1.TaskState_TASK_STARTING)
+	s.expect(v1.TaskState_TASK_RUNNING)
+	s.kill("t1", time.Minute)
+	if got := s.expect(v1.TaskState_TASK_KILLED); got.GetMessage() != "Command exited with status 143 (SIGTERM)" {
+		t.Errorf("status %v", got)
+	}
+}
+
+// TestContainerThatResists: it is not waited for, and not forgotten.
+func TestContainerThatResists(t *testing.T) {
+	m := startMaster(t)
+	a := startAgent(t, m.addr, nil, func(f *fakeContainers) { f.resist = destroyTries })
+	s := m.next() // after the orphan resisted
+	s.welcome("a1")
+	a.await("the orphan's removal", func() bool { return a.containers.gone("orphan") })
+	a.containers.mu.Lock()
+	a.containers.resist = destroyTries
+	a.containers.mu.Unlock()
+	s.run("t1", "exit 0")
+	s.expect(v1.TaskState_TASK_STARTING)
+	s.expect(v1.TaskState_TASK_RUNNING)
+	s.expect(v1.TaskState_TASK_FINISHED)
+	a.until("/metrics/snapshot", `"containerizer/mesos/container_destroy_errors":1`)
+	a.await("the container's removal", func() bool { return a.containers.left() == 0 })
+}
+
+// TestLargeTask: a task may be as large as a scheduler's call.
+func TestLargeTask(t *testing.T) {
+	m := startMaster(t)
+	startAgent(t, m.addr, nil)
+	s := m.next()
+	s.welcome("a1")
+	s.run("t1", "exit 0 "+strings.Repeat("x", 8<<20))
+	s.expect(v1.TaskState_TASK_STARTING)
 }
 
 func TestKillDuringPull(t *testing.T) {

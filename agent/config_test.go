@@ -174,6 +174,16 @@ func TestIdentityOutlivesTheProcess(t *testing.T) {
 	if got, err := h.load(); err != nil || got != want {
 		t.Errorf("loaded %v, %v", got, err)
 	}
+	// Nothing is written where nothing changes: the disk may be full by now.
+	if err := os.Mkdir(h.identityPath()+".new", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.save(want); err != nil {
+		t.Error(err)
+	}
+	if err := h.save(identity{AgentID: "other"}); err == nil {
+		t.Error("a change was not written, and nobody told")
+	}
 	for range 2 {
 		if err := h.forget(); err != nil {
 			t.Error(err)

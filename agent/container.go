@@ -28,6 +28,8 @@ const (
 	// retryPause is between two tries of what failed for a reason that may pass,
 	// such as a containerd that restarts.
 	retryPause = time.Second
+	// maxRemovePause is the longest between two rounds of such tries.
+	maxRemovePause = 10 * time.Minute
 )
 
 const (
@@ -152,14 +154,21 @@ func (l *loop) await(id isolator.ID) (containerizer.Termination, error) {
 	}
 }
 
-// signal sends sig. That it arrived is seen by the exit, that it didn't by the
-// next of the core's tries.
+// signal sends sig, and again if containerd is not there for a moment. That it
+// arrived is seen by the exit, that it didn't by the next of the core's tries.
 func (l *loop) signal(id ids.ContainerID, sig syscall.Signal) {
 	l.workers.Go(func() {
 		ctx, cancel := context.WithTimeout(l.ctx, signalTimeout)
 		defer cancel()
-		if err := l.deps.Containers.Signal(ctx, isolator.ID(id), sig); err != nil && !errors.Is(err, errs.NotFound) {
+		for {
+			err := l.deps.Containers.Signal(ctx, isolator.ID(id), sig)
+			if err == nil || errors.Is(err, errs.NotFound) {
+				return
+			}
 			l.log.Warn("signal a container", "container_id", id, "signal", sig, "err", err)
+			if !errors.Is(err, errs.Unavailable) || pause(ctx, retryPause) != nil {
+				return
+			}
 		}
 	})
 }
@@ -172,7 +181,23 @@ func (l *loop) destroy(id ids.ContainerID) {
 			delete(l.containers, id)
 			l.step(core.Destroyed{Container: id, Err: err})
 		})
+		if err != nil {
+			l.goOnRemoving(isolator.ID(id))
+		}
 	})
+}
+
+// goOnRemoving tries to remove a container that resists, less and less often,
+// until it is gone or the agent ends.
+func (l *loop) goOnRemoving(id isolator.ID) {
+	for wait := retryPause; pause(l.ctx, wait) == nil; wait = min(2*wait, maxRemovePause) {
+		if err := l.remove(l.ctx, id); err != nil {
+			l.log.Warn("container resists its removal", "container_id", id, "err", err)
+			continue
+		}
+		l.log.Info("container left behind is removed", "container_id", id)
+		return
+	}
 }
 
 // remove destroys a container, in a few tries.
@@ -193,16 +218,22 @@ func (l *loop) remove(ctx context.Context, id isolator.ID) (err error) {
 	return err
 }
 
-// recoverContainers removes the containers that an earlier agent left: nothing tells yet
-// what they were for.
+// recoverContainers removes the containers that an earlier agent left: nothing
+// tells yet what they were for. One that resists does not keep the agent from
+// its work.
 func (l *loop) recoverContainers(ctx context.Context) error {
 	orphans, err := l.deps.Containers.Recover(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("recover containers: %w", err)
 	}
 	for _, id := range orphans {
-		if err := l.remove(ctx, id); err != nil {
+		switch err := l.remove(ctx, id); {
+		case err != nil && ctx.Err() != nil:
 			return fmt.Errorf("recover containers: %w", err)
+		case err != nil:
+			l.log.Warn("orphan container left behind", "container_id", id, "err", err)
+			l.resisting = append(l.resisting, id)
+			continue
 		}
 		l.log.Info("orphan container destroyed", "container_id", id)
 	}

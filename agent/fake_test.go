@@ -34,6 +34,8 @@ type fakeContainers struct {
 	running map[isolator.ID]*fakeProcess
 	past    map[isolator.ID]bool // destroyed
 	orphans []isolator.ID
+	resist  int // Destroys that fail
+	deaf    int // Signals that fail for want of a containerd
 }
 
 type fakeProcess struct {
@@ -102,6 +104,10 @@ func (f *fakeContainers) Wait(ctx context.Context, id isolator.ID) (containerize
 func (f *fakeContainers) Signal(_ context.Context, id isolator.ID, sig syscall.Signal) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.deaf > 0 {
+		f.deaf--
+		return fmt.Errorf("container %s: %w", id, errs.Unavailable)
+	}
 	p := f.running[id]
 	if p == nil || p.ended() {
 		return fmt.Errorf("container %s: %w", id, errs.NotFound)
@@ -125,6 +131,10 @@ func (p *fakeProcess) ended() bool {
 func (f *fakeContainers) Destroy(_ context.Context, id isolator.ID) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.resist > 0 {
+		f.resist--
+		return fmt.Errorf("container %s: device or resource busy", id)
+	}
 	if p := f.running[id]; p != nil && !p.ended() {
 		p.end(137)
 	}
@@ -146,6 +156,13 @@ func (f *fakeContainers) Recover(_ context.Context, known []isolator.ID) ([]isol
 		return nil, errs.Unsupported
 	}
 	return f.orphans, nil
+}
+
+// gone tells whether a container was destroyed.
+func (f *fakeContainers) gone(id isolator.ID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.past[id]
 }
 
 // left is how many containers are not destroyed.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"mezzo/api/ids"
@@ -30,6 +31,9 @@ const identityVersion = 1
 type home struct {
 	dir  string
 	lock *os.File
+
+	mu    sync.Mutex
+	saved identity // as it is on disk
 }
 
 // openHome makes workDir and takes it.
@@ -61,6 +65,8 @@ func (h *home) identityPath() string { return filepath.Join(h.dir, "meta", "iden
 //
 // Errors: errs.Corrupt, with the file to remove to start anew.
 func (h *home) load() (identity, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	data, err := os.ReadFile(h.identityPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return identity{}, nil
@@ -79,12 +85,19 @@ func (h *home) load() (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("load identity: %w: %w; remove %q to register as a new agent", err, errs.Corrupt, h.identityPath())
 	}
+	h.saved = i
 	return i, nil
 }
 
-// save writes who this agent is, as a whole or not at all.
+// save writes who this agent is, as a whole or not at all. What is there already
+// is not written again: a disk that is full by now is no reason to end.
 func (h *home) save(i identity) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	i.Version = identityVersion
+	if i == h.saved {
+		return nil
+	}
 	data, err := json.Marshal(i)
 	if err != nil {
 		return fmt.Errorf("save identity: %w", err)
@@ -96,11 +109,18 @@ func (h *home) save(i identity) error {
 	if err := os.Rename(fresh, h.identityPath()); err != nil {
 		return fmt.Errorf("save identity: %w", err)
 	}
-	return h.syncMeta()
+	if err := h.syncMeta(); err != nil {
+		return err
+	}
+	h.saved = i
+	return nil
 }
 
 // forget makes the next start register as a new agent.
 func (h *home) forget() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.saved = identity{}
 	if err := os.Remove(h.identityPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget identity: %w", err)
 	}

@@ -43,6 +43,7 @@ type loop struct {
 	conn       *conn // nil while detached
 	containers map[ids.ContainerID]*container
 	slots      chan struct{} // held by each launch under way
+	resisting  []isolator.ID // orphans that recovery could not remove
 	sweeping   bool
 	node       *isolator.Usage // the node's newest sample
 	exit       *core.Exit
@@ -60,6 +61,9 @@ func (l *loop) run(ctx context.Context) error {
 	defer stopWorkers()
 	defer close(l.done)
 
+	for _, id := range l.resisting {
+		l.workers.Go(func() { l.goOnRemoving(id) })
+	}
 	wake := time.NewTimer(0)
 	defer wake.Stop()
 	sweep := time.NewTicker(l.cfg.UsageInterval)

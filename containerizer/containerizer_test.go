@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,6 +121,32 @@ func TestEnd(t *testing.T) {
 			t.Errorf("again: %v", err)
 		}
 	})
+}
+
+// TestKillWithoutEngine: SIGKILL reaches a container whose containerd is away,
+// where an isolator can.
+func TestKillWithoutEngine(t *testing.T) {
+	for name, isolators := range map[string][]isolator.Isolator{"isolated": {isolatortest.NewFake("fake")}, "not isolated": nil} {
+		c, e := newFake(t, isolators...)
+		if _, err := c.Launch(t.Context(), fakeSpec(t, "c1")); err != nil {
+			t.Fatal(err)
+		}
+		e.fail = func(call string) error {
+			if call == "kill" {
+				return errs.Unavailable
+			}
+			return nil
+		}
+		if err := c.Signal(t.Context(), "c1", syscall.SIGTERM); !errors.Is(err, errs.Unavailable) {
+			t.Errorf("%s: SIGTERM: got %v; want class %v", name, err, errs.Unavailable)
+		}
+		if err := c.Signal(t.Context(), "c1", syscall.SIGKILL); (err == nil) != (isolators != nil) {
+			t.Errorf("%s: SIGKILL: got %v", name, err)
+		}
+		if err := c.Signal(t.Context(), "none", syscall.SIGKILL); !errors.Is(err, errs.NotFound) {
+			t.Errorf("%s: unknown container: got %v; want class %v", name, err, errs.NotFound)
+		}
+	}
 }
 
 // TestUnknownEnd: an exit that was lost has no number.

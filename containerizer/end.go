@@ -76,11 +76,15 @@ func (c *Containerizer) drain(ctx context.Context, id isolator.ID) error {
 // Signal sends sig to the container's first process. One that has no handler for
 // SIGTERM, SIGINT, SIGHUP or SIGQUIT would never know: in its place, the others
 // in the container get it or, if it is alone, it is ended. One that has ended is
-// no error.
+// no error. SIGKILL ends all processes, where isolators can without containerd.
 //
 // Errors: errs.NotFound if there is no such container.
 func (c *Containerizer) Signal(ctx context.Context, id isolator.ID, sig syscall.Signal) error {
-	if err := c.engine.kill(ctx, id, int(sig)); err != nil {
+	killed := false
+	if sig == syscall.SIGKILL {
+		killed = c.isolators.Kill(ctx, id) == nil // if not, the runtime has its own way
+	}
+	if err := c.engine.kill(ctx, id, int(sig)); err != nil && (!killed || errors.Is(err, errs.NotFound)) {
 		return fmt.Errorf("signal container %s: %w", id, err)
 	}
 	return nil

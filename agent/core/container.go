@@ -59,7 +59,7 @@ func (c *Core) exited(ev Exited) {
 }
 
 // destroyed lets a container go. One that could not be removed is not waited
-// for: the shell said why, and what is left is found by the next recovery.
+// for: the shell goes on trying, and the next recovery finds what is left.
 func (c *Core) destroyed(ev Destroyed) {
 	e := c.of(ev.Container, "destroyed")
 	if e == nil {
