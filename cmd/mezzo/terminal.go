@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/signal"
+	"sync"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -32,20 +33,28 @@ func (t terminal) Watch() (keys <-chan byte, stop func()) {
 			return false
 		}
 	}
-	sizes := make(chan os.Signal, 1)
-	signal.Notify(sizes, unix.SIGWINCH)
-	go func() {
-		for range sizes {
+	before, err := unix.IoctlGetTermios(t.in, unix.TCGETS)
+	hasKeys := err == nil
+	prepare := func() {
+		if hasKeys {
+			single := *before
+			single.Lflag &^= unix.ICANON | unix.ECHO // keys at once and unseen; Ctrl-C stays a signal
+			_ = unix.IoctlSetTermios(t.in, unix.TCSETS, &single)
+		}
+	}
+	prepare()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGWINCH, unix.SIGCONT)
+	var heeding sync.WaitGroup
+	heeding.Go(func() {
+		for s := range signals {
+			if s == unix.SIGCONT {
+				prepare() // the shell had it meanwhile
+			}
 			tell(0)
 		}
-	}()
-	restore := func() {}
-	if before, err := unix.IoctlGetTermios(t.in, unix.TCGETS); err == nil {
-		single := *before
-		single.Lflag &^= unix.ICANON | unix.ECHO // keys at once and unseen; Ctrl-C stays a signal
-		if unix.IoctlSetTermios(t.in, unix.TCSETS, &single) == nil {
-			restore = func() { _ = unix.IoctlSetTermios(t.in, unix.TCSETS, before) }
-		}
+	})
+	if hasKeys {
 		go func() {
 			var key [1]byte
 			for n, err := unix.Read(t.in, key[:]); n == 1 && err == nil && tell(key[0]); {
@@ -54,9 +63,12 @@ func (t terminal) Watch() (keys <-chan byte, stop func()) {
 		}()
 	}
 	return pressed, func() {
-		signal.Stop(sizes)
-		close(sizes)
+		signal.Stop(signals)
+		close(signals)
 		close(done)
-		restore()
+		heeding.Wait()
+		if hasKeys {
+			_ = unix.IoctlSetTermios(t.in, unix.TCSETS, before)
+		}
 	}
 }
