@@ -4,9 +4,11 @@
 //
 // What is asked for goes to stdout; what happens meanwhile, and errors, to
 // stderr, each line of ours beginning with "mezzo: ". -o json prints the API's
-// own answer, in its own JSON, so that scripts and tools of Mesos can read it.
+// own answer, in its own JSON, so that scripts and tools of Mesos can read it;
+// logs prints an object a line of output, run its task's statuses to stderr.
 //
-// Exit codes: 0; 1 for an error. `mezzo run` ends with its task's exit code,
+// Exit codes: 0; 1 for an error; 141 when nobody reads the output any more, as
+// for any program in a pipe. `mezzo run` kills its task then, and else ends with its task's exit code,
 // with 127 or 126 when its command is not there or can't be run, 125 when the
 // task could not be run at all, 130 when it was interrupted.
 //

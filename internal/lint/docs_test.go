@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +39,25 @@ func packageWord(p pkg) string {
 		return "Command "
 	}
 	return "Package " + p.Name
+}
+
+// TestRoomsDocumented: docs/architecture.md names every package, and none that
+// is not there. Generated packages stand below api/mesos/v1.
+func TestRoomsDocumented(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range packages(t) {
+		if room := p.room(); !strings.HasPrefix(room, "api/mesos/v1/") && !strings.Contains(string(doc), "`"+room+"/`") {
+			t.Errorf("docs/architecture.md has no room `%s/`", room)
+		}
+	}
+	for _, m := range regexp.MustCompile("`([a-z0-9/]+)/`").FindAllStringSubmatch(string(doc), -1) {
+		if _, err := os.Stat(filepath.Join("..", "..", m[1])); err != nil {
+			t.Errorf("docs/architecture.md has a room that is not there: %v", err)
+		}
+	}
 }
 
 // TestDependenciesDocumented: each direct dependency has its line of reason.
