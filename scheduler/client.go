@@ -156,8 +156,13 @@ func (c *Client) run(ctx context.Context, h *Handler) error {
 		}
 		// Between half and the whole, so that frameworks which lost the same
 		// master don't return in step.
-		if err := sleep(ctx, wait/2+time.Duration(jitter.Int64N(int64(wait/2)+1))); err != nil {
-			return err
+		for {
+			if err := sleep(ctx, wait/2+time.Duration(jitter.Int64N(int64(wait/2)+1))); err != nil {
+				return err
+			}
+			if !c.isLeaving() {
+				break // a Teardown under way would be answered with an ERROR to the new stream
+			}
 		}
 		wait = min(2*wait, c.cfg.MaxBackoff)
 	}

@@ -133,6 +133,34 @@ func TestFollowsTheLeader(t *testing.T) {
 	}
 }
 
+// TestTeardownOutlivesStream: the master may close the stream long before it
+// answers the TEARDOWN; nobody subscribes meanwhile.
+func TestTeardownOutlivesStream(t *testing.T) {
+	closing, again := make(chan struct{}), make(chan struct{}, 1)
+	m := newFakeMaster(t, func(s *subscription) {
+		s.send(subscribedEvent(15))
+		<-closing
+	}, func(*subscription) { again <- struct{}{} })
+	m.refuse = func(*wire.Call) (int, string) {
+		close(closing)
+		select {
+		case <-again:
+			t.Error("subscribed while the teardown was under way")
+		case <-time.After(50 * time.Millisecond): // many times MaxBackoff
+		}
+		return 0, ""
+	}
+	c := newClient(t, m.addr(), nil)
+	torn := make(chan error, 1)
+	wait := start(t, c, scheduler.Handler{Subscribed: func(ctx context.Context, _ *wire.Event_Subscribed) error {
+		go func() { torn <- c.Teardown(ctx) }()
+		return nil
+	}})
+	if err := errors.Join(wait(), <-torn); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAsksTheNextMaster(t *testing.T) {
 	m := newFakeMaster(t, subscribeAndHold)
 	c := newClient(t, unusedAddr(t)+","+m.addr(), nil)
