@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -99,9 +100,12 @@ Begin with ` + "`mezzo local`" + ` in one terminal and ` + "`mezzo run --image b
 	root.AddGroup(&cobra.Group{ID: "use", Title: "Tasks:"}, &cobra.Group{ID: "daemon", Title: "Daemons:"})
 	for _, c := range cli.Commands(cli.Deps{
 		Stdout: p.stdout, Stderr: p.stderr, Terminal: p.terminal,
-		Env:        func(name string) string { return lookup(p.environ, name) },
-		Now:        time.Now,
-		HTTP:       &http.Client{Transport: &http.Transport{IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4}},
+		Env: func(name string) string { return lookup(p.environ, name) },
+		Now: time.Now,
+		HTTP: &http.Client{Transport: &http.Transport{
+			DialContext:     (&net.Dialer{Timeout: 5 * time.Second}).DialContext, // there may be another master to ask
+			IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4,
+		}},
 		Interrupts: p.interrupts,
 	}) {
 		c.GroupID = "use"
