@@ -376,7 +376,10 @@ func (f *framework) say(format string, args ...any) {
 // explainWaiting tells what is missing while no offer fits, whenever it changes.
 func (f *framework) explainWaiting(ctx context.Context) {
 	said := ""
-	for pause(ctx, noOfferAfter) == nil && f.launched() == nil {
+	for pause(ctx, noOfferAfter) == nil {
+		if f.launched() != nil {
+			continue // though it may have to wait again, if its offer was taken back
+		}
 		resp, err := f.op.get(ctx, master.Call_GET_AGENTS)
 		if err != nil {
 			continue // the stream's own fate says more

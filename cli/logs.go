@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,10 +57,14 @@ func logsCommand(d Deps) *cobra.Command {
 	})
 }
 
+// awaitInterval is the longest time between two questions whether a task has
+// ended: the answer is the state of the whole cluster.
+const awaitInterval = 2 * time.Second
+
 // awaitEnd asks the master until the task has ended and returns it as it was
 // last known.
 func awaitEnd(ctx context.Context, op *operator, x *v1.Task) (*v1.Task, error) {
-	for {
+	for wait := followInterval; ; wait = min(2*wait, awaitInterval) {
 		t, _, err := loadTasks(ctx, op)
 		if err != nil {
 			return nil, err
@@ -73,7 +78,7 @@ func awaitEnd(ctx context.Context, op *operator, x *v1.Task) (*v1.Task, error) {
 			}
 			return nil, fmt.Errorf("task %s: the master knows it no more", x.GetTaskId().GetValue())
 		}
-		if err := pause(ctx, followInterval); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return nil, err
 		}
 	}

@@ -156,6 +156,27 @@ func testInterrupt(t *testing.T, c *native.Cluster) {
 			until(t, "the task is gone", func() bool { return !strings.Contains(run(t, c, "ps").stdout, name) })
 		})
 	}
+	t.Run("when nobody reads", func(t *testing.T) {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := c.Command(t.Context(), "run", "--name=unread", "--image="+c.Image, "--", "sh", "-c", "while :; do echo tick; sleep 0.05; done")
+		cmd.Stdout = write
+		if err := errors.Join(cmd.Start(), write.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := read.Read(make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+		read.Close()
+		if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 141 {
+			t.Errorf("ended with %v", cmd.ProcessState)
+		}
+		if r := run(t, c, "ps"); strings.Contains(r.stdout, "unread") {
+			t.Errorf("the task runs on:\n%s", r.stdout)
+		}
+	})
 	t.Run("while it waits", func(t *testing.T) {
 		b := begin(t, c, "run", "--cpus=64", "--image="+c.Image, "--", "true")
 		until(t, "the framework is there", func() bool { return strings.Contains(run(t, c, "frameworks").stdout, "busybox") })
