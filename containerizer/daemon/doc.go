@@ -1,9 +1,9 @@
 // Package daemon finds the containerd that an agent works with, or starts a
 // private one under the agent's work directory.
 //
-// A private containerd outlives the process that started it: it has its own
-// session, and the next Connect with the same directory finds it by its socket.
-// So a restart of the agent never touches a task. While a connection is open it
+// A private containerd outlives the process that started it: it has a session
+// and, under systemd, a scope of its own, and the next Connect with the same
+// directory finds it by its socket. So a restart of the agent never touches a task. While a connection is open it
 // is started again when it dies, if Config.Keep says so; tasks do not notice.
 //
 // On disk, for Config.Dir = <work_dir>/containerd:

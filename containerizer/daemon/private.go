@@ -124,7 +124,8 @@ func start(binary string, p places) (*process, error) {
 	}
 	defer logFile.Close()
 
-	cmd := exec.Command(path, "--config", p.config)
+	args := append(scope(), path, "--config", p.config)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = logFile, logFile, "/"
 	// Its shim lies beside it; another version's may come first in PATH.
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(path)+":"+os.Getenv("PATH"))
@@ -138,6 +139,21 @@ func start(binary string, p places) (*process, error) {
 		_ = cmd.Wait() // how it ended is in cmd.ProcessState
 	}()
 	return proc, nil
+}
+
+// scope is what comes before a command under systemd, where the cgroup of a
+// service, and all that is in it, ends with the service: a scope of its own for
+// containerd and its shims. Elsewhere nothing does. systemd-run becomes the
+// command, with the same pid.
+func scope() []string {
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return nil
+	}
+	return []string{
+		"systemd-run", "--scope", "--quiet", "--collect", "--slice=mezzo.slice", "--description=mezzo's containerd",
+		// Loggers end by themselves only; the machine's shutdown need not wait.
+		"-p", "TasksMax=infinity", "-p", "TimeoutStopSec=10s", "--",
+	}
 }
 
 // kill ends a process that never answered. A nil process is none.
