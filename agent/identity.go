@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 
 	"mezzo/api/ids"
+	"mezzo/internal/dirlock"
 	"mezzo/internal/errs"
 )
 
@@ -46,13 +46,12 @@ func openHome(workDir string) (*home, error) {
 	if err := os.MkdirAll(filepath.Join(workDir, "meta"), 0o700); err != nil {
 		return nil, fmt.Errorf("open work_dir: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(workDir, "meta", "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := dirlock.Take(filepath.Join(workDir, "meta"))
+	if errors.Is(err, errs.Conflict) {
+		return nil, fmt.Errorf("work_dir %q is used by another agent, give each its own: %w", workDir, errs.Conflict)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open work_dir: %w", err)
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		err = fmt.Errorf("work_dir %q is used by another agent, give each its own: %w: %w", workDir, err, errs.Conflict)
-		return nil, errors.Join(err, lock.Close())
 	}
 	return &home{dir: workDir, lock: lock}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -14,6 +15,7 @@ import (
 	"mezzo/agent"
 	"mezzo/cli"
 	"mezzo/election"
+	"mezzo/internal/dirlock"
 	"mezzo/internal/errs"
 	"mezzo/master"
 )
@@ -53,6 +55,15 @@ func (l *local) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(dir, 0o711); err != nil { // tasks of any user have sandboxes in it
+		return fmt.Errorf("open work_dir: %w", err)
+	}
+	// Before anything else: what a second one made, it would end.
+	lock, err := dirlock.Take(dir)
+	if err != nil {
+		return fmt.Errorf("open work_dir: %w", err)
+	}
+	defer lock.Close()
 	l.master.WorkDir = filepath.Join(dir, "master")
 	m, err := master.New(l.master, master.Deps{Log: log, Flags: l.flags(), Version: versionInfo()})
 	if err != nil {

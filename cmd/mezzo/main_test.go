@@ -241,6 +241,21 @@ func TestLocalWithoutAgents(t *testing.T) {
 	}
 }
 
+// TestLocalTwice: a second one on the same work_dir ends before it touches what
+// is the first one's.
+func TestLocalTwice(t *testing.T) {
+	dir := t.TempDir()
+	addr, port := freeAddr(t)
+	first := start(t, nil, "mezzo", "local", "--port="+port, "--agents=0", "--work_dir="+dir)
+	first.get(t, addr, "/flags", &struct{}{})
+	second := start(t, nil, "mezzo", "local", "--port=0", "--agents=0", "--work_dir="+dir)
+	if code := second.wait(t); code != 1 || !strings.Contains(second.stderr.String(), dir+" is used by another process") {
+		t.Errorf("exit code %d; stderr:\n%s", code, second.stderr.String())
+	}
+	first.get(t, addr, "/flags", &struct{}{})
+	first.end(t)
+}
+
 func TestLogFormat(t *testing.T) {
 	addr, port := freeAddr(t)
 	r := start(t, nil, "mezzo", "master", "--ip=127.0.0.1", "--port="+port, "--work_dir="+t.TempDir(), "--log_format=json", "--logging_level=INFO")

@@ -1,0 +1,2 @@
+// Package dirlock keeps a second process out of a directory.
+package dirlock
