@@ -42,7 +42,7 @@ func newAgent(p process, name string) *service {
 		if err != nil {
 			return err
 		}
-		a, err := m.agent(ctx, cfg, agentDeps{detector: detector, alone: true, flags: s.flags.Values()})
+		a, err := m.agent(ctx, cfg, agentDeps{detector: detector, flags: s.flags.Values()})
 		if err != nil {
 			return errors.Join(err, m.close())
 		}
@@ -72,14 +72,13 @@ func detect(masters string) (election.Detector, error) {
 // agentDeps are what one agent of a machine has of its own.
 type agentDeps struct {
 	detector election.Detector
-	alone    bool
 	flags    map[string]string
 }
 
 func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*agent.Agent, error) {
 	var a *agent.Agent // made before the first launch
 	progress := func(id isolator.ID, p images.Progress) { a.Progress(id, p) }
-	containers, err := m.containers(cfg.WorkDir, d.alone, progress)
+	containers, err := m.containers(cfg.WorkDir, progress)
 	if err != nil {
 		return nil, err
 	}

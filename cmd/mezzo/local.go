@@ -89,7 +89,7 @@ func (l *local) together(ctx context.Context, m *master.Master, machine *machine
 	}
 	var agents []*agent.Agent
 	for i := range l.agents {
-		a, err := machine.agent(ctx, l.agentConfig(i, dir), agentDeps{detector: detector, alone: l.agents == 1, flags: l.flags()})
+		a, err := machine.agent(ctx, l.agentConfig(i, dir), agentDeps{detector: detector, flags: l.flags()})
 		if err != nil {
 			return err
 		}

@@ -87,17 +87,14 @@ func (c nodeConfig) open(ctx context.Context, dir string, log *slog.Logger) (*ma
 	return m, nil
 }
 
-// containers makes the containerizer of the agent with that work_dir. Alone
-// says that no other agent shares this machine's cgroups.
-func (m *machine) containers(workDir string, alone bool, progress func(isolator.ID, images.Progress)) (*containerizer.Containerizer, error) {
+// containers makes the containerizer of the agent with that work_dir.
+func (m *machine) containers(workDir string, progress func(isolator.ID, images.Progress)) (*containerizer.Containerizer, error) {
 	isolators := []isolator.Isolator{security.New()}
 	if m.cfg.isolation == isolationCgroups2 {
 		sum := sha256.Sum256([]byte(workDir))
-		place := cgroups2.Config{Root: filepath.Join(m.place.Root, hex.EncodeToString(sum[:6]))}
-		if alone {
-			place.Top = cmp.Or(m.place.Top, m.place.Root)
-		}
-		held, err := cgroups2.New(place)
+		held, err := cgroups2.New(cgroups2.Config{
+			Root: filepath.Join(m.place.Root, hex.EncodeToString(sum[:6])), Top: cmp.Or(m.place.Top, m.place.Root),
+		})
 		if err != nil {
 			return nil, err
 		}

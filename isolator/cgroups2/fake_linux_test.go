@@ -2,6 +2,7 @@ package cgroups2
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -434,6 +435,21 @@ func TestLevelsAboveProtectTheSumOfRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("the other gone", "1048576")
+}
+
+func TestAgentsShareTheLevelsAbove(t *testing.T) {
+	tree := fakeTree(t)
+	top := tree.top + "/mezzo"
+	for n, want := range []string{"67108864", "134217728"} {
+		i, err := newIn(tree, fakeHost(), Config{Root: fmt.Sprintf("%s/agent%d", top, n), Top: top})
+		if err != nil {
+			t.Fatal(err)
+		}
+		prepareIn(t, i, isolatortest.Container("c"))
+		if got := content(t, top+"/memory.low"); got != want {
+			t.Errorf("with %d agents: got %s, want %s", n+1, got, want)
+		}
+	}
 }
 
 func TestWriteNeverCreates(t *testing.T) {

@@ -26,10 +26,10 @@ const leafName = "ctr"
 
 // Config says where the tree hangs. Place finds the right one.
 type Config struct {
-	// Root holds a domain for each container.
+	// Root holds a domain for each container of one agent.
 	Root string
-	// Top is Root or a cgroup above it: from there down, all is the agent's
-	// alone. Empty: Root.
+	// Top is Root or a cgroup above it: from there down, all is agents' alone.
+	// Empty: Root.
 	Top string
 }
 
@@ -317,17 +317,45 @@ func (i *Isolator) find(id isolator.ID) (*domain, error) {
 
 // protect keeps memory.low of the levels that are ours at the sum of what was
 // promised below: a container's own protects it only as far as theirs reaches.
+// Those above the root may be shared with other agents.
 func (i *Isolator) protect() error {
 	i.protecting.Lock() // the last sum must be written last
 	defer i.protecting.Unlock()
-	low := []Setting{{File: "memory.low", Value: strconv.FormatInt(i.promised(), 10)}}
 	for _, dir := range i.levels {
-		err := apply(dir, low, i.host.PageBytes)
+		sum, err := i.promised(), error(nil)
+		if dir != i.root {
+			sum, err = promisedBelow(dir)
+		}
+		if err == nil {
+			err = apply(dir, []Setting{{File: "memory.low", Value: strconv.FormatInt(sum, 10)}}, i.host.PageBytes)
+		}
+		if dir != i.root && errors.Is(err, errs.Conflict) {
+			continue // another agent wrote between our writing and reading
+		}
 		if err != nil && !errors.Is(err, errs.NotFound) { // see makeOne
 			return err
 		}
 	}
 	return nil
+}
+
+// promisedBelow sums up memory.low of the cgroups in dir.
+func promisedBelow(dir string) (sum int64, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, missing(dir, err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		low, err := readUint(filepath.Join(dir, e.Name()), "memory.low")
+		if ignoreGone(err) != nil {
+			return 0, err
+		}
+		sum += int64(min(low, uint64(math.MaxInt64-sum)))
+	}
+	return sum, nil
 }
 
 func (i *Isolator) promised() (sum int64) {
