@@ -27,7 +27,8 @@ const labelFile = "mezzo/archive"
 
 // importArchive imports the file that ref names, unless just this file has been.
 func (s *Store) importArchive(ctx context.Context, ref Ref, _ func(Progress)) (Image, error) {
-	f, err := os.Open(ref.archive)
+	// Anybody may have put something there: do not wait for a pipe's other end.
+	f, err := os.OpenFile(ref.archive, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Image{}, fmt.Errorf("there is no such archive on this agent: %w", errs.NotFound)
 	}
@@ -39,8 +40,11 @@ func (s *Store) importArchive(ctx context.Context, ref Ref, _ func(Progress)) (I
 	if err != nil {
 		return Image{}, err
 	}
-	if !st.Mode().IsRegular() {
+	switch {
+	case !st.Mode().IsRegular():
 		return Image{}, fmt.Errorf("%s is not a regular file: %w", ref.archive, errs.Invalid)
+	case st.Size() == 0: // as are the kernel's, which may never end
+		return Image{}, fmt.Errorf("%s is empty: %w", ref.archive, errs.Corrupt)
 	}
 	state := fileState(st)
 	rec, err := s.client.ImageService().Get(ctx, ref.name)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -318,6 +319,10 @@ func TestArchive(t *testing.T) {
 	if got, err := s.Ensure(t.Context(), docker, images.IfAbsent, nil); err != nil || got.Config.User != "app" {
 		t.Errorf("%s: got %+v, %v", docker, got, err)
 	}
+	pipe := filepath.Join(dir, "pipe.tar")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for ref, want := range map[string]struct {
 		class error
 		says  string
@@ -330,6 +335,8 @@ func TestArchive(t *testing.T) {
 		short:                         {errs.Corrupt, ""},
 		"file://" + dir + "/none.tar": {errs.NotFound, "no such archive on this agent"},
 		"file://" + dir:               {errs.Invalid, "not a regular file"},
+		"file://" + pipe:              {errs.Invalid, "not a regular file"},
+		"file:///proc/kmsg":           {errs.Corrupt, "is empty"},
 	} {
 		_, err := s.Ensure(t.Context(), ref, images.IfAbsent, nil)
 		if !errors.Is(err, want.class) || !strings.Contains(err.Error(), want.says) {
