@@ -98,7 +98,7 @@ func TestFindAccount(t *testing.T) {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, d)
 		}
 	}
-	for _, name := range []string{"nobody", "big", "none", "app:big", "app:nogroup", "4294967296", "99999999999999999999", "-1"} {
+	for _, name := range []string{"nobody", "big", "none", "app:big", "app:nogroup", "4294967296", "99999999999999999999", "-1", ":", "app:", ":users", "0:0:0"} {
 		if got, err := findAccount(name, []byte(passwd), []byte(group)); !errors.Is(err, errs.Invalid) {
 			t.Errorf("%s: got %+v, %v; want class %v", name, got, err, errs.Invalid)
 		}
@@ -118,7 +118,7 @@ func FuzzFindAccount(f *testing.F) {
 
 func TestValidate(t *testing.T) {
 	good := func() Spec {
-		return Spec{ID: "c-1", Image: "busybox", Sandbox: "/sandbox", Env: []string{"A=b"}, Mounts: []Mount{{Source: "/data", Target: "/data"}}}
+		return Spec{ID: "c-1", Image: "busybox", Sandbox: "/sandbox", Env: []string{"A=" + strings.Repeat("b", 128<<10-3)}, Mounts: []Mount{{Source: "/data", Target: "/data"}}}
 	}
 	ok := good()
 	if err := ok.validate([]string{"/hidden"}); err != nil {
@@ -138,6 +138,9 @@ func TestValidate(t *testing.T) {
 		"nothing to run":          func(s *Spec) { s.Image = "" },
 		"NUL in value":            func(s *Spec) { s.Value = "a\x00" },
 		"NUL in args":             func(s *Spec) { s.Args = []string{"\x00"} },
+		"long value":              func(s *Spec) { s.Value = strings.Repeat("x", 128<<10) },
+		"long word":               func(s *Spec) { s.Args = []string{strings.Repeat("x", 128<<10)} },
+		"long variable":           func(s *Spec) { s.Env = []string{"A=" + strings.Repeat("x", 128<<10-2)} },
 		"environment without =":   func(s *Spec) { s.Env = []string{"A"} },
 		"environment without key": func(s *Spec) { s.Env = []string{"=A"} },
 		"relative working dir":    func(s *Spec) { s.WorkingDir = "x" },

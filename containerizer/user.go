@@ -3,6 +3,7 @@ package containerizer
 import (
 	"bytes"
 	"math"
+	"strings"
 
 	"github.com/moby/sys/user"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -29,6 +30,10 @@ func needsLookup(name string) bool {
 // findAccount looks name, "user[:group]" by name or number, up in the text of
 // /etc/passwd and /etc/group. A number need not be listed.
 func findAccount(name string, passwd, group []byte) (account, error) {
+	// The library takes what is missing for root, and forgets what is too much.
+	if who, of, found := strings.Cut(name, ":"); who == "" || found && of == "" || strings.ContainsRune(of, ':') {
+		return account{}, invalid("user %q is neither user nor user:group", name)
+	}
 	u, err := user.GetExecUser(name, &user.ExecUser{Home: "/"}, bytes.NewReader(passwd), bytes.NewReader(group))
 	if err != nil {
 		return account{}, invalid("user %q: %v", name, err)

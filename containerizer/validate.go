@@ -42,6 +42,12 @@ func (s *Spec) validate(hidden []string) error {
 	return s.validateCommand()
 }
 
+// maxWord is the longest word of a command line or environment that the kernel
+// takes, in bytes.
+//
+// Source: execve(2), MAX_ARG_STRLEN, which has room for a zero byte.
+const maxWord = 32*4096 - 1
+
 func (s *Spec) validateCommand() error {
 	switch {
 	case s.Shell && s.Value == "":
@@ -50,13 +56,20 @@ func (s *Spec) validateCommand() error {
 		return invalid("there is neither a command nor an image that has one")
 	}
 	for _, word := range append([]string{s.Value, s.User, s.Hostname}, s.Args...) {
-		if strings.ContainsRune(word, 0) {
+		switch {
+		case strings.ContainsRune(word, 0):
 			return invalid("%q has a NUL in it", word)
+		case len(word) > maxWord:
+			return invalid("command: a word of %d bytes is longer than the kernel takes, %d", len(word), maxWord)
 		}
 	}
 	for _, kv := range s.Env {
-		if key, _, ok := strings.Cut(kv, "="); !ok || key == "" || strings.ContainsRune(kv, 0) {
+		key, _, ok := strings.Cut(kv, "=")
+		switch {
+		case !ok || key == "" || strings.ContainsRune(kv, 0):
 			return invalid("environment: %q is not NAME=value", kv)
+		case len(kv) > maxWord:
+			return invalid("environment: %.100q with its value has %d bytes, more than the kernel takes, %d", key, len(kv), maxWord)
 		}
 	}
 	return nil

@@ -97,10 +97,9 @@ func Describe(i *v1.TaskInfo) string {
 			what = strings.TrimSpace(c.GetValue() + " " + args)
 		}
 	}
-	if r := []rune(what); len(r) > 60 {
-		what = string(r[:59]) + "…"
-	}
-	switch img := image(i.GetContainer()); {
+	what = short(what, 60)
+	// A name with a digest fits.
+	switch img := short(image(i.GetContainer()), 400); {
 	case img == "":
 		return fmt.Sprintf("command %q", what)
 	case what == "":
@@ -108,6 +107,14 @@ func Describe(i *v1.TaskInfo) string {
 	default:
 		return fmt.Sprintf("command %q in image %q", what, img)
 	}
+}
+
+// short is the beginning of s, of n letters at most.
+func short(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
 }
 
 func invalid(format string, args ...any) error {
