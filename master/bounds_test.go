@@ -21,6 +21,7 @@ import (
 	"mezzo/api/codec"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/api/recordio"
 	"mezzo/internal/errs"
 	"mezzo/master"
 )
@@ -54,7 +55,7 @@ func TestSlowReader(t *testing.T) {
 		busy.await(scheduler.Event_UPDATE)
 	}
 	if code == http.StatusAccepted {
-		t.Error("who reads nothing is still subscribed")
+		t.Fatal("who reads nothing is still subscribed")
 	}
 	rest, _ := io.ReadAll(slow.body)
 	if !bytes.Contains(rest, []byte("not read fast enough")) {
@@ -62,7 +63,7 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// rawSubscriber subscribes and then reads nothing.
+// rawSubscriber subscribes and then reads nothing but its own id.
 type rawSubscriber struct {
 	body   io.Reader
 	id     *v1.FrameworkID
@@ -76,7 +77,7 @@ func rawSubscribe(t *testing.T, m *master.Master) *rawSubscriber {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	body := `{"type":"SUBSCRIBE","framework_id":{"value":"slow"},"subscribe":{"framework_info":{"user":"u","name":"n","id":{"value":"slow"}}}}`
+	body := `{"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"u","name":"n"}}}`
 	_, err = fmt.Fprintf(conn, "POST /api/v1/scheduler HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +86,12 @@ func rawSubscribe(t *testing.T, m *master.Master) *rawSubscriber {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rawSubscriber{body: resp.Body, id: &v1.FrameworkID{Value: proto.String("slow")}, stream: resp.Header.Get("Mesos-Stream-Id")}
+	rec, err := recordio.NewReader(resp.Body, 1<<20).Next()
+	ev := &scheduler.Event{}
+	if err = errors.Join(err, codec.JSON.Unmarshal(rec, ev)); err != nil {
+		t.Fatal(err)
+	}
+	return &rawSubscriber{body: resp.Body, id: ev.GetSubscribed().GetFrameworkId(), stream: resp.Header.Get("Mesos-Stream-Id")}
 }
 
 // TestCrowd has many talk nonsense at once while one task runs its course.
