@@ -2,18 +2,16 @@ package master
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	v1 "mezzo/api/mesos/v1"
-	"mezzo/internal/errs"
+	"mezzo/internal/flags"
 	"mezzo/master/core"
 )
 
@@ -21,8 +19,8 @@ import (
 // be waited for, so the timeout is only checked.
 func (m *Master) metrics(w http.ResponseWriter, r *http.Request) {
 	if text := r.URL.Query().Get("timeout"); text != "" {
-		if _, err := parseDuration(text); err != nil {
-			fail(w, err)
+		if _, err := flags.ParseDuration(text); err != nil {
+			fail(w, fmt.Errorf("timeout %q: %w", text, err))
 			return
 		}
 	}
@@ -105,20 +103,4 @@ func one(b bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// parseDuration reads "100ms", "5secs" and so on.
-//
-// Source: the units are those of stout's Duration.
-func parseDuration(text string) (time.Duration, error) {
-	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz")
-	unit, ok := map[string]time.Duration{
-		"ns": 1, "us": time.Microsecond, "ms": time.Millisecond, "secs": time.Second,
-		"mins": time.Minute, "hrs": time.Hour, "days": 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
-	}[text[len(digits):]]
-	value, err := strconv.ParseFloat(digits, 64)
-	if err != nil || !ok || !(math.Abs(value)*float64(unit) < math.MaxInt64) {
-		return 0, fmt.Errorf("%q is not a duration such as 100ms or 5secs: %w", text, errs.Invalid)
-	}
-	return time.Duration(value * float64(unit)), nil
 }

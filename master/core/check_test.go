@@ -17,7 +17,7 @@ import (
 )
 
 func TestCheckCall(t *testing.T) {
-	id := frameworkIDProto("f")
+	id := ids.FrameworkID("f").Proto()
 	for n, name := range scheduler.Call_Type_name {
 		call := &scheduler.Call{Type: scheduler.Call_Type(n).Enum(), FrameworkId: id}
 		err := CheckCall(call)
@@ -144,16 +144,16 @@ func TestCheckHello(t *testing.T) {
 	right := func() *link.Hello {
 		return &link.Hello{
 			Agent:      &v1.AgentInfo{Hostname: proto.String("h")},
-			Frameworks: []*v1.FrameworkInfo{{Id: frameworkIDProto("f")}},
+			Frameworks: []*v1.FrameworkInfo{{Id: ids.FrameworkID("f").Proto()}},
 			Tasks: []*v1.Task{{
-				TaskId: taskIDProto("t"), FrameworkId: frameworkIDProto("f"), State: v1.TaskState_TASK_RUNNING.Enum(),
+				TaskId: ids.TaskID("t").Proto(), FrameworkId: ids.FrameworkID("f").Proto(), State: v1.TaskState_TASK_RUNNING.Enum(),
 			}},
 		}
 	}
 	for want, make := range map[string]func(*link.Hello){
 		"":                      func(*link.Hello) {},
 		"no hostname":           func(h *link.Hello) { h.Agent = nil },
-		"agent id":              func(h *link.Hello) { h.Agent.Id = agentIDProto("a/b") },
+		"agent id":              func(h *link.Hello) { h.Agent.Id = ids.AgentID("a/b").Proto() },
 		"agent resources":       func(h *link.Hello) { h.Agent.Resources = []*v1.Resource{{}} },
 		"framework \"f\": role": func(h *link.Hello) { h.Frameworks[0].Role = proto.String("") },
 		"failover_timeout":      func(h *link.Hello) { h.Frameworks[0].FailoverTimeout = proto.Float64(math.NaN()) },
@@ -166,7 +166,7 @@ func TestCheckHello(t *testing.T) {
 		"reported twice": func(h *link.Hello) { h.Tasks = append(h.Tasks, h.Tasks[0]) },
 		"no agent sees":  func(h *link.Hello) { h.Tasks[0].State = v1.TaskState_TASK_UNREACHABLE.Enum() },
 		"id is empty":    func(h *link.Hello) { h.Tasks[0].TaskId = nil },
-		"more than 255":  func(h *link.Hello) { h.Tasks[0].TaskId = taskIDProto(ids.TaskID(strings.Repeat("x", 256))) },
+		"more than 255":  func(h *link.Hello) { h.Tasks[0].TaskId = ids.TaskID(strings.Repeat("x", 256)).Proto() },
 		"name is empty":  func(h *link.Hello) { h.Tasks[0].Resources = []*v1.Resource{{}} },
 	} {
 		h := right()

@@ -125,7 +125,7 @@ func (c *Core) reregister(a *agent, conn ConnID, h *hello) bool {
 // attach makes conn the agent's stream and greets it.
 func (c *Core) attach(a *agent, conn ConnID, h *hello) {
 	info := proto.CloneOf(h.Agent)
-	info.Id = agentIDProto(a.ID)
+	info.Id = a.ID.Proto()
 	a.Info, a.Version, a.Address, a.Capabilities, a.Total = info, h.GetVersion(), h.address, h.GetCapabilities(), h.total
 	a.conn, a.Connected, a.missed = conn, true, 0
 	c.conns[conn] = a
@@ -154,7 +154,7 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 		case f != nil && f.tasks[t.ID] != nil:
 			c.trace(Warn, "task reported by two agents", "task_id", string(t.ID), "agent_id", string(a.ID), "other_agent_id", string(f.tasks[t.ID].Agent))
 		default:
-			t.Agent, t.Info.AgentId = a.ID, agentIDProto(a.ID)
+			t.Agent, t.Info.AgentId = a.ID, a.ID.Proto()
 			adopted = append(adopted, t)
 		}
 	}

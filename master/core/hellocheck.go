@@ -37,8 +37,8 @@ func (c *Core) checkHello(ev AgentHello) (*hello, error) {
 		h.address = fmt.Sprintf("%s:%d", ev.IP, h.Agent.GetPort())
 	}
 	if id := h.Agent.GetId(); id != nil {
-		if err := checkID(id.GetValue()); err != nil {
-			return nil, fmt.Errorf("agent %w", err)
+		if err := ids.Validate("agent", id.GetValue()); err != nil {
+			return nil, err
 		}
 	}
 	var err error
@@ -46,7 +46,7 @@ func (c *Core) checkHello(ev AgentHello) (*hello, error) {
 		return nil, fmt.Errorf("agent resources: %w", err)
 	}
 	for _, info := range h.GetFrameworks() {
-		if err := errors.Join(checkID(info.GetId().GetValue()), checkInfo(info)); err != nil {
+		if err := errors.Join(ids.Validate("framework", info.GetId().GetValue()), checkInfo(info)); err != nil {
 			return nil, fmt.Errorf("framework %q: %w", info.GetId().GetValue(), err)
 		}
 		h.frameworks[ids.FrameworkID(info.GetId().GetValue())] = info
@@ -76,7 +76,7 @@ func (h *hello) reports(t *Task) bool { return h.reported[t.key()] }
 
 // recoveredTask is a task as an agent tells of it.
 func recoveredTask(info *v1.Task) (*Task, error) {
-	if err := checkID(info.GetTaskId().GetValue()); err != nil {
+	if err := ids.Validate("task", info.GetTaskId().GetValue()); err != nil {
 		return nil, err
 	}
 	if !agentKnows(info.GetState()) {

@@ -44,8 +44,8 @@ func (c *Core) killTask(t *Task, policy *v1.KillPolicy) {
 
 func (c *Core) sendKill(a *agent, t *Task, policy *v1.KillPolicy) {
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_KillTask{KillTask: &link.KillTask{
-		FrameworkId: frameworkIDProto(t.Framework),
-		TaskId:      taskIDProto(t.ID),
+		FrameworkId: t.Framework.Proto(),
+		TaskId:      t.ID.Proto(),
 		KillPolicy:  policy,
 	}}})
 }

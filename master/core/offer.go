@@ -68,9 +68,9 @@ func (c *Core) makeOffer(f *framework, a *agent, role string, res resources.Reso
 // Proto is the offer in the form of the v1 API.
 func (o *Offer) Proto() *v1.Offer {
 	return &v1.Offer{
-		Id:             offerIDProto(o.ID),
-		FrameworkId:    frameworkIDProto(o.Framework),
-		AgentId:        agentIDProto(o.Agent),
+		Id:             o.ID.Proto(),
+		FrameworkId:    o.Framework.Proto(),
+		AgentId:        o.Agent.Proto(),
 		Hostname:       o.host.Info.Hostname,
 		Attributes:     o.host.Info.Attributes,
 		Domain:         o.host.Info.Domain,

@@ -38,7 +38,7 @@ func (c *Core) removeFramework(f *framework) {
 
 func (c *Core) shutdownFramework(a *agent, f ids.FrameworkID) {
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_ShutdownFramework{
-		ShutdownFramework: &link.ShutdownFramework{FrameworkId: frameworkIDProto(f)},
+		ShutdownFramework: &link.ShutdownFramework{FrameworkId: f.Proto()},
 	}})
 }
 

@@ -30,7 +30,7 @@ func (c *Core) subscribe(s StreamID, call *scheduler.Call_Subscribe) {
 	}
 	if info.GetId().GetValue() == "" {
 		c.lastFramework++
-		info.Id = frameworkIDProto(ids.FrameworkID(fmt.Sprintf("%s-%04d", c.cfg.Master.GetId(), c.lastFramework-1)))
+		info.Id = ids.FrameworkID(fmt.Sprintf("%s-%04d", c.cfg.Master.GetId(), c.lastFramework-1)).Proto()
 	}
 	f, known := c.frameworks[ids.FrameworkID(info.GetId().GetValue())]
 	if known && f.Info.GetPrincipal() != info.GetPrincipal() {
@@ -123,8 +123,8 @@ func (c *Core) admissible(info *v1.FrameworkInfo, suppressed []string, constrain
 	}
 	id := info.GetId().GetValue()
 	if id != "" {
-		if err := checkID(id); err != nil {
-			return fmt.Errorf("framework %w", err)
+		if err := ids.Validate("framework", id); err != nil {
+			return err
 		}
 	}
 	if info.GetUser() == "root" && !c.cfg.RootSubmissions {

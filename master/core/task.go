@@ -35,7 +35,7 @@ func newTask(f ids.FrameworkID, info *v1.TaskInfo, res resources.Resources) *Tas
 		Info: &v1.Task{
 			Name:        info.Name,
 			TaskId:      info.TaskId,
-			FrameworkId: frameworkIDProto(f),
+			FrameworkId: f.Proto(),
 			AgentId:     info.AgentId,
 			Resources:   res.Proto(),
 			Labels:      info.Labels,

@@ -53,8 +53,8 @@ func invalid(format string, args ...any) error {
 
 func (k taskCheck) identity(t *v1.TaskInfo) error {
 	id := ids.TaskID(t.GetTaskId().GetValue())
-	if err := checkID(string(id)); err != nil {
-		return fmt.Errorf("task %w", err)
+	if err := ids.Validate("task", string(id)); err != nil {
+		return err
 	}
 	if _, used := k.framework.tasks[id]; used {
 		return invalid("task id %q is in use", id)

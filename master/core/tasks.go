@@ -78,7 +78,7 @@ func (c *Core) lose(a *agent, t *Task) {
 // status makes an update of the master's own, which nobody acknowledges.
 func (c *Core) status(f *framework, id ids.TaskID, on ids.AgentID, state v1.TaskState, reason v1.TaskStatus_Reason, message string) *v1.TaskStatus {
 	s := &v1.TaskStatus{
-		TaskId:    taskIDProto(id),
+		TaskId:    id.Proto(),
 		State:     f.stateFor(state).Enum(),
 		Source:    v1.TaskStatus_SOURCE_MASTER.Enum(),
 		Reason:    reason.Enum(),
@@ -86,7 +86,7 @@ func (c *Core) status(f *framework, id ids.TaskID, on ids.AgentID, state v1.Task
 		Timestamp: proto.Float64(Seconds(c.now)),
 	}
 	if on != "" {
-		s.AgentId = agentIDProto(on)
+		s.AgentId = on.Proto()
 	}
 	return s
 }

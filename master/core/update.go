@@ -66,7 +66,7 @@ func (c *Core) forward(f *framework, a *agent, t *Task, status *v1.TaskStatus) {
 	}
 	out := proto.CloneOf(status)
 	out.State = f.stateFor(status.GetState()).Enum()
-	out.AgentId = agentIDProto(a.ID)
+	out.AgentId = a.ID.Proto()
 	if out.Timestamp == nil {
 		out.Timestamp = proto.Float64(Seconds(c.now))
 	}
@@ -97,7 +97,7 @@ func (c *Core) acknowledged(f *framework, call *scheduler.Call_Acknowledge) {
 
 func (c *Core) acknowledge(a *agent, f ids.FrameworkID, t *v1.TaskID, uuid []byte) {
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_Acknowledge{Acknowledge: &link.Acknowledge{
-		FrameworkId: frameworkIDProto(f),
+		FrameworkId: f.Proto(),
 		TaskId:      t,
 		Uuid:        uuid,
 	}}})

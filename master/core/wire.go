@@ -10,22 +10,6 @@ import (
 	"mezzo/api/mesos/v1/scheduler"
 )
 
-func frameworkIDProto(id ids.FrameworkID) *v1.FrameworkID {
-	return &v1.FrameworkID{Value: proto.String(string(id))}
-}
-
-func agentIDProto(id ids.AgentID) *v1.AgentID {
-	return &v1.AgentID{Value: proto.String(string(id))}
-}
-
-func taskIDProto(id ids.TaskID) *v1.TaskID {
-	return &v1.TaskID{Value: proto.String(string(id))}
-}
-
-func offerIDProto(id ids.OfferID) *v1.OfferID {
-	return &v1.OfferID{Value: proto.String(string(id))}
-}
-
 // TimeInfo is t in the form of the v1 API; nil for the zero time.
 func TimeInfo(t time.Time) *v1.TimeInfo {
 	if t.IsZero() {
@@ -60,14 +44,14 @@ func updateEvent(s *v1.TaskStatus) *scheduler.Event {
 func rescindEvent(id ids.OfferID) *scheduler.Event {
 	return &scheduler.Event{
 		Type:    scheduler.Event_RESCIND.Enum(),
-		Rescind: &scheduler.Event_Rescind{OfferId: offerIDProto(id)},
+		Rescind: &scheduler.Event_Rescind{OfferId: id.Proto()},
 	}
 }
 
 func failureEvent(id ids.AgentID) *scheduler.Event {
 	return &scheduler.Event{
 		Type:    scheduler.Event_FAILURE.Enum(),
-		Failure: &scheduler.Event_Failure{AgentId: agentIDProto(id)},
+		Failure: &scheduler.Event_Failure{AgentId: id.Proto()},
 	}
 }
 
@@ -82,7 +66,7 @@ func (c *Core) subscribedEvent(id ids.FrameworkID) *scheduler.Event {
 	return &scheduler.Event{
 		Type: scheduler.Event_SUBSCRIBED.Enum(),
 		Subscribed: &scheduler.Event_Subscribed{
-			FrameworkId:              frameworkIDProto(id),
+			FrameworkId:              id.Proto(),
 			HeartbeatIntervalSeconds: proto.Float64(c.cfg.Heartbeat.Seconds()),
 			MasterInfo:               c.cfg.Master,
 		},
