@@ -34,6 +34,7 @@ unit: build ## all tests that need no VM, those of containerd's users against 1.
 
 e2e: build ## end to end on the built binary, in a VM with cgroup v2 (or the machines of MEZZO_E2E_CLUSTER, or Vagrant's)
 	@if [ -z "$${MEZZO_E2E_CLUSTER:-}" ] && ! ls .e2e/vagrant/*.json >/dev/null 2>&1; then test/e2e/vm/host-deps.sh && go run ./test/e2e/vm up; fi
+	test/containerd2.sh >/dev/null
 	rc=0; MEZZO_E2E_REQUIRED=1 MEZZO_BIN=$(CURDIR)/bin/mezzo go test -json -count=1 -timeout 40m $(E2E) | go run ./test/report -skips test/skips.txt || rc=$$?; \
 	$(if $(KEEP),,if [ -z "$${MEZZO_E2E_CLUSTER:-}" ]; then go run ./test/e2e/vm down; fi;) exit $$rc
 

@@ -30,8 +30,10 @@ func stat(t *testing.T, text, key string) uint64 {
 
 // TestCPU: a task that spins on 0.5 CPUs gets 0.5, by the kernel's clock and
 // counters; the master says the same.
-func TestCPU(t *testing.T) {
-	s := setup(t)
+func TestCPU(t *testing.T) { setup(t).heldToCPU(t) }
+
+func (s *suite) heldToCPU(t *testing.T) {
+	t.Helper()
 	task := s.background(t, "spin", []string{"--cpus=0.5", "--mem=32"}, "sh", "-c", "while :; do :; done")
 	cg := s.cgroup(t, task)
 	// One script, so that the two readings of each clock lie close together.
@@ -65,8 +67,10 @@ func number(t *testing.T, s string) float64 {
 
 // TestMemory: a task over its memory dies whole, with the reason, and its
 // neighbour doesn't notice.
-func TestMemory(t *testing.T) {
-	s := setup(t)
+func TestMemory(t *testing.T) { setup(t).heldToMemory(t) }
+
+func (s *suite) heldToMemory(t *testing.T) {
+	t.Helper()
 	neighbour := s.background(t, "neighbour", []string{"--cpus=0.1", "--mem=32"}, "sleep", "3600")
 	// The shell would outlive its child if only one process were killed.
 	r := s.mezzo(t, "run", "--name=greedy", "--image="+plainImage, "--cpus=0.1", "--mem=32", "--",

@@ -31,13 +31,14 @@ const (
 	domain = "/sys/fs/cgroup"
 )
 
-// suite is `mezzo local` on the first node, shared by the tests, which clean
-// up their own tasks.
+// suite is a cluster on the first node, shared by the tests, which clean up
+// their own tasks.
 type suite struct {
 	*cluster.Cluster
 	node   *cluster.Node
 	bin    string // on this machine
 	master string
+	work   string // directory of `mezzo local` on the node
 	http   *http.Client
 
 	mu    sync.Mutex
@@ -60,12 +61,25 @@ func setup(t *testing.T) *suite {
 	if shared.err != nil {
 		t.Fatal(shared.err)
 	}
+	shared.s.logIfFailed(t)
+	return shared.s
+}
+
+func (s *suite) logIfFailed(t *testing.T) {
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("log of mezzo local:\n%s", shared.s.log(context.WithoutCancel(t.Context())))
+			t.Logf("log of mezzo local:\n%s", s.log(context.WithoutCancel(t.Context())))
 		}
 	})
-	return shared.s
+}
+
+// beside is another cluster on the same node, which the caller starts.
+func (s *suite) beside(t *testing.T, name string) *suite {
+	t.Helper()
+	o := &suite{Cluster: s.Cluster, node: s.node, bin: s.bin, http: s.http,
+		master: net.JoinHostPort(s.node.Address, "5060"), work: work + "-" + name}
+	o.logIfFailed(t)
+	return o
 }
 
 func TestMain(m *testing.M) {
@@ -90,13 +104,13 @@ func newSuite() (*suite, error) {
 		return nil, errors.New("MEZZO_BIN is not set: run `make e2e`")
 	}
 	node := c.Nodes[0]
-	s := &suite{Cluster: c, node: node, bin: bin, master: net.JoinHostPort(node.Address, "5050"), http: node.HTTPClient()}
+	s := &suite{Cluster: c, node: node, bin: bin, master: net.JoinHostPort(node.Address, "5050"), work: work, http: node.HTTPClient()}
 	ctx, cancel := context.WithTimeout(context.Background(), c.Slow(time.Minute))
 	defer cancel()
 	if err := s.install(ctx); err != nil {
 		return nil, err
 	}
-	return s, s.start(ctx)
+	return s, s.start(ctx, dir)
 }
 
 // install brings binary and images to the node.
@@ -121,15 +135,26 @@ func (s *suite) install(ctx context.Context) error {
 	return nil
 }
 
-func (s *suite) start(ctx context.Context) error {
+// start starts `mezzo local` with more flags, if any; path goes before PATH.
+func (s *suite) start(ctx context.Context, path string, flags ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, err := s.node.Start(context.Background(), cluster.Command{Args: []string{"sh", "-c",
-		`exec "$0" "$@" >>` + dir + `/log 2>&1`, dir + "/mezzo", "local", "--ip=" + s.node.Address, "--port=5050", "--agents=1", "--work_dir=" + work}})
+	ip, port, err := net.SplitHostPort(s.master)
+	if err != nil {
+		return err
+	}
+	args := []string{"sh", "-c", `PATH=$0:$PATH; exec "$@" >>` + s.work + `.log 2>&1`, path,
+		dir + "/mezzo", "local", "--ip=" + ip, "--port=" + port, "--agents=1", "--work_dir=" + s.work}
+	p, err := s.node.Start(context.Background(), cluster.Command{Args: append(args, flags...)})
 	if err != nil {
 		return err
 	}
 	s.local = p
+	return s.active(ctx)
+}
+
+// active waits until the cluster has its agent.
+func (s *suite) active(ctx context.Context) error {
 	return s.until(ctx, "an agent is active", func(c *usage.Cluster) bool { return len(c.GetAgents()) == 1 })
 }
 
@@ -153,7 +178,7 @@ func (s *suite) stop(ctx context.Context) error {
 }
 
 func (s *suite) log(ctx context.Context) string {
-	out, err := s.node.Output(ctx, "tail", "-c", "20000", dir+"/log")
+	out, err := s.node.Output(ctx, "tail", "-c", "20000", s.work+".log")
 	if err != nil {
 		return err.Error()
 	}

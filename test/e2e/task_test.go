@@ -123,7 +123,7 @@ func TestKillGrace(t *testing.T) {
 	if got := s.lastStatus(t, "stubborn").GetState(); got != v1.TaskState_TASK_KILLED {
 		t.Errorf("state is %v", got)
 	}
-	sandbox := s.sh(t, "find "+work+" -type d -name '"+task.GetUsed().GetContainerId().GetValue()+"' | head -n 1")
+	sandbox := s.sh(t, "find "+s.work+" -type d -name '"+task.GetUsed().GetContainerId().GetValue()+"' | head -n 1")
 	term := number(t, s.sh(t, "cat "+sandbox+"/term"))
 	alive := number(t, s.sh(t, "cat "+sandbox+"/alive"))
 	if lived := alive - term; lived < grace-1.5 || lived > grace+s.Slow(time.Second).Seconds() {
@@ -137,7 +137,7 @@ func TestOutputSurvives(t *testing.T) {
 	s := setup(t)
 	task := s.background(t, "chatty", []string{"--cpus=0.5", "--mem=32"}, "sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; done")
 	id := task.GetUsed().GetContainerId().GetValue()
-	sandbox := s.sh(t, "find "+work+" -type d -name '"+id+"' | head -n 1")
+	sandbox := s.sh(t, "find "+s.work+" -type d -name '"+id+"' | head -n 1")
 	s.mu.Lock()
 	err := s.local.Kill(t.Context())
 	s.local = nil
@@ -150,7 +150,7 @@ func TestOutputSurvives(t *testing.T) {
 	s.sh(t, `n=0; until [ $(stat -c %s `+sandbox+`/stdout) -gt `+fmt.Sprint(int64(size)+100000)+` ]; do n=$((n+1)); [ $n -lt 300 ] || exit 1; sleep 0.2; done`)
 	ctx, cancel := context.WithTimeout(t.Context(), s.Slow(time.Minute))
 	defer cancel()
-	if err := s.start(ctx); err != nil {
+	if err := s.start(ctx, dir); err != nil {
 		t.Fatal(err)
 	}
 	s.empty(t)
