@@ -81,7 +81,7 @@ func TestFailover(t *testing.T) {
 	s := subscribe(t, m, codec.Protobuf, &v1.FrameworkInfo{})
 	s.offer()
 	next := subscribe(t, m, codec.JSON, &v1.FrameworkInfo{Id: s.id})
-	if text := s.await(scheduler.Event_ERROR).GetError().GetMessage(); !strings.Contains(text, "failed over") {
+	if text := s.await(scheduler.Event_ERROR).GetError().GetMessage(); text != "Framework failed over" {
 		t.Errorf("old stream is told %q", text)
 	}
 	if ev := s.next(); ev != nil {

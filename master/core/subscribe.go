@@ -15,6 +15,15 @@ import (
 	"mezzo/resources"
 )
 
+// What ends a stream for good. Frameworks compare it by the letter, for instance
+// to ask for a new id.
+//
+// Source: mesos master.cpp.
+const (
+	frameworkRemoved    = "Framework has been removed"
+	frameworkFailedOver = "Framework failed over"
+)
+
 // subscribe admits a framework, or takes it over from its former stream. What
 // is wrong is said in an ERROR event on the new stream, as Mesos does.
 func (c *Core) subscribe(s StreamID, call *scheduler.Call_Subscribe) {
@@ -25,7 +34,11 @@ func (c *Core) subscribe(s StreamID, call *scheduler.Call_Subscribe) {
 		c.counts[MessagesReregisterFramework]++
 	}
 	if err := c.admissible(info, call.GetSuppressedRoles(), call.GetOfferConstraints()); err != nil {
-		c.refuse(s, info, err)
+		c.refuse(s, info, errs.Text(err))
+		return
+	}
+	if _, removed := c.completed.get(ids.FrameworkID(info.GetId().GetValue())); removed {
+		c.refuse(s, info, frameworkRemoved)
 		return
 	}
 	if info.GetId().GetValue() == "" {
@@ -34,7 +47,7 @@ func (c *Core) subscribe(s StreamID, call *scheduler.Call_Subscribe) {
 	}
 	f, known := c.frameworks[ids.FrameworkID(info.GetId().GetValue())]
 	if known && f.Info.GetPrincipal() != info.GetPrincipal() {
-		c.refuse(s, info, fmt.Errorf("changing the framework's principal is not allowed: %w", errs.Invalid))
+		c.refuse(s, info, "changing the framework's principal is not allowed")
 		return
 	}
 	if !known {
@@ -43,7 +56,7 @@ func (c *Core) subscribe(s StreamID, call *scheduler.Call_Subscribe) {
 		c.frameworks[f.ID] = f
 		must(c.alloc.AddFramework(toAllocator(f)))
 	} else {
-		c.disconnect(f, "framework failed over")
+		c.disconnect(f, frameworkFailedOver)
 		c.update(f, info, call.GetSuppressedRoles())
 		f.Reregistered, f.Recovered = c.now, false
 	}
@@ -52,9 +65,9 @@ func (c *Core) subscribe(s StreamID, call *scheduler.Call_Subscribe) {
 	c.trace(Info, "framework subscribed", "framework_id", string(f.ID), "name", info.GetName())
 }
 
-func (c *Core) refuse(s StreamID, info *v1.FrameworkInfo, err error) {
-	c.fail(s, errs.Text(err))
-	c.trace(Info, "framework refused", "framework_id", info.GetId().GetValue(), "name", info.GetName(), "err", err.Error())
+func (c *Core) refuse(s StreamID, info *v1.FrameworkInfo, why string) {
+	c.fail(s, why)
+	c.trace(Info, "framework refused", "framework_id", info.GetId().GetValue(), "name", info.GetName(), "reason", why)
 }
 
 // connect gives f a stream and offers.
@@ -129,9 +142,6 @@ func (c *Core) admissible(info *v1.FrameworkInfo, suppressed []string, constrain
 	}
 	if info.GetUser() == "root" && !c.cfg.RootSubmissions {
 		return fmt.Errorf("user \"root\" may not run frameworks here (--root_submissions): %w", errs.Invalid)
-	}
-	if _, removed := c.completed.get(ids.FrameworkID(id)); removed {
-		return fmt.Errorf("framework %s has been removed: %w", id, errs.Conflict)
 	}
 	return nil
 }
