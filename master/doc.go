@@ -9,7 +9,7 @@
 //	   └── reply ◀── effects: reply, send, close, trace ──┘
 //
 // One goroutine, the loop, owns the core, the table of subscribers and the
-// table of agent streams. It never does I/O: what it sends goes into a bounded
+// table of agent streams. It does no I/O but its log: what it sends goes into a bounded
 // queue per subscriber or agent, and the goroutine at the other end of that
 // queue encodes and writes. A queue that overflows ends its connection.
 //
