@@ -184,6 +184,15 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("host of %q is %q, want %q", address, got, want)
 		}
 	}
+	for address, fine := range map[string]bool{
+		"10.0.0.1:5051": true, "[::1]:5051": true, "[fe80::1%eth0]:0": true, "node-1.example:65535": true,
+		"": false, ":5051": false, "host": false, "host:": false, "host:-1": false, "host:65536": false, "::1:5051": false,
+		"a\nb:1": false, "a/b:1": false, "user@host:1": false, "[::1:1": false, strings.Repeat("a", 256) + ":1": false,
+	} {
+		if err := checkAddress(address); (err == nil) != fine {
+			t.Errorf("address %q: %v", address, err)
+		}
+	}
 	url := agentURL(&Agent{Address: "[::1]:5051", Info: &v1.AgentInfo{}})
 	if url.GetAddress().GetIp() != "::1" || url.GetAddress().GetPort() != 5051 {
 		t.Errorf("url of [::1]:5051 is %v", url)

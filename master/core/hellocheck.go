@@ -3,7 +3,9 @@ package core
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mezzo/api/ids"
@@ -34,7 +36,14 @@ func (c *Core) checkHello(ev AgentHello) (*hello, error) {
 	}
 	h.address = h.GetAddress()
 	if h.address == "" {
-		h.address = fmt.Sprintf("%s:%d", ev.IP, h.Agent.GetPort())
+		format := "%s:%d"
+		if strings.Contains(ev.IP, ":") {
+			format = "[%s]:%d"
+		}
+		h.address = fmt.Sprintf(format, ev.IP, h.Agent.GetPort())
+	}
+	if err := checkAddress(h.address); err != nil {
+		return nil, err
 	}
 	if id := h.Agent.GetId(); id != nil {
 		if err := ids.Validate("agent", id.GetValue()); err != nil {
@@ -101,6 +110,22 @@ func recoveredTask(info *v1.Task) (*Task, error) {
 		t.Told, t.ToldUUID = info.GetStatusUpdateState(), info.GetStatusUpdateUuid()
 	}
 	return t, nil
+}
+
+// addressForm is "host:port"; an IPv6 address has brackets.
+var addressForm = regexp.MustCompile(`^(?:[\w.-]{1,255}|\[[\w:.%]{2,64}\]):(\d{1,5})$`)
+
+// checkAddress tells whether an agent could be reached at address: it becomes
+// part of URLs, and of what people read.
+func checkAddress(address string) error {
+	form := addressForm.FindStringSubmatch(address)
+	if form == nil {
+		return invalid("address %.100q is not host:port", address)
+	}
+	if _, err := strconv.ParseUint(form[1], 10, 16); err != nil {
+		return invalid("address %q has a port above 65535", address)
+	}
+	return nil
 }
 
 // host is the part of "host:port" before the port.

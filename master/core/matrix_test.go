@@ -61,7 +61,7 @@ type ended struct {
 func transition(w *world, from, to v1.TaskState, aware bool) (ended, string) {
 	n := newWorld(w.t, core.Config{})
 	n.last, n.conns["a1"], n.names[1] = 1, 1, "a1"
-	n.step(core.AgentHello{Conn: 1, Hello: &link.Hello{
+	n.step(core.AgentHello{Conn: 1, IP: "10.0.0.1", Hello: &link.Hello{
 		Agent: &v1.AgentInfo{Hostname: proto.String("a1"), Resources: mustResources(w.t, "cpus:1;mem:32")},
 	}})
 	info := &v1.FrameworkInfo{User: proto.String("u"), Name: proto.String("n")}
