@@ -44,7 +44,7 @@ func newAgent(p process, name string) *service {
 		}
 		a, err := m.agent(ctx, cfg, agentDeps{detector: detector, flags: s.flags.Values()})
 		if err != nil {
-			return errors.Join(err, m.close())
+			return errors.Join(err, m.abandon(ctx))
 		}
 		return errors.Join(a.Run(ctx), m.close())
 	}

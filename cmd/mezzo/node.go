@@ -82,7 +82,7 @@ func (c nodeConfig) open(ctx context.Context, dir string, log *slog.Logger) (*ma
 		return nil, err
 	}
 	if m.images, err = images.New(c.images, images.Deps{Client: m.daemon.Client(), Log: log}); err != nil {
-		return nil, errors.Join(err, m.daemon.Close())
+		return nil, errors.Join(err, m.abandon(ctx))
 	}
 	return m, nil
 }
@@ -114,6 +114,15 @@ func (m *machine) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	return errors.Join(m.daemon.Stop(ctx), m.daemon.Close())
+}
+
+// abandon ends what was started for an agent that never came to be, and no more:
+// another one may use a containerd that was there.
+func (m *machine) abandon(ctx context.Context) error {
+	if m.daemon.Started() {
+		return m.stop(ctx)
+	}
+	return m.close()
 }
 
 func (m *machine) close() error { return m.daemon.Close() }

@@ -165,6 +165,9 @@ func (d *Daemon) Version() Version { return d.version }
 // Private tells whether this containerd is the agent's own.
 func (d *Daemon) Private() bool { return d.private }
 
+// Started tells whether it was this process that started a private containerd.
+func (d *Daemon) Started() bool { return d.proc != nil }
+
 // RuncRoot is where runc keeps its state for a private containerd, so that it
 // does not meet that of another; empty: containerd's default.
 func (d *Daemon) RuncRoot() string { return d.runcRoot }
