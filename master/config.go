@@ -6,11 +6,10 @@ import (
 	"math"
 	"net"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"mezzo/internal/errs"
+	"mezzo/resources"
 )
 
 // Config is what a master can be told. Names follow the flags of the same
@@ -93,6 +92,10 @@ func (c *Config) Validate() error {
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)
 	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_tasks_per_framework %d is negative", c.MaxCompletedTasksPerFramework)
 	check(c.MaxUnreachableTasksPerFramework >= 0, "max_unreachable_tasks_per_framework %d is negative", c.MaxUnreachableTasksPerFramework)
-	check(!slices.ContainsFunc(c.Roles, func(r string) bool { return strings.TrimSpace(r) == "" }), "roles %q has an empty item", c.Roles)
+	for _, role := range c.Roles {
+		if err := resources.ValidateRole(role); err != nil {
+			problems = append(problems, fmt.Errorf("roles: %w", err))
+		}
+	}
 	return errors.Join(problems...)
 }
