@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +36,25 @@ func run(t *testing.T, c *native.Cluster, args ...string) result {
 // begun is a command that runs.
 type begun struct {
 	*exec.Cmd
-	stdout, stderr bytes.Buffer
+	stdout, stderr output
+}
+
+// output is read while the command writes it.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
 }
 
 func begin(t *testing.T, c *native.Cluster, args ...string) *begun {
@@ -143,7 +162,7 @@ func testInterrupt(t *testing.T, c *native.Cluster) {
 		t.Run(tc.name, func(t *testing.T) {
 			name := strings.ReplaceAll(tc.name, " ", "-")
 			b := begin(t, c, "run", "--name="+name, tc.flag, "--image="+c.Image, "--", "sh", "-c", tc.script)
-			until(t, "the task says up", func() bool { return run(t, c, "logs", name).stdout == "up\n" })
+			until(t, "the task says up", func() bool { return b.stdout.String() == "up\n" })
 			for range tc.signals {
 				if err := b.Process.Signal(os.Interrupt); err != nil {
 					t.Fatal(err)
@@ -189,10 +208,11 @@ func testInterrupt(t *testing.T, c *native.Cluster) {
 	})
 	t.Run("says what is missing", func(t *testing.T) {
 		b := begin(t, c, "run", "--cpus=64", "--image="+c.Image, "--", "true")
-		time.AfterFunc(5*time.Second, func() { _ = b.Process.Signal(os.Interrupt) })
-		if r := finish(t, b); !strings.Contains(r.stderr, "no agent fits cpus:64: the largest is ") {
-			t.Errorf("stderr:\n%s", r.stderr)
+		until(t, "it says so", func() bool { return strings.Contains(b.stderr.String(), "no agent fits cpus:64: the largest is ") })
+		if err := b.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
 		}
+		finish(t, b)
 	})
 }
 
