@@ -36,7 +36,8 @@ type agentLink struct {
 // neither can be woken from the other; both end soon after Attach returns.
 func (s *agentLink) Attach(stream grpc.BidiStreamingServer[link.FromAgent, link.FromMaster]) error {
 	conn := core.ConnID(s.last.Add(1))
-	out := newQueue[*link.FromMaster]()
+	out := newQueue[*link.FromMaster](&s.m.queued)
+	defer out.cut(nil)
 	read, written := make(chan error, 1), make(chan error, 1)
 	s.m.streams.Go(func() { read <- s.read(stream, conn, out) })
 	s.m.streams.Go(func() { written <- write(stream, out) })

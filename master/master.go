@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,6 +45,7 @@ type Master struct {
 	handlers   map[string]http.HandlerFunc
 	api        http.Handler   // all but gRPC
 	streams    sync.WaitGroup // goroutines of agents' streams
+	queued     atomic.Int64   // bytes that wait in all queues
 }
 
 // New checks cfg and takes the port, so that a busy one is known at once.

@@ -1,18 +1,30 @@
 package master
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 )
 
-// maxQueueBytes bounds what may wait for one peer, counted in protobuf. It has
-// room for the answer to a framework that asks for its 200,000 tasks at once.
-const maxQueueBytes = 64 << 20
+// Bounds of what waits to be written, counted in protobuf.
+const (
+	// maxQueueBytes may wait for one peer: the answer to a framework that asks for
+	// its 200,000 tasks at once.
+	maxQueueBytes = 64 << 20
+	// maxQueuesBytes may wait for all together. Beyond it, who has more than
+	// fairQueueBytes gets no more.
+	maxQueuesBytes = 256 << 20
+	fairQueueBytes = 1 << 20
+	// batchBytes, or little more, are on their way from the queue to the peer.
+	batchBytes = 256 << 10
+)
 
 // queue is what waits to be written to one peer. The loop puts in and closes;
-// the peer's own goroutine takes out.
+// the peer's own goroutine takes out, and cuts it when it ends.
 type queue[M proto.Message] struct {
+	all   *atomic.Int64 // bytes in all queues
 	wake  chan struct{} // holds one token while there is something to take
 	ended chan struct{} // closed when the queue is
 
@@ -23,8 +35,8 @@ type queue[M proto.Message] struct {
 	err     error // why, if there is something to say
 }
 
-func newQueue[M proto.Message]() *queue[M] {
-	return &queue[M]{wake: make(chan struct{}, 1), ended: make(chan struct{})}
+func newQueue[M proto.Message](all *atomic.Int64) *queue[M] {
+	return &queue[M]{all: all, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // push adds m. It is false if m does not fit; a queue that is empty takes
@@ -36,12 +48,23 @@ func (q *queue[M]) push(m M) bool {
 	if q.closed {
 		return true
 	}
-	if q.bytes > 0 && q.bytes+size > maxQueueBytes {
+	most := maxQueueBytes
+	if q.all.Load()+int64(size) > maxQueuesBytes {
+		most = fairQueueBytes
+	}
+	if q.bytes > 0 && q.bytes+size > most {
 		return false
 	}
-	q.waiting, q.bytes = append(q.waiting, m), q.bytes+size
+	q.waiting = append(q.waiting, m)
+	q.count(size)
 	q.signal()
 	return true
+}
+
+// count needs mu held.
+func (q *queue[M]) count(size int) {
+	q.bytes += size
+	q.all.Add(int64(size))
 }
 
 // close ends the queue after what waits in it.
@@ -55,7 +78,8 @@ func (q *queue[M]) close(err error) {
 func (q *queue[M]) cut(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.waiting, q.bytes = nil, 0
+	q.waiting = nil
+	q.count(-q.bytes)
 	q.end(err)
 }
 
@@ -82,10 +106,24 @@ func (q *queue[M]) reason() error {
 	return q.err
 }
 
-// take returns all that waits; closed says that nothing will come after it.
+// take returns the oldest of what waits; closed says that nothing will come
+// after it.
 func (q *queue[M]) take() (batch []M, closed bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	batch, q.waiting, q.bytes = q.waiting, nil, 0
+	n, size := 0, 0
+	for n < len(q.waiting) && size < batchBytes {
+		size += proto.Size(q.waiting[n])
+		n++
+	}
+	batch = slices.Clone(q.waiting[:n])
+	clear(q.waiting[:n])
+	q.waiting = q.waiting[n:]
+	q.count(-size)
+	if len(q.waiting) > 0 {
+		q.signal()
+		return batch, false, nil
+	}
+	q.waiting = nil
 	return batch, q.closed, q.err
 }

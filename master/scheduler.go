@@ -62,7 +62,8 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, call *schedul
 		return
 	}
 	id := core.StreamID(uuid.NewString())
-	events := newQueue[*scheduler.Event]()
+	events := newQueue[*scheduler.Event](&m.queued)
+	defer events.cut(nil)
 	if err := m.loop.ask(request{event: core.SchedulerCall{Stream: id, Call: call}, subscriber: events}); err != nil {
 		fail(w, err)
 		return
