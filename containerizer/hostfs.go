@@ -82,8 +82,7 @@ func hostMounts(hidden []string) ([]specs.Mount, error) {
 		}
 	}
 	below, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) {
-		p := i.Mountpoint
-		return strings.Count(p, "/") < 2 || ofKernel(p) || withinAny(p, hidden) || !holdsFiles(i), false
+		return !boundBelow(i, hidden), false
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the host's mounts: %w", err)
@@ -92,6 +91,13 @@ func hostMounts(hidden []string) ([]specs.Mount, error) {
 		list = append(list, bindOnly(i.Mountpoint))
 	}
 	return list, nil
+}
+
+// boundBelow says whether a mount below the root's own directories is bound;
+// those themselves are anyway.
+func boundBelow(i *mountinfo.Info, hidden []string) bool {
+	p := i.Mountpoint
+	return strings.Count(p, "/") >= 2 && !ofKernel(p) && !withinAny(p, hidden) && holdsFiles(i) && !passing(p)
 }
 
 func ofKernel(p string) bool { return withinAny(p, kernelDirs) }
@@ -107,6 +113,11 @@ func holdsFiles(i *mountinfo.Info) bool {
 	}
 	return strings.HasPrefix(i.Source, "/") || strings.HasPrefix(i.FSType, "fuse.")
 }
+
+// passing tells a mount that some containerd made for a moment, to unpack or
+// look into an image (its client names them so): it may be gone before runc has
+// bound it, which would end the launch.
+func passing(p string) bool { return strings.HasPrefix(filepath.Base(p), "containerd-mount") }
 
 // bindOnly binds one file system without those mounted in it.
 func bindOnly(p string) specs.Mount {
