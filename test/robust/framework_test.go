@@ -25,6 +25,7 @@ type framework struct {
 	info   *v1.FrameworkInfo
 	stream string
 	close  context.CancelFunc
+	master string // its id
 
 	events   chan *scheduler.Event // closed at the end of the stream
 	offers   map[string]*v1.Offer  // by id
@@ -55,7 +56,7 @@ func subscribe(t testing.TB, addr string, info *v1.FrameworkInfo) *framework {
 	if first.GetType() != scheduler.Event_SUBSCRIBED {
 		t.Fatalf("the first event is %v", first)
 	}
-	info.Id = first.GetSubscribed().GetFrameworkId()
+	info.Id, f.master = first.GetSubscribed().GetFrameworkId(), first.GetSubscribed().GetMasterInfo().GetId()
 	return f
 }
 
@@ -194,8 +195,9 @@ func (f *framework) rest() {
 func (f *framework) sync() {
 	f.t.Helper()
 	const nobody = "nobody"
+	// On an agent of this master's naming, so that it need not wait for others.
 	f.call(&scheduler.Call{Type: scheduler.Call_RECONCILE.Enum(), Reconcile: &scheduler.Call_Reconcile{
-		Tasks: []*scheduler.Call_Reconcile_Task{{TaskId: &v1.TaskID{Value: proto.String(nobody)}}},
+		Tasks: []*scheduler.Call_Reconcile_Task{{TaskId: &v1.TaskID{Value: proto.String(nobody)}, AgentId: &v1.AgentID{Value: proto.String(f.master + "-S" + nobody)}}},
 	}})
 	if s := f.status(nobody); s.GetReason() != v1.TaskStatus_REASON_RECONCILIATION {
 		f.t.Errorf("reconciled an unknown task: %v", s)
@@ -228,16 +230,21 @@ func (f *framework) status(task string) *v1.TaskStatus {
 				continue
 			}
 			f.statuses = append(f.statuses[:i:i], f.statuses[i+1:]...)
-			if s.Uuid != nil {
-				f.call(&scheduler.Call{Type: scheduler.Call_ACKNOWLEDGE.Enum(), Acknowledge: &scheduler.Call_Acknowledge{
-					AgentId: s.AgentId, TaskId: s.TaskId, Uuid: s.Uuid,
-				}})
-			}
+			f.acknowledge(s)
 			return s
 		}
 		if ev := f.next(); ev.GetType() == scheduler.Event_UPDATE {
 			f.statuses = append(f.statuses, ev.GetUpdate().GetStatus())
 		}
+	}
+}
+
+func (f *framework) acknowledge(s *v1.TaskStatus) {
+	f.t.Helper()
+	if s.GetUuid() != nil {
+		f.call(&scheduler.Call{Type: scheduler.Call_ACKNOWLEDGE.Enum(), Acknowledge: &scheduler.Call_Acknowledge{
+			AgentId: s.AgentId, TaskId: s.TaskId, Uuid: s.Uuid,
+		}})
 	}
 }
 

@@ -275,6 +275,14 @@ func read(t *testing.T, addr, path string) string {
 	return fetch(t, req)
 }
 
+// getJSON reads a document that must be there.
+func getJSON(t *testing.T, addr, path string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(read(t, addr, path)), into); err != nil {
+		t.Error(err)
+	}
+}
+
 func fetch(t *testing.T, req *http.Request) string {
 	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
