@@ -246,6 +246,22 @@ func TestContainerThatResists(t *testing.T) {
 	a.await("the container's removal", func() bool { return a.containers.left() == 0 })
 }
 
+// TestLostLaunch: when containerd goes away under a launch, it can't clean up
+// after itself either.
+func TestLostLaunch(t *testing.T) {
+	m := startMaster(t)
+	a := startAgent(t, m.addr, nil)
+	s := m.next()
+	s.welcome("a1")
+	a.containers.mu.Lock()
+	a.containers.resist = 1
+	a.containers.mu.Unlock()
+	s.run("t1", "lose")
+	s.expect(v1.TaskState_TASK_STARTING)
+	s.expect(v1.TaskState_TASK_FAILED)
+	a.await("the container's removal", func() bool { return a.containers.left() == 0 })
+}
+
 // TestLargeTask: a task may be as large as a scheduler's call.
 func TestLargeTask(t *testing.T) {
 	m := startMaster(t)

@@ -87,6 +87,10 @@ func (l *loop) launch(e core.Launch) {
 			l.step(core.Launched{Container: e.Container, PID: launched.PID})
 			l.wait(e.Container)
 		})
+		// A launch that fails leaves nothing, unless containerd went away under it.
+		if id := isolator.ID(e.Container); err != nil && l.remove(l.ctx, id) != nil {
+			l.goOnRemoving(id)
+		}
 	})
 }
 

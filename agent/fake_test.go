@@ -29,6 +29,7 @@ import (
 //	exit      ends at once with its argument as status
 //	pull      never gets its image
 //	fail      does not start
+//	lose      starts, but its launch is told to have failed
 type fakeContainers struct {
 	mu      sync.Mutex
 	running map[isolator.ID]*fakeProcess
@@ -70,6 +71,9 @@ func (f *fakeContainers) Launch(ctx context.Context, s containerizer.Spec) (cont
 		return containerizer.Launched{}, err
 	}
 	f.running[s.ID] = p
+	if word == "lose" {
+		return containerizer.Launched{}, fmt.Errorf("start: %w", errs.Unavailable)
+	}
 	return containerizer.Launched{PID: 42}, nil
 }
 
