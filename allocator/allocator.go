@@ -31,6 +31,25 @@ type Allocator struct {
 	roleOrder sorter.Sorter
 	refusals  expiries
 
+	constraints map[string]*constraint // by key
+
+	quotas  map[string]*Quota // by role; none is zero
+	budgets map[string]*budget
+	root    *budget
+	names   dimensions
+	free    amounts              // of all agents, unreserved and firm
+	firm    resources.Quantities // of all agents' totals
+
+	active  bitset // clients that want offers
+	waiting int    // how many these are
+	roomy   int    // agents that have room for a share
+	asking  int    // frameworks with requests
+	split   int    // parts that agents are split into in this cycle, at most
+
+	open, wanting bitset // scratch of a cycle, and of a pick
+	space         room   // scratch of roomOf
+	cycle         uint64
+
 	age   uint64 // of the youngest client or forgetting
 	epoch uint64 // changes when an agent that nobody could have may find someone
 }
@@ -42,17 +61,23 @@ func New(cfg Config) (*Allocator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("allocator: %w", err)
 	}
+	random := rand.New(rand.NewPCG(cfg.Seed, 0))
 	totals := sorter.NewTotals(cfg.UnfairNames...)
+	root := &budget{}
 	return &Allocator{
-		cfg:        cfg,
-		rand:       rand.New(rand.NewPCG(cfg.Seed, 0)),
-		agents:     map[ids.AgentID]*agent{},
-		users:      map[ids.FrameworkID]int{},
-		frameworks: map[ids.FrameworkID]*framework{},
-		roles:      map[string]*role{},
-		totals:     totals,
-		roleOrder:  sorter.NewDRF(totals),
-		epoch:      1,
+		cfg:         cfg,
+		rand:        random,
+		agents:      map[ids.AgentID]*agent{},
+		users:       map[ids.FrameworkID]int{},
+		frameworks:  map[ids.FrameworkID]*framework{},
+		roles:       map[string]*role{},
+		totals:      totals,
+		roleOrder:   newSorter(cfg.RoleSorter, totals, random),
+		constraints: map[string]*constraint{},
+		quotas:      map[string]*Quota{},
+		budgets:     map[string]*budget{"": root},
+		root:        root,
+		epoch:       1,
 	}, nil
 }
 

@@ -10,6 +10,7 @@ const (
 	capShared
 	capRefined
 	capGPU
+	capRegion
 )
 
 func (c *caps) set(bit caps, on bool) {
@@ -24,6 +25,7 @@ func (f *Framework) capabilities() caps {
 	c.set(capShared, f.Shared)
 	c.set(capRefined, f.RefinedReserved)
 	c.set(capGPU, f.GPU)
+	c.set(capRegion, f.RegionAware)
 	return c
 }
 

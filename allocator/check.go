@@ -16,7 +16,7 @@ func (a *Allocator) Check() error {
 	want := map[*client]use{}
 	for _, g := range a.order {
 		if err := a.checkAgent(g); err != nil {
-			return fmt.Errorf("agent %s: %w: %w", g.id, err, errs.Corrupt)
+			return fmt.Errorf("agent %s: %w: %w", g.ID, err, errs.Corrupt)
 		}
 		for f, used := range g.used {
 			fw := a.frameworks[f]
@@ -54,7 +54,7 @@ type use struct {
 }
 
 func (a *Allocator) checkAgent(g *agent) error {
-	if a.agents[g.id] != g {
+	if a.agents[g.ID] != g {
 		return fmt.Errorf("is in the order, but not known")
 	}
 	var taken resources.Resources
@@ -64,7 +64,7 @@ func (a *Allocator) checkAgent(g *agent) error {
 		}
 		taken = taken.Add(used.NonShared().Unallocated())
 	}
-	available := g.total.NonShared().Minus(taken).Add(g.total.Shared())
+	available := g.Total.NonShared().Minus(taken).Add(g.Total.Shared())
 	switch {
 	case !taken.Equal(g.taken):
 		return fmt.Errorf("taken is %v, but %v is used", g.taken, taken)

@@ -20,7 +20,9 @@ type Framework struct {
 	Shared          bool                              // takes shared volumes
 	RefinedReserved bool                              // takes refined reservations
 	GPU             bool                              // takes agents with GPUs
+	RegionAware     bool                              // takes agents of other regions
 	MinAllocatable  map[string][]resources.Quantities // of a role, in place of Config's
+	Constraints     map[string]Constraint             // of a role: which agents it takes
 }
 
 // framework is a Framework and its clients.
@@ -29,6 +31,7 @@ type framework struct {
 	caps      caps
 	connected bool
 	clients   map[string]*client // by role
+	requests  []Request          // not offered yet
 }
 
 func (f *Framework) validate() error {
@@ -98,6 +101,7 @@ func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
 	for _, c := range fw.sortedClients() {
 		a.removeClient(c)
 	}
+	a.askFor(fw, nil)
 	delete(a.frameworks, id)
 	return nil
 }
@@ -182,6 +186,7 @@ func (a *Allocator) set(fw *framework, f Framework) {
 		c.subscribed = slices.Contains(f.Roles, c.role.path)
 		c.suppressed = slices.Contains(f.Suppressed, c.role.path)
 		c.minima = f.MinAllocatable[c.role.path]
+		a.constrain(c, f.Constraints[c.role.path])
 		if !c.subscribed {
 			a.forget(c)
 		}

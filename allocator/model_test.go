@@ -302,7 +302,7 @@ func (p *pair) addAgent(t *rapid.T) {
 			used[f] = resources.MustParse("cpus:0.25;mem:5").Allocated(role)
 		}
 	}
-	p.do(t, known == nil, func(a *Allocator) error { return a.AddAgent(Agent{id, total}, used) })
+	p.do(t, known == nil, func(a *Allocator) error { return a.AddAgent(Agent{ID: id, Total: total}, used) })
 	if known == nil {
 		p.w.agents[id] = &land{total, true, used}
 	}
@@ -311,7 +311,7 @@ func (p *pair) addAgent(t *rapid.T) {
 func (p *pair) updateAgent(t *rapid.T) {
 	id, known := p.anyAgent(t)
 	total := rapid.SampledFrom(someTotals).Draw(t, "total")
-	p.do(t, known != nil, func(a *Allocator) error { return a.UpdateAgent(Agent{id, total}) })
+	p.do(t, known != nil, func(a *Allocator) error { return a.UpdateAgent(Agent{ID: id, Total: total}) })
 	if known != nil {
 		known.total = total
 	}
@@ -328,10 +328,7 @@ func (p *pair) switchAgent(t *rapid.T) {
 	id, known := p.anyAgent(t)
 	on := rapid.Bool().Draw(t, "on")
 	p.do(t, known != nil, func(a *Allocator) error {
-		if on {
-			return a.ActivateAgent(id)
-		}
-		return a.DeactivateAgent(id)
+		return a.SetHold(id, HoldDraining, !on)
 	})
 	if known != nil {
 		known.active = on
@@ -435,7 +432,7 @@ func (p *pair) check(t *rapid.T) {
 
 func TestAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := Config{Seed: rapid.Uint64().Draw(t, "seed")}
+		cfg := Config{Seed: rapid.Uint64().Draw(t, "seed"), WholeAgents: true}
 		cfg.SetDefaults()
 		a, err := New(cfg)
 		if err != nil {
@@ -466,13 +463,13 @@ func TestTooMuchToCount(t *testing.T) {
 	}
 	most := resources.MustParse("x:999999999999.999")
 	for i := range 9223 {
-		if err := a.AddAgent(Agent{ids.AgentID(fmt.Sprint(i)), most}, nil); err != nil {
+		if err := a.AddAgent(Agent{ID: ids.AgentID(fmt.Sprint(i)), Total: most}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, err := range []error{
-		a.AddAgent(Agent{"last", most}, nil),
-		a.AddAgent(Agent{"last", resources.Resources{}}, map[ids.FrameworkID]resources.Resources{"f": most.Allocated("*")}),
+		a.AddAgent(Agent{ID: "last", Total: most}, nil),
+		a.AddAgent(Agent{ID: "last"}, map[ids.FrameworkID]resources.Resources{"f": most.Allocated("*")}),
 	} {
 		if err == nil || !strings.Contains(err.Error(), `more "x" than can be counted: exhausted`) {
 			t.Errorf("got %v", err)
@@ -481,7 +478,7 @@ func TestTooMuchToCount(t *testing.T) {
 	if len(a.agents) != 9223 || len(a.users) != 0 {
 		t.Errorf("%d agents, %d users after the refusal", len(a.agents), len(a.users))
 	}
-	if err := a.AddAgent(Agent{"small", resources.MustParse("x:1;cpus:1")}, nil); err != nil {
+	if err := a.AddAgent(Agent{ID: "small", Total: resources.MustParse("x:1;cpus:1")}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -494,7 +491,7 @@ func TestRevivingForeverTakesNoMemory(t *testing.T) {
 	if err := a.AddFramework(Framework{ID: "f", Roles: []string{"*"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.AddAgent(Agent{"n", resources.MustParse("cpus:1")}, nil); err != nil {
+	if err := a.AddAgent(Agent{ID: "n", Total: resources.MustParse("cpus:1")}, nil); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Unix(0, 0)

@@ -58,7 +58,8 @@ func (a *Allocator) Release(now time.Time, r Release) error {
 	}
 	a.use(g, r.Framework, left)
 	g.taken = g.taken.Minus(r.Resources.NonShared().Unallocated())
-	g.offerable()
+	a.consumeAllocated(r.Resources, -1)
+	a.offerable(g)
 	fw := a.frameworks[r.Framework]
 	if fw == nil {
 		return nil

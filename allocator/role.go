@@ -11,7 +11,8 @@ import (
 // role is a role with clients.
 type role struct {
 	path    string
-	id      sorter.ID     // in roleOrder
+	id      sorter.ID // in roleOrder
+	budget  *budget
 	order   sorter.Sorter // of its clients
 	clients []*client     // by sorter.ID in order
 	count   int           // of clients
@@ -30,6 +31,7 @@ type client struct {
 	active     bool                   // in role.order
 	agents     int                    // on which the framework uses something for the role
 	minima     []resources.Quantities // nil: those of the Config
+	constraint *constraint            // nil: takes all agents
 
 	refusing int    // refusals in force
 	age      uint64 // a refusal of another age is forgotten
@@ -60,7 +62,7 @@ func (a *Allocator) role(path string) *role {
 	if r := a.roles[path]; r != nil {
 		return r
 	}
-	r := &role{path: path, order: sorter.NewDRF(a.totals), id: a.roleOrder.Add(path)}
+	r := &role{path: path, order: newSorter(a.cfg.FrameworkSorter, a.totals, a.rand), id: a.roleOrder.Add(path), budget: a.budget(path)}
 	a.roles[path] = r
 	a.byID = place(a.byID, int(r.id), r)
 	return r
@@ -76,9 +78,13 @@ func (a *Allocator) refresh(c *client) {
 	c.role.order.SetActive(c.id, on)
 	if on {
 		c.role.active++
+		a.waiting++
+		a.active.set(c.index)
 		a.epoch++
 	} else {
 		c.role.active--
+		a.waiting--
+		a.active.clear(c.index)
 	}
 	a.roleOrder.SetActive(c.role.id, c.role.active > 0)
 }
@@ -95,6 +101,7 @@ func (a *Allocator) removeClient(c *client) {
 	a.forget(c)
 	c.subscribed = false
 	a.refresh(c)
+	a.constrain(c, nil)
 	r := c.role
 	if c.agents > 0 {
 		for _, g := range a.order {
@@ -111,6 +118,7 @@ func (a *Allocator) removeClient(c *client) {
 		a.roleOrder.Remove(r.id)
 		a.byID[r.id] = nil
 		delete(a.roles, r.path)
+		a.pruneBudget(r.budget)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
 	"mezzo/resources"
 )
@@ -95,7 +94,7 @@ func parse(t *testing.T, d *datadriven.TestData, text string) resources.Resource
 
 // new [min=cpus:1|mem:32] [unfair=x] [gpus-for-all]
 func (s *script) create(t *testing.T, d *datadriven.TestData) string {
-	cfg := Config{GPUsForAll: d.HasArg("gpus-for-all"), UnfairNames: words(arg(d, "unfair"))}
+	cfg := Config{WholeAgents: !d.HasArg("split"), GPUsForAll: d.HasArg("gpus-for-all"), UnfairNames: words(arg(d, "unfair"))}
 	if d.HasArg("min") {
 		min, err := ParseMinAllocatable(arg(d, "min"))
 		if err != nil {
@@ -132,8 +131,8 @@ func (s *script) agent(t *testing.T, d *datadriven.TestData) string {
 // agents: what is available and used of each
 func (s *script) listAgents(*testing.T, *datadriven.TestData) string {
 	var b strings.Builder
-	for _, g := range slices.SortedFunc(slices.Values(s.a.order), func(x, y *agent) int { return strings.Compare(string(x.id), string(y.id)) }) {
-		fmt.Fprintf(&b, "%s available %v\n", g.id, g.available)
+	for _, g := range slices.SortedFunc(slices.Values(s.a.order), func(x, y *agent) int { return strings.Compare(string(x.ID), string(y.ID)) }) {
+		fmt.Fprintf(&b, "%s available %v\n", g.ID, g.available)
 		for _, f := range slices.Sorted(maps.Keys(g.used)) {
 			fmt.Fprintf(&b, "  %s uses %v\n", f, g.used[f])
 		}
@@ -181,10 +180,8 @@ func (s *script) activate(t *testing.T, d *datadriven.TestData) string {
 		return errText(s.a.ActivateFramework(f))
 	case f != "":
 		return errText(s.a.DeactivateFramework(f))
-	case on:
-		return errText(s.a.ActivateAgent(g))
 	default:
-		return errText(s.a.DeactivateAgent(g))
+		return errText(s.a.SetHold(g, HoldDisconnected, !on))
 	}
 }
 
@@ -282,12 +279,12 @@ func (s *script) wait(t *testing.T, d *datadriven.TestData) string {
 func (s *script) shares(*testing.T, *datadriven.TestData) string {
 	var b strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(s.a.roles)) {
-		used, total := s.a.roleOrder.(*sorter.DRF).Dominant(path)
+		used, total := s.a.roleOrder.Dominant(path)
 		fmt.Fprintf(&b, "%s %v/%v\n", path, used, total)
 		r := s.a.roles[path]
 		for _, c := range r.clients {
 			if c != nil {
-				used, total = r.order.(*sorter.DRF).Dominant(string(c.framework.ID))
+				used, total = r.order.Dominant(string(c.framework.ID))
 				fmt.Fprintf(&b, "  %s %v/%v\n", c.framework.ID, used, total)
 			}
 		}

@@ -1,14 +1,11 @@
 package allocator
 
-import (
-	"slices"
-
-	"mezzo/resources"
-)
+import "mezzo/resources"
 
 // view is what one kind of client may have of an agent: those whose role has
 // the same reservations, and who know of the same things.
 type view struct {
+	agent    *agent
 	reserved string // the deepest role reserved to that the client's role is within
 	caps     caps
 
@@ -37,13 +34,7 @@ func (a *Allocator) view(g *agent, role string, has caps) *view {
 }
 
 func (a *Allocator) newView(g *agent, reserved string, has caps) view {
-	v := view{reserved: reserved, caps: has}
-	if g.matters&^has&capGPU != 0 && !a.cfg.GPUsForAll {
-		return v
-	}
-	v.resources = g.available.Filter(func(r resources.Resource) bool {
-		return r.AllocatableTo(reserved) && needs(r)&^has == 0
-	})
+	v := view{agent: g, reserved: reserved, caps: has, resources: usable(g, g.available, reserved, has)}
 	single := v.resources.NonShared()
 	if single.IsEmpty() {
 		v.resources = single
@@ -59,19 +50,13 @@ func (a *Allocator) newView(g *agent, reserved string, has caps) view {
 	return v
 }
 
-// fits tells whether the client may be offered the view.
-func (v *view) fits(c *client) bool {
-	if v.resources.IsEmpty() {
-		return false
+// usable is the part of r, which is of g, that a role may have of who has caps.
+func usable(g *agent, r resources.Resources, role string, has caps) resources.Resources {
+	if g.matters&^has&(capGPU|capRegion) != 0 {
+		return resources.Resources{}
 	}
-	ok := v.enough
-	if c.minima != nil {
-		ok = enough(v.amount, c.minima)
-	}
-	return ok && !slices.ContainsFunc(v.refusals, func(r *refusal) bool { return r.clients.has(c.index) })
+	return r.Filter(func(r resources.Resource) bool { return r.AllocatableTo(role) && needs(r)&^has == 0 })
 }
 
-// enough tells whether q has one of the minima; if there are none, it has.
-func enough(q resources.Quantities, minima []resources.Quantities) bool {
-	return len(minima) == 0 || slices.ContainsFunc(minima, q.Contains)
-}
+// plain tells whether all clients see the same of g.
+func (g *agent) plain() bool { return g.matters == 0 && len(g.reserved) == 0 }

@@ -116,3 +116,17 @@ func (q Quantities) merge(o Quantities, combine func(a, b Scalar) Scalar) Quanti
 	}
 	return out
 }
+
+// Max is of each name the larger amount.
+func (q Quantities) Max(o Quantities) Quantities {
+	return q.merge(o, func(a, b Scalar) Scalar { return max(a, b) })
+}
+
+// Resources is q as unreserved resources.
+func (q Quantities) Resources() Resources {
+	out := make([]Resource, 0, len(q))
+	for _, v := range q {
+		out = append(out, Resource{name: v.Name, kind: KindScalar, scalar: v.Amount})
+	}
+	return collect(out)
+}

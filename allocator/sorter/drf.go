@@ -60,7 +60,7 @@ func (s *DRF) child(n *node, name string) *node {
 	if c := n.children[name]; c != nil {
 		return c
 	}
-	c := &node{name: name, path: n.path, parent: n, client: none, weight: WeightUnit}
+	c := &node{name: name, path: n.path, parent: n, depth: n.depth + 1, client: none, weight: WeightUnit}
 	if name != "" {
 		if n != s.root {
 			c.path += "/"
@@ -211,6 +211,28 @@ func (s *DRF) resort(n *node) {
 	}
 	slices.SortFunc(n.order, compare)
 	n.version = s.totals.version
+}
+
+// Tied tells whether the shares of two active clients are equal where their
+// paths part.
+func (s *DRF) Tied(a, b ID) bool {
+	m, n := s.clients[a], s.clients[b]
+	for m.depth > n.depth {
+		m = m.parent
+	}
+	for n.depth > m.depth {
+		n = n.parent
+	}
+	for m.parent != n.parent {
+		m, n = m.parent, n.parent
+	}
+	if m == n {
+		return true
+	}
+	if !s.fresh(m.parent) {
+		s.resort(m.parent)
+	}
+	return m.share.compareWeighted(m.weight, n.share, n.weight) == 0
 }
 
 // Dominant tells the share of the node at path: used and total of its

@@ -16,6 +16,7 @@ type node struct {
 	name     string
 	path     string // that of the parent if the name is ""
 	parent   *node
+	depth    int // of the root: 0
 	children map[string]*node
 	client   ID
 

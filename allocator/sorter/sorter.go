@@ -30,6 +30,12 @@ type Sorter interface {
 	// Order iterates over the active clients. The Sorter must not be changed
 	// until it is done with.
 	Order() iter.Seq[ID]
+	// Tied tells whether two active clients are due the same: which comes first
+	// in Order is a matter of form.
+	Tied(a, b ID) bool
+	// Dominant tells the share of the node at path: used and total of its
+	// dominant resource, or 0 and 0.
+	Dominant(path string) (used, total resources.Scalar)
 	// Check verifies that all is in order and each client is charged what
 	// charged says, of what plays a part in shares.
 	Check(charged func(ID) resources.Quantities) error
