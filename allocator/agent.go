@@ -50,9 +50,9 @@ type agent struct {
 	idle     uint64 // epoch at which nobody was eligible; 0: perhaps somebody is
 	judged   map[*constraint]bool
 
-	free     amounts   // of available, unreserved; nothing while it is held
-	reserves []reserve // of available, reserved
-	roomy    bool      // free is enough for a share
+	free     resources.Amounts // of available, unreserved; nothing while it is held
+	reserves []reserve         // of available, reserved
+	roomy    bool              // free is enough for a share
 
 	cycle uint64 // in which made was
 	made  []int  // offers of it, by position in those of the cycle
@@ -237,22 +237,6 @@ func (a *Allocator) setAvailable(g *agent, r resources.Resources) {
 func (a *Allocator) Overdrawn(id ids.AgentID) resources.Resources {
 	if g := a.agents[id]; g != nil {
 		return g.taken.Minus(g.Total.NonShared())
-	}
-	return resources.Resources{}
-}
-
-// Used is what a framework uses on an agent, nothing if either is unknown.
-func (a *Allocator) Used(f ids.FrameworkID, id ids.AgentID) resources.Resources {
-	if g := a.agents[id]; g != nil {
-		return g.used[f]
-	}
-	return resources.Resources{}
-}
-
-// Available is what is left of an agent, nothing if it is unknown.
-func (a *Allocator) Available(id ids.AgentID) resources.Resources {
-	if g := a.agents[id]; g != nil {
-		return g.available
 	}
 	return resources.Resources{}
 }

@@ -6,6 +6,7 @@ import (
 
 	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
+	"mezzo/internal/bitset"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
@@ -16,42 +17,34 @@ type Allocator struct {
 	rand *rand.Rand
 
 	agents map[ids.AgentID]*agent
-	order  []*agent             // all agents, shuffled by each cycle
-	load   resources.Quantities // sum of agent.load
+	order  []*agent                // all agents, shuffled by each cycle
+	users  map[ids.FrameworkID]int // agents used by each, known or not
 
-	users map[ids.FrameworkID]int // agents used by each, known or not
-
-	frameworks map[ids.FrameworkID]*framework
-	roles      map[string]*role
-	byID       []*role   // by sorter.ID of the role
-	clients    []*client // by index; nil where free
-	freeIndex  []int32
-
-	totals    *sorter.Totals // of all agents
-	roleOrder sorter.Sorter
-	refusals  expiries
-
+	frameworks  map[ids.FrameworkID]*framework
+	asking      int // frameworks with requests
+	roles       map[string]*role
+	roleOrder   sorter.Sorter[*role]
+	clients     []*client // by index; nil where free
+	freeIndex   []int32
+	active      bitset.Set             // clients that want offers
 	constraints map[string]*constraint // by key
+	refusals    expiries
+
+	totals *sorter.Totals       // of all agents
+	load   resources.Quantities // sum of agent.load
+	firm   resources.Quantities // of all agents' totals, not revocable
+	names  resources.Names
+	free   resources.Amounts // of all agents, unreserved, not revocable
+	roomy  int               // agents that have enough for a share
 
 	quotas  map[string]*Quota // by role; none is zero
 	budgets map[string]*budget
 	root    *budget
-	names   dimensions
-	free    amounts              // of all agents, unreserved and firm
-	firm    resources.Quantities // of all agents' totals
-
-	active  bitset // clients that want offers
-	waiting int    // how many these are
-	roomy   int    // agents that have room for a share
-	asking  int    // frameworks with requests
-	split   int    // parts that agents are split into in this cycle, at most
-
-	open, wanting bitset // scratch of a cycle, and of a pick
-	space         room   // scratch of roomOf
-	cycle         uint64
 
 	age   uint64 // of the youngest client or forgetting
 	epoch uint64 // changes when an agent that nobody could have may find someone
+
+	cycle
 }
 
 // New makes an allocator of nothing.
@@ -72,13 +65,21 @@ func New(cfg Config) (*Allocator, error) {
 		frameworks:  map[ids.FrameworkID]*framework{},
 		roles:       map[string]*role{},
 		totals:      totals,
-		roleOrder:   newSorter(cfg.RoleSorter, totals, random),
+		roleOrder:   newSorter[*role](cfg.RoleSorter, totals, random),
 		constraints: map[string]*constraint{},
 		quotas:      map[string]*Quota{},
 		budgets:     map[string]*budget{"": root},
 		root:        root,
 		epoch:       1,
 	}, nil
+}
+
+// newSorter makes the sorter called name.
+func newSorter[T any](name string, t *sorter.Totals, r *rand.Rand) sorter.Sorter[T] {
+	if name == "random" {
+		return sorter.NewRandom[T](t, r)
+	}
+	return sorter.NewDRF[T](t)
 }
 
 // SetWeight sets the weight of a role, in 1/1000, for now and later: one of

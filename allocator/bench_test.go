@@ -80,7 +80,7 @@ func BenchmarkRefused(b *testing.B) {
 		for _, g := range a.order {
 			r := &refusal{agent: g, resources: g.Total}
 			for _, c := range a.clients {
-				r.clients.set(c.index)
+				r.clients.Add(c.index)
 				c.refusing++
 			}
 			g.refusals = append(g.refusals, r)

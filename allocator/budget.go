@@ -1,44 +1,10 @@
 package allocator
 
 import (
-	"slices"
 	"strings"
 
 	"mezzo/resources"
 )
-
-// amounts is how much there is of each resource, by its dimension: a position
-// in dimensions. What is beyond its end is 0.
-type amounts []resources.Scalar
-
-// dimensions are the names of scalars that were ever met.
-type dimensions []string
-
-func (d *dimensions) of(name string) int {
-	if i := slices.Index(*d, name); i >= 0 {
-		return i
-	}
-	*d = append(*d, name)
-	return len(*d) - 1
-}
-
-func (v amounts) at(d int) resources.Scalar {
-	if d < len(v) {
-		return v[d]
-	}
-	return 0
-}
-
-func (v *amounts) add(d int, x resources.Scalar) {
-	for len(*v) <= d {
-		*v = append(*v, 0)
-	}
-	(*v)[d] += x
-}
-
-func (v amounts) zero() bool {
-	return !slices.ContainsFunc(v, func(x resources.Scalar) bool { return x != 0 })
-}
 
 // budget is a role as quota sees it: what it and the roles below it consume,
 // and what was promised to them and is not met. The root stands above all.
@@ -51,17 +17,17 @@ type budget struct {
 	parent *budget // nil for the root
 	depth  int
 	kids   int
-	quota  *Quota  // nil: none
-	limit  amounts // noLimit where there is none
+	quota  *Quota            // nil: none
+	limit  resources.Amounts // noLimit where there is none
 
-	guarantee, consumed, unmet, unmetBelow amounts
+	guarantee, consumed, unmet, unmetBelow resources.Amounts
 }
 
 const noLimit = -1
 
 // limitOf is the limit of b itself.
 func (b *budget) limitOf(d int) (resources.Scalar, bool) {
-	return b.limit.at(d), d < len(b.limit) && b.limit[d] != noLimit
+	return b.limit.At(d), d < len(b.limit) && b.limit[d] != noLimit
 }
 
 // budget finds or makes that of a role.
@@ -82,7 +48,7 @@ func (a *Allocator) budget(path string) *budget {
 
 // pruneBudget forgets b, and what is above it, if there is nothing to know.
 func (a *Allocator) pruneBudget(b *budget) {
-	for b.parent != nil && b.kids == 0 && b.quota == nil && a.roles[b.path] == nil && b.consumed.zero() {
+	for b.parent != nil && b.kids == 0 && b.quota == nil && a.roles[b.path] == nil && b.consumed.IsZero() {
 		delete(a.budgets, b.path)
 		b = b.parent
 		b.kids--
@@ -91,25 +57,31 @@ func (a *Allocator) pruneBudget(b *budget) {
 
 // consume counts x more, or less, of dimension d.
 func (a *Allocator) consume(b *budget, d int, x resources.Scalar) {
-	if x < 0 && len(a.quotas) > 0 {
-		a.epoch++
-	}
+	a.stir()
 	for n := b; n != nil; n = n.parent {
-		n.consumed.add(d, x)
+		n.consumed.Add(d, x)
 	}
 	b.settle(d)
+}
+
+// stir makes all agents be looked at again where one's change may be another's
+// chance.
+func (a *Allocator) stir() {
+	if len(a.quotas) > 0 {
+		a.epoch++
+	}
 }
 
 // settle renews what is unmet of b and above.
 func (b *budget) settle(d int) {
 	for n := b; n != nil; n = n.parent {
-		change := max(n.guarantee.at(d)-n.consumed.at(d), n.unmetBelow.at(d), 0) - n.unmet.at(d)
+		change := max(n.guarantee.At(d)-n.consumed.At(d), n.unmetBelow.At(d)) - n.unmet.At(d)
 		if change == 0 {
-			return
+			continue
 		}
-		n.unmet.add(d, change)
+		n.unmet.Add(d, change)
 		if n.parent != nil {
-			n.parent.unmetBelow.add(d, change)
+			n.parent.unmetBelow.Add(d, change)
 		}
 	}
 }
@@ -121,7 +93,7 @@ func (b *budget) settle(d int) {
 func (b *budget) due(d int) resources.Scalar {
 	var x resources.Scalar
 	for n := b; n != nil; n = n.parent {
-		x += n.unmet.at(d) - n.unmetBelow.at(d)
+		x += n.unmet.At(d) - n.unmetBelow.At(d)
 	}
 	return x
 }
@@ -136,7 +108,7 @@ func (a *Allocator) consumeAllocated(r resources.Resources, sign resources.Scala
 	for item := range r.All() {
 		if counts(&item) {
 			b := a.budget(item.AllocatedTo())
-			a.consume(b, a.names.of(item.Name()), sign*item.Scalar())
+			a.consume(b, a.names.Of(item.Name()), sign*item.Scalar())
 			if sign < 0 {
 				a.pruneBudget(b)
 			}
@@ -159,9 +131,9 @@ func (a *Allocator) countFree(g *agent) {
 		switch {
 		case !counts(&item):
 		case item.ReservedTo() == "":
-			g.free.add(a.names.of(item.Name()), item.Scalar())
+			g.free.Add(a.names.Of(item.Name()), item.Scalar())
 		default:
-			v := reserve{a.budget(item.ReservedTo()), a.names.of(item.Name()), item.Scalar()}
+			v := reserve{a.budget(item.ReservedTo()), a.names.Of(item.Name()), item.Scalar()}
 			g.reserves = append(g.reserves, v)
 			a.consume(v.budget, v.dim, v.amount)
 		}
@@ -173,12 +145,9 @@ func (a *Allocator) countFree(g *agent) {
 	if g.holds != 0 {
 		g.free = nil
 	}
+	a.stir()
 	for d := range max(len(free), len(g.free)) {
-		more := g.free.at(d) - free.at(d)
-		a.free.add(d, more)
-		if more > 0 && len(a.quotas) > 0 {
-			a.epoch++
-		}
+		a.free.Add(d, g.free.At(d)-free.At(d))
 	}
 	if roomy := a.isRoomy(g); roomy != g.roomy {
 		g.roomy = roomy
@@ -193,7 +162,7 @@ func (a *Allocator) countFree(g *agent) {
 // isRoomy tells whether g has enough for one share.
 func (a *Allocator) isRoomy(g *agent) bool {
 	for _, q := range a.cfg.MinShare {
-		if g.free.at(a.names.of(q.Name)) < q.Amount {
+		if g.free.At(a.names.Of(q.Name)) < q.Amount {
 			return false
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"mezzo/allocator/sorter"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
@@ -74,7 +73,7 @@ func (a *Allocator) checkAgent(g *agent) error {
 		return fmt.Errorf("%v is used, at most %v was foreseen", taken, g.load)
 	}
 	for _, r := range g.refusals {
-		if r.agent != g || r.clients.empty() {
+		if r.agent != g || r.clients.IsEmpty() {
 			return fmt.Errorf("refusal of %v belongs to another or has no clients", r.resources)
 		}
 	}
@@ -91,7 +90,7 @@ func (a *Allocator) checkClient(c *client, u use) error {
 	refusing := 0
 	for _, g := range a.order {
 		for _, r := range g.refusals {
-			if r.clients.has(c.index) {
+			if r.clients.Has(c.index) {
 				refusing++
 				if ends[r] != r.again[c]+1 {
 					return fmt.Errorf("refusal of %v has %d ends for %d times", r.resources, ends[r], r.again[c]+1)
@@ -101,11 +100,11 @@ func (a *Allocator) checkClient(c *client, u use) error {
 	}
 	switch {
 	case a.frameworks[c.framework.ID] != c.framework || c.framework.clients[c.role.path] != c ||
-		a.roles[c.role.path] != c.role || c.role.clients[c.id] != c || a.clients[c.index] != c:
+		a.roles[c.role.path] != c.role || a.clients[c.index] != c:
 		return fmt.Errorf("client is not where it is looked for")
 	case c.subscribed != slices.Contains(c.framework.Roles, c.role.path) || !c.subscribed && c.agents == 0:
 		return fmt.Errorf("is client, subscribed: %t, using %d agents", c.subscribed, c.agents)
-	case c.active != (c.subscribed && !c.suppressed && c.framework.connected):
+	case c.active != (c.subscribed && !c.suppressed && c.framework.connected) || c.active != a.active.Has(c.index):
 		return fmt.Errorf("is active: %t", c.active)
 	case c.agents != u.agents:
 		return fmt.Errorf("uses %d agents, counted %d", u.agents, c.agents)
@@ -128,13 +127,13 @@ func (a *Allocator) checkRoles(want map[*client]use) error {
 		}
 	}
 	for path, r := range a.roles {
-		err := r.order.Check(func(id sorter.ID) resources.Quantities { return want[r.clients[id]].charged })
-		if err == nil && (r.count != counts[r] || r.active != actives[r] || a.byID[r.id] != r) {
-			err = fmt.Errorf("has %d clients, %d active, counted %d and %d: %w", counts[r], actives[r], r.count, r.active, errs.Corrupt)
+		err := r.order.Check(func(c *client) resources.Quantities { return want[c].charged })
+		if err == nil && (r.clients != counts[r] || r.active != actives[r] || r.budget != a.budgets[path]) {
+			err = fmt.Errorf("has %d clients, %d active, counted %d and %d: %w", counts[r], actives[r], r.clients, r.active, errs.Corrupt)
 		}
 		if err != nil {
 			return fmt.Errorf("role %q: %w", path, err)
 		}
 	}
-	return a.roleOrder.Check(func(id sorter.ID) resources.Quantities { return sums[a.byID[id]] })
+	return a.roleOrder.Check(func(r *role) resources.Quantities { return sums[r] })
 }

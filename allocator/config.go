@@ -2,12 +2,10 @@ package allocator
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
-	"mezzo/allocator/sorter"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
@@ -68,14 +66,6 @@ func (c *Config) Validate() error {
 		}
 	}
 	return nil
-}
-
-// newSorter makes the sorter called name.
-func newSorter(name string, t *sorter.Totals, r *rand.Rand) sorter.Sorter {
-	if name == "random" {
-		return sorter.NewRandom(t, r)
-	}
-	return sorter.NewDRF(t)
 }
 
 // ParseMinAllocatable reads the flag's form, "cpus:0.01|mem:32".

@@ -1,5 +1,7 @@
 package allocator
 
+import "mezzo/internal/bitset"
+
 // Constraint says which agents a framework takes offers of in a role. Equal
 // keys mean equal constraints.
 type Constraint interface {
@@ -11,7 +13,7 @@ type Constraint interface {
 // constraint is a Constraint and who has it.
 type constraint struct {
 	Constraint
-	clients bitset
+	clients bitset.Set
 }
 
 // constrain sets the constraint of a client; nil: none.
@@ -20,8 +22,8 @@ func (a *Allocator) constrain(c *client, to Constraint) {
 		if to != nil && old.Key() == to.Key() {
 			return
 		}
-		old.clients.clear(c.index)
-		if old.clients.empty() {
+		old.clients.Remove(c.index)
+		if old.clients.IsEmpty() {
 			delete(a.constraints, old.Key())
 			for _, g := range a.order {
 				delete(g.judged, old)
@@ -37,7 +39,7 @@ func (a *Allocator) constrain(c *client, to Constraint) {
 		n = &constraint{Constraint: to}
 		a.constraints[to.Key()] = n
 	}
-	n.clients.set(c.index)
+	n.clients.Add(c.index)
 	c.constraint = n
 }
 

@@ -34,7 +34,7 @@ func (a *Allocator) cut(r resources.Resources, shares int, in *room) resources.R
 		if in == nil || !counts(&item) {
 			return x
 		}
-		d, depth := a.names.of(item.Name()), 0
+		d, depth := a.names.Of(item.Name()), 0
 		if to := item.ReservedTo(); to != "" {
 			depth = 1 + strings.Count(to, "/")
 		}
@@ -50,7 +50,7 @@ func (a *Allocator) cut(r resources.Resources, shares int, in *room) resources.R
 // fit is what a client is offered of g if g is split into so many shares;
 // nothing if it may not, or does not want to, have it. Who cannot use one share
 // is given the part of a smaller number, down to all of it.
-func (a *Allocator) fit(g *agent, c *client, shares int, st stage) resources.Resources {
+func (a *Allocator) fit(g *agent, c *client, shares int, owed bool) resources.Resources {
 	v := a.view(g, c.role.path, c.framework.caps)
 	if v.resources.IsEmpty() || !a.admits(g, c) {
 		return resources.Resources{}
@@ -60,12 +60,12 @@ func (a *Allocator) fit(g *agent, c *client, shares int, st stage) resources.Res
 		part := v.resources
 		var in *room
 		if bounded {
-			in = a.roomOf(c.role.budget, st == guarantees)
+			in = a.roomOf(c.role.budget, owed)
 		}
 		if shares > 1 || bounded {
 			part = a.cut(part, shares, in)
 		}
-		if v.fits(c, part, a.minima(c)) {
+		if a.fits(v, c, part, shares > 1 || bounded) {
 			return part
 		}
 		if shares <= 1 {
@@ -75,22 +75,23 @@ func (a *Allocator) fit(g *agent, c *client, shares int, st stage) resources.Res
 }
 
 // fits tells whether part, of the view, is enough for the client and not
-// refused by it.
-func (v *view) fits(c *client, part resources.Resources, minima []resources.Quantities) bool {
-	if part.Equal(v.resources) {
+// refused by it. Unless cut it is all of the view.
+func (a *Allocator) fits(v *view, c *client, part resources.Resources, cut bool) bool {
+	if !cut {
 		ok := v.enough
 		if c.minima != nil {
 			ok = enough(v.amount, c.minima)
 		}
-		return ok && !slices.ContainsFunc(v.refusals, func(r *refusal) bool { return r.clients.has(c.index) })
+		return ok && !slices.ContainsFunc(v.refusals, func(r *refusal) bool { return r.clients.Has(c.index) })
 	}
-	return enough(part.NonShared().Quantities(), minima) && !v.agent.refuses(c, part)
+	single := part.NonShared()
+	return !single.IsEmpty() && enough(single.Quantities(), a.minima(c)) && !v.agent.refuses(c, part)
 }
 
 // refuses tells whether the client refused as much or more of g.
 func (g *agent) refuses(c *client, part resources.Resources) bool {
 	return slices.ContainsFunc(g.refusals, func(r *refusal) bool {
-		return r.clients.has(c.index) && r.resources.Contains(part)
+		return r.clients.Has(c.index) && r.resources.Contains(part)
 	})
 }
 

@@ -90,11 +90,13 @@ func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agen
 func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
 	e := Explanation{Framework: c.framework.ID, Role: c.role.path, Requests: c.framework.requests}
 	e.Used, e.Total = a.roleOrder.Dominant(c.role.path)
-	for id := range a.roleOrder.Order() {
-		if id == c.role.id || len(e.Before) == 5 || a.roleOrder.Tied(id, c.role.id) {
-			break
+	if a.cfg.RoleSorter != "random" { // lots are not drawn to look
+		for r := range a.roleOrder.Order() {
+			if r == c.role || len(e.Before) == 5 || c.active && a.roleOrder.Tied(r.node, c.role.node) {
+				break
+			}
+			e.Before = append(e.Before, r.path)
 		}
-		e.Before = append(e.Before, a.byID[id].path)
 	}
 	for _, id := range agents {
 		why, detail, until := a.why(a.agents[id], c)
@@ -146,7 +148,7 @@ func (a *Allocator) why(g *agent, c *client) (why Why, detail string, until time
 			return a.whyNoRoom(c, v.amount)
 		}
 	}
-	part := a.fit(g, c, 1, fair)
+	part := a.fit(g, c, 1, false)
 	switch {
 	case !part.IsEmpty():
 		return WhyEligible, "it comes with the next cycle, or went to who is due before", until
@@ -166,8 +168,8 @@ func (a *Allocator) why(g *agent, c *client) (why Why, detail string, until time
 func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string, time.Time) {
 	for n := c.role.budget; n.parent != nil; n = n.parent {
 		for d := range n.limit {
-			if l, ok := n.limitOf(d); ok && n.consumed.at(d) >= l && q.Get(a.names[d]) > 0 {
-				return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", n.path, a.names[d], n.consumed.at(d), l), time.Time{}
+			if l, ok := n.limitOf(d); ok && n.consumed.At(d) >= l && q.Get(a.names[d]) > 0 {
+				return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", n.path, a.names[d], n.consumed.At(d), l), time.Time{}
 			}
 		}
 	}

@@ -124,10 +124,10 @@ func (a *Allocator) applyQuota(role string) {
 	b.guarantee, b.limit = nil, nil
 	if b.quota != nil {
 		for _, q := range b.quota.Guarantee {
-			b.guarantee.add(a.names.of(q.Name), q.Amount)
+			b.guarantee.Add(a.names.Of(q.Name), q.Amount)
 		}
 		for _, q := range b.quota.Limit {
-			d := a.names.of(q.Name)
+			d := a.names.Of(q.Name)
 			for len(b.limit) <= d {
 				b.limit = append(b.limit, noLimit)
 			}
@@ -152,7 +152,7 @@ func (a *Allocator) Quota(role string) (Quota, bool) {
 // allocated to them, and what is reserved to them and free.
 func (a *Allocator) Consumed(role string) resources.Quantities {
 	if b := a.budgets[role]; b != nil {
-		return a.quantities(b.consumed)
+		return b.consumed.Quantities(a.names)
 	}
 	return nil
 }
@@ -161,36 +161,25 @@ func (a *Allocator) Consumed(role string) resources.Quantities {
 // That of "" is all that has to be kept free.
 func (a *Allocator) Unmet(role string) resources.Quantities {
 	if b := a.budgets[role]; b != nil {
-		return a.quantities(b.unmet)
+		return b.unmet.Quantities(a.names)
 	}
 	return nil
 }
 
 // Free is what is unreserved and unused on agents that may be offered.
-func (a *Allocator) Free() resources.Quantities { return a.quantities(a.free) }
+func (a *Allocator) Free() resources.Quantities { return a.free.Quantities(a.names) }
 
 // Exceeded is a role at or above the given one that consumes more than its
 // limit; "" if there is none.
 func (a *Allocator) Exceeded(role string) string {
 	for b := a.budgets[role]; b != nil; b = b.parent {
 		for d := range b.limit {
-			if l, ok := b.limitOf(d); ok && b.consumed.at(d) > l {
+			if l, ok := b.limitOf(d); ok && b.consumed.At(d) > l {
 				return b.path
 			}
 		}
 	}
 	return ""
-}
-
-func (a *Allocator) quantities(v amounts) resources.Quantities {
-	out := resources.Quantities{}
-	for d, x := range v {
-		if x > 0 {
-			out = append(out, resources.Quantity{Name: a.names[d], Amount: x})
-		}
-	}
-	slices.SortFunc(out, func(a, b resources.Quantity) int { return strings.Compare(a.Name, b.Name) })
-	return out
 }
 
 // bounded tells whether quota plays a part for the role now.
@@ -203,14 +192,14 @@ func (a *Allocator) bounded(b *budget) bool {
 			return true
 		}
 	}
-	return !a.root.unmet.zero()
+	return !a.root.unmet.IsZero()
 }
 
 // room is what a role may still be given without its quota or that of others
 // being broken.
 type room struct {
-	head amounts   // of what is unreserved, all guarantees being kept
-	left []amounts // under the limits of the role and those above, topmost first
+	head resources.Amounts   // of what is unreserved, all guarantees being kept
+	left []resources.Amounts // under the limits of the role and those above, topmost first
 }
 
 // roomOf works out the room of a bounded role, until the next call. If
@@ -219,7 +208,7 @@ func (a *Allocator) roomOf(b *budget, guarantees bool) *room {
 	r := &a.space
 	r.head = r.head[:0]
 	for d := range a.names {
-		due, spare := b.due(d), max(0, a.free.at(d)-a.root.unmet.at(d))
+		due, spare := b.due(d), max(0, a.free.At(d)-a.root.unmet.At(d))
 		if guarantees && due > 0 {
 			spare = 0
 		}
@@ -234,7 +223,7 @@ func (a *Allocator) roomOf(b *budget, guarantees bool) *room {
 		for d := range a.names {
 			x := resources.Unlimited
 			if l, ok := n.limitOf(d); ok {
-				x = l - n.consumed.at(d)
+				x = l - n.consumed.At(d)
 			}
 			v = append(v, x)
 		}
@@ -247,7 +236,7 @@ func (a *Allocator) roomOf(b *budget, guarantees bool) *room {
 func (r *room) of(d, depth int) resources.Scalar {
 	x := resources.Unlimited
 	if depth == 0 {
-		x = r.head.at(d) // what nobody has there is no room for
+		x = r.head.At(d) // what nobody has there is no room for
 	}
 	for _, v := range r.left[depth:] {
 		if d < len(v) {
@@ -264,4 +253,30 @@ func (r *room) take(d, depth int, x resources.Scalar) {
 	for _, v := range r.left[depth:] {
 		v[d] -= x
 	}
+}
+
+// owed tells whether something that is guaranteed to b, or above it, is unmet.
+func (a *Allocator) owed(b *budget) bool {
+	for d := range a.names {
+		if b.due(d) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// hasRoom tells whether quota leaves the client room for what is the least for
+// it. If not, it is passed over for the rest of the cycle.
+func (a *Allocator) hasRoom(g *agent, c *client, owed bool) bool {
+	if !g.plain() || !a.bounded(c.role.budget) {
+		return true
+	}
+	in, minima := a.roomOf(c.role.budget, owed), a.minima(c)
+	ok := len(minima) == 0 || slices.ContainsFunc(minima, func(q resources.Quantities) bool {
+		return !slices.ContainsFunc(q, func(v resources.Quantity) bool { return in.of(a.names.Of(v.Name), 0) < v.Amount })
+	})
+	if !ok && !owed {
+		a.open.Remove(c.index)
+	}
+	return ok
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"mezzo/internal/bitset"
 	"mezzo/resources"
 )
 
@@ -13,7 +14,7 @@ import (
 type refusal struct {
 	agent     *agent
 	resources resources.Resources
-	clients   bitset
+	clients   bitset.Set
 	again     map[*client]int // refused so often more while it was in force
 }
 
@@ -40,13 +41,13 @@ func (a *Allocator) refuse(now time.Time, g *agent, c *client, r resources.Resou
 		g.refusals = append(g.refusals, &refusal{agent: g, resources: r})
 	}
 	ref := g.refusals[i]
-	if ref.clients.has(c.index) {
+	if ref.clients.Has(c.index) {
 		if ref.again == nil {
 			ref.again = map[*client]int{}
 		}
 		ref.again[c]++
 	} else {
-		ref.clients.set(c.index)
+		ref.clients.Add(c.index)
 		c.refusing++
 	}
 	a.refusals.add(expiry{now.Add(d), ref, c, c.age})
@@ -87,7 +88,7 @@ func (a *Allocator) forget(c *client) {
 	}
 	for _, g := range a.order {
 		for _, r := range slices.Clone(g.refusals) {
-			if r.clients.has(c.index) {
+			if r.clients.Has(c.index) {
 				delete(r.again, c)
 				r.end(c)
 			}
@@ -100,7 +101,7 @@ func (a *Allocator) forget(c *client) {
 // drop ends a refusal of all clients, when its agent goes.
 func (a *Allocator) drop(r *refusal) {
 	for _, c := range a.clients {
-		if c != nil && r.clients.has(c.index) {
+		if c != nil && r.clients.Has(c.index) {
 			c.refusing--
 		}
 	}
@@ -110,11 +111,11 @@ func (a *Allocator) drop(r *refusal) {
 // end takes the client off the refusal, and the refusal off the agent if it
 // was the last.
 func (r *refusal) end(c *client) {
-	r.clients.clear(c.index)
+	r.clients.Remove(c.index)
 	c.refusing--
 	g := r.agent
 	g.idle = 0
-	if r.clients.empty() {
+	if r.clients.IsEmpty() {
 		g.refusals = slices.DeleteFunc(g.refusals, func(o *refusal) bool { return o == r })
 	}
 }

@@ -92,12 +92,7 @@ func (a *Allocator) checkRequest(fw *framework, r Request) error {
 		return nil // those to come may
 	}
 	var most resources.Quantities
-	why := "no agent has as much"
 	for _, c := range fw.sortedClients() {
-		if q, over := a.overLimit(c.role.budget, r.Amount); c.subscribed && over != nil {
-			why = fmt.Sprintf("role %q is limited to %v %s", over.path, q.Amount, q.Name)
-			continue
-		}
 		for _, g := range agents {
 			if !c.subscribed || !a.admits(g, c) {
 				continue
@@ -113,19 +108,7 @@ func (a *Allocator) checkRequest(fw *framework, r Request) error {
 	for _, q := range r.Amount {
 		at = append(at, fmt.Sprintf("%s:%v", q.Name, most.Get(q.Name)))
 	}
-	return fmt.Errorf("%s, at most %s: %w", why, strings.Join(at, ";"), errs.Exhausted)
-}
-
-// overLimit is the first role at or above b whose limit is less than q.
-func (a *Allocator) overLimit(b *budget, q resources.Quantities) (resources.Quantity, *budget) {
-	for n := b; n.quota != nil || n.parent != nil; n = n.parent {
-		for _, v := range q {
-			if l, ok := n.limitOf(a.names.of(v.Name)); ok && v.Amount > l {
-				return resources.Quantity{Name: v.Name, Amount: l}, n
-			}
-		}
-	}
-	return resources.Quantity{}, nil
+	return fmt.Errorf("no agent has as much, at most %s: %w", strings.Join(at, ";"), errs.Exhausted)
 }
 
 // asked is what g has of what the client asks for, with the identities it has
@@ -143,12 +126,43 @@ func (a *Allocator) asked(g *agent, c *client, has resources.Resources) resource
 	return resources.Resources{}
 }
 
-// answer forgets the requests that o satisfies.
-func (a *Allocator) answer(fw *framework, o *Offer) {
-	if len(fw.requests) == 0 {
-		return
+// prefer is c, who is first to be offered part of g; or one who is due the same
+// and asked for what g has. Who asked gets that much if others wait too.
+func (a *Allocator) prefer(g *agent, c *client, part resources.Resources) (*client, resources.Resources) {
+	others := a.want.Len() > 1
+	for r := range a.roleOrder.Order() {
+		if !a.roleOrder.Tied(r.node, c.role.node) {
+			continue
+		}
+		var first *client
+		for n := range r.order.Order() {
+			if first != nil && !r.order.Tied(n.node, first.node) {
+				break
+			}
+			if !a.want.Has(n.index) || first != nil && len(n.framework.requests) == 0 {
+				continue
+			}
+			all := a.fit(g, n, 1, false)
+			if all.IsEmpty() {
+				continue
+			}
+			if first == nil {
+				first = n
+			}
+			if asked := a.asked(g, n, all); !asked.IsEmpty() {
+				if others {
+					all = asked
+				}
+				return n, all
+			}
+		}
 	}
-	q := o.Resources.Quantities()
+	return c, part
+}
+
+// answer forgets the requests that o satisfies.
+func (a *Allocator) answer(o *Offer) {
+	fw, q := a.frameworks[o.Framework], o.Resources.Quantities()
 	a.askFor(fw, slices.DeleteFunc(slices.Clone(fw.requests), func(r Request) bool {
 		return (r.Agent == "" || r.Agent == o.Agent) && q.Contains(r.Amount)
 	}))

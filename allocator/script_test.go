@@ -282,10 +282,10 @@ func (s *script) shares(*testing.T, *datadriven.TestData) string {
 		used, total := s.a.roleOrder.Dominant(path)
 		fmt.Fprintf(&b, "%s %v/%v\n", path, used, total)
 		r := s.a.roles[path]
-		for _, c := range r.clients {
-			if c != nil {
-				used, total = r.order.Dominant(string(c.framework.ID))
-				fmt.Fprintf(&b, "  %s %v/%v\n", c.framework.ID, used, total)
+		for _, f := range slices.Sorted(maps.Keys(s.a.frameworks)) {
+			if s.a.frameworks[f].clients[path] != nil {
+				used, total = r.order.Dominant(component(f))
+				fmt.Fprintf(&b, "  %s %v/%v\n", f, used, total)
 			}
 		}
 	}
