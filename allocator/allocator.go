@@ -8,6 +8,7 @@ import (
 	"mezzo/api/ids"
 	"mezzo/internal/bitset"
 	"mezzo/internal/errs"
+	"mezzo/internal/minheap"
 	"mezzo/resources"
 )
 
@@ -28,7 +29,8 @@ type Allocator struct {
 	freeIndex   []int32
 	active      bitset.Set             // clients that want offers
 	constraints map[string]*constraint // by key
-	refusals    expiries
+	refusals    minheap.Heap[expiry]
+	sweepAt     int // number of refusals at which forgotten ones are thrown out
 
 	totals *sorter.Totals       // of all agents
 	load   resources.Quantities // sum of agent.load
@@ -70,6 +72,7 @@ func New(cfg Config) (*Allocator, error) {
 		quotas:      map[string]*Quota{},
 		budgets:     map[string]*budget{"": root},
 		root:        root,
+		refusals:    minheap.New(earlier),
 		epoch:       1,
 	}, nil
 }

@@ -82,8 +82,8 @@ func (a *Allocator) checkAgent(g *agent) error {
 
 func (a *Allocator) checkClient(c *client, u use) error {
 	ends := map[*refusal]int{}
-	for i := range a.refusals.list {
-		if e := &a.refusals.list[i]; e.client == c && e.live() {
+	for _, e := range a.refusals.All() {
+		if e.client == c && e.live() {
 			ends[e.refusal]++
 		}
 	}

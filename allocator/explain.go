@@ -155,8 +155,8 @@ func (a *Allocator) why(g *agent, c *client) (why Why, detail string, until time
 	case !enough(v.amount, minima):
 		return WhyBelowMinimum, fmt.Sprintf("less is left than any of %v", joined(minima)), until
 	default:
-		for i := range a.refusals.list {
-			if e := &a.refusals.list[i]; e.refusal.agent == g && e.client == c && e.live() && (until.IsZero() || e.at.Before(until)) {
+		for _, e := range a.refusals.All() {
+			if e.refusal.agent == g && e.client == c && e.live() && (until.IsZero() || e.at.Before(until)) {
 				until = e.at
 			}
 		}

@@ -106,25 +106,14 @@ func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
 	return nil
 }
 
-// ActivateFramework makes a deactivated framework eligible again.
+// SetConnected makes a framework eligible, or get no offers; then what it
+// refused is forgotten. What it uses it keeps.
 //
 // Errors: errs.NotFound.
-func (a *Allocator) ActivateFramework(id ids.FrameworkID) error {
-	return a.connect("activate", id, true)
-}
-
-// DeactivateFramework makes a framework get no offers, and forgets what it
-// refused. What it uses it keeps.
-//
-// Errors: errs.NotFound.
-func (a *Allocator) DeactivateFramework(id ids.FrameworkID) error {
-	return a.connect("deactivate", id, false)
-}
-
-func (a *Allocator) connect(verb string, id ids.FrameworkID, on bool) error {
+func (a *Allocator) SetConnected(id ids.FrameworkID, on bool) error {
 	fw, err := a.framework(id)
 	if err != nil {
-		return fmt.Errorf("%s %w", verb, err)
+		return fmt.Errorf("connect or disconnect %w", err)
 	}
 	fw.connected = on
 	for _, c := range fw.sortedClients() {
@@ -157,18 +146,16 @@ func (a *Allocator) suppress(verb string, id ids.FrameworkID, roles []string, on
 	if err != nil {
 		return fmt.Errorf("%s %w", verb, err)
 	}
-	if len(roles) == 0 {
-		roles = fw.Roles
-	}
 	for _, r := range roles {
 		if !slices.Contains(fw.Roles, r) {
 			return fmt.Errorf("%s framework %s: role %q: %w", verb, id, r, errs.NotFound)
 		}
 	}
-	for _, r := range roles {
-		c := fw.clients[r]
-		c.suppressed = on
-		if !on {
+	for _, c := range fw.sortedClients() {
+		if !c.subscribed || len(roles) > 0 && !slices.Contains(roles, c.role.path) {
+			continue
+		}
+		if c.suppressed = on; !on {
 			a.forget(c)
 		}
 		a.refresh(c)
@@ -178,7 +165,12 @@ func (a *Allocator) suppress(verb string, id ids.FrameworkID, roles []string, on
 
 // set makes fw what f says, and clients for the roles that are new.
 func (a *Allocator) set(fw *framework, f Framework) {
-	fw.Framework, fw.caps = f, f.capabilities()
+	fw.Framework, fw.caps = f, 0
+	fw.caps.set(capRevocable, f.Revocable)
+	fw.caps.set(capShared, f.Shared)
+	fw.caps.set(capRefined, f.RefinedReserved)
+	fw.caps.set(capGPU, f.GPU)
+	fw.caps.set(capRegion, f.RegionAware)
 	for _, r := range f.Roles {
 		a.client(fw, r)
 	}

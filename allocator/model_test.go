@@ -456,10 +456,7 @@ func (p *pair) connect(t *rapid.T) {
 	id, known := p.anyFramework(t)
 	on := rapid.Bool().Draw(t, "on")
 	p.do(t, known != nil, func(a *Allocator) error {
-		if on {
-			return a.ActivateFramework(id)
-		}
-		return a.DeactivateFramework(id)
+		return a.SetConnected(id, on)
 	})
 	if known != nil {
 		known.connected = on
@@ -863,7 +860,7 @@ func TestRevivingForeverTakesNoMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(a.refusals.list); n > 2048 {
+	if n := a.refusals.Len(); n > 2048 {
 		t.Errorf("%d refusals are kept, none is in force", n)
 	}
 }

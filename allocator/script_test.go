@@ -177,9 +177,9 @@ func (s *script) activate(t *testing.T, d *datadriven.TestData) string {
 	f, g := ids.FrameworkID(arg(d, "framework")), ids.AgentID(arg(d, "agent"))
 	switch on := d.Cmd == "activate"; {
 	case on && f != "":
-		return errText(s.a.ActivateFramework(f))
+		return errText(s.a.SetConnected(f, true))
 	case f != "":
-		return errText(s.a.DeactivateFramework(f))
+		return errText(s.a.SetConnected(f, false))
 	default:
 		return errText(s.a.SetHold(g, HoldDisconnected, !on))
 	}

@@ -2,6 +2,32 @@ package allocator
 
 import "mezzo/resources"
 
+// caps is what a framework knows to handle: what may be in its offers.
+type caps uint8
+
+const (
+	capRevocable caps = 1 << iota
+	capShared
+	capRefined
+	capGPU
+	capRegion
+)
+
+func (c *caps) set(bit caps, on bool) {
+	if on {
+		*c |= bit
+	}
+}
+
+// needs is what a framework must know of to be offered r.
+func needs(r resources.Resource) caps {
+	var c caps
+	c.set(capRevocable, r.Revocable())
+	c.set(capShared, r.Shared())
+	c.set(capRefined, r.Depth() > 1)
+	return c
+}
+
 // view is what one kind of client may have of an agent: those whose role has
 // the same reservations, and who know of the same things.
 type view struct {
@@ -29,33 +55,29 @@ func (a *Allocator) view(g *agent, role string, has caps) *view {
 			return v
 		}
 	}
-	g.views = append(g.views, a.newView(g, deepest, has))
-	return &g.views[len(g.views)-1]
-}
-
-func (a *Allocator) newView(g *agent, reserved string, has caps) view {
-	v := view{agent: g, reserved: reserved, caps: has, resources: usable(g, g.available, reserved, has)}
-	single := v.resources.NonShared()
-	if single.IsEmpty() {
-		v.resources = single
-		return v
-	}
-	v.amount = single.Quantities()
+	v := view{agent: g, reserved: deepest, caps: has, resources: usable(g, g.available, deepest, has)}
+	v.amount = v.resources.NonShared().Quantities()
 	v.enough = enough(v.amount, a.cfg.MinAllocatable)
 	for _, r := range g.refusals {
 		if r.resources.Contains(v.resources) {
 			v.refusals = append(v.refusals, r)
 		}
 	}
-	return v
+	g.views = append(g.views, v)
+	return &g.views[len(g.views)-1]
 }
 
-// usable is the part of r, which is of g, that a role may have of who has caps.
+// usable is the part of r, which is of g, that a role may have of who has caps:
+// nothing if all would be shared.
 func usable(g *agent, r resources.Resources, role string, has caps) resources.Resources {
 	if g.matters&^has&(capGPU|capRegion) != 0 {
 		return resources.Resources{}
 	}
-	return r.Filter(func(r resources.Resource) bool { return r.AllocatableTo(role) && needs(r)&^has == 0 })
+	r = r.Filter(func(r resources.Resource) bool { return r.AllocatableTo(role) && needs(r)&^has == 0 })
+	if r.NonShared().IsEmpty() {
+		return resources.Resources{}
+	}
+	return r
 }
 
 // plain tells whether all clients see the same of g.

@@ -188,7 +188,7 @@ func (c *Core) recoverFramework(info *v1.FrameworkInfo) *framework {
 	f.Recovered = true
 	c.frameworks[f.ID] = f
 	must(c.alloc.AddFramework(toAllocator(f)))
-	must(c.alloc.DeactivateFramework(f.ID))
+	must(c.alloc.SetConnected(f.ID, false))
 	c.trace(Info, "framework recovered", "framework_id", string(f.ID), "name", info.GetName())
 	return f
 }
