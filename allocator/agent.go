@@ -81,7 +81,7 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	a.order = append(a.order, n)
 	for _, f := range slices.Sorted(maps.Keys(used)) {
 		a.use(n, f, used[f])
-		a.consumeAllocated(used[f], 1)
+		a.consume(used[f], 1)
 		if fw := a.frameworks[f]; fw != nil {
 			a.chargeAll(fw, used[f])
 		}
@@ -118,7 +118,7 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 				a.refund(fw.clients[role], part, resources.Resources{})
 			}
 		}
-		a.consumeAllocated(g.used[f], -1)
+		a.consume(g.used[f], -1)
 		a.use(g, f, resources.Resources{})
 	}
 	for _, r := range g.refusals {

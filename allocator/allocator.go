@@ -10,6 +10,7 @@ import (
 	"mezzo/internal/errs"
 	"mezzo/internal/minheap"
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // Allocator decides who is offered what. See the package comment.
@@ -35,13 +36,11 @@ type Allocator struct {
 	totals *sorter.Totals       // of all agents
 	load   resources.Quantities // sum of agent.load
 	firm   resources.Quantities // of all agents' totals, not revocable
-	names  resources.Names
-	free   resources.Amounts // of all agents, unreserved, not revocable
-	roomy  int               // agents that have enough for a share
+	free   resources.Amounts    // of all agents, unreserved, not revocable
+	roomy  int                  // agents that have enough for a share
 
-	quotas  map[string]*Quota // by role; none is zero
-	budgets map[string]*budget
-	root    *budget
+	quotas map[string]*Quota // by role; none is zero
+	ledger *quota.Ledger
 
 	age   uint64 // of the youngest client or forgetting
 	epoch uint64 // changes when an agent that nobody could have may find someone
@@ -58,7 +57,6 @@ func New(cfg Config) (*Allocator, error) {
 	}
 	random := rand.New(rand.NewPCG(cfg.Seed, 0))
 	totals := sorter.NewTotals(cfg.UnfairNames...)
-	root := &budget{}
 	return &Allocator{
 		cfg:         cfg,
 		rand:        random,
@@ -70,8 +68,7 @@ func New(cfg Config) (*Allocator, error) {
 		roleOrder:   newSorter[*role](cfg.RoleSorter, totals, random),
 		constraints: map[string]*constraint{},
 		quotas:      map[string]*Quota{},
-		budgets:     map[string]*budget{"": root},
-		root:        root,
+		ledger:      quota.NewLedger(),
 		refusals:    minheap.New(earlier),
 		epoch:       1,
 	}, nil

@@ -38,9 +38,6 @@ func (a *Allocator) Check() error {
 		}
 	}
 	for path, r := range a.roles {
-		if r != a.roles[path] || r.budget != a.budgets[path] {
-			return fmt.Errorf("role %q is not where it is looked for: %w", path, errs.Corrupt)
-		}
 		if err := r.order.Check(func(c *client) resources.Quantities { return b.charged[c] }); err != nil {
 			return fmt.Errorf("role %q: %w", path, err)
 		}
@@ -48,14 +45,14 @@ func (a *Allocator) Check() error {
 	if free := a.Free(); !free.Contains(b.free) || !b.free.Contains(free) {
 		return fmt.Errorf("%v is free, counted %v: %w", b.free, free, errs.Corrupt)
 	}
-	for path, n := range a.budgets {
+	for path := range b.consumed {
 		var want resources.Quantities
 		for role, q := range b.consumed {
-			if path == "" || resources.Within(role, path) {
+			if resources.Within(role, path) {
 				want = want.Add(q)
 			}
 		}
-		if got := n.consumed.Quantities(a.names); !got.Contains(want) || !want.Contains(got) {
+		if got := a.Consumed(path); !got.Contains(want) || !want.Contains(got) {
 			return fmt.Errorf("role %q consumes %v, counted %v: %w", path, want, got, errs.Corrupt)
 		}
 	}

@@ -3,7 +3,6 @@ package allocator
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mezzo/internal/errs"
@@ -66,20 +65,4 @@ func (c *Config) Validate() error {
 		}
 	}
 	return nil
-}
-
-// ParseMinAllocatable reads the flag's form, "cpus:0.01|mem:32".
-func ParseMinAllocatable(text string) ([]resources.Quantities, error) {
-	out := []resources.Quantities{}
-	if strings.TrimSpace(text) == "" {
-		return out, nil
-	}
-	for part := range strings.SplitSeq(text, "|") {
-		q, err := resources.ParseQuantities(part)
-		if err != nil {
-			return nil, fmt.Errorf("least allocatable resources %q: %w", text, err)
-		}
-		out = append(out, q)
-	}
-	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // portion is a part of an item of which so many are to have one. Amounts of
@@ -28,21 +29,21 @@ func portion(item *resources.Resource, shares int) resources.Scalar {
 
 // cut is the part of r, which is of one agent, that a client in a role gets: one
 // of so many shares, within the room. A nil room is endless.
-func (a *Allocator) cut(r resources.Resources, shares int, in *room) resources.Resources {
+func (a *Allocator) cut(r resources.Resources, shares int, in *quota.Room) resources.Resources {
 	return r.Trim(func(item resources.Resource) resources.Scalar {
 		x := portion(&item, shares)
 		if in == nil || !counts(&item) {
 			return x
 		}
-		d, depth := a.names.Of(item.Name()), 0
+		d, depth := a.ledger.Names.Of(item.Name()), 0
 		if to := item.ReservedTo(); to != "" {
 			depth = 1 + strings.Count(to, "/")
 		}
-		x = max(0, min(x, in.of(d, depth)))
+		x = max(0, min(x, in.Of(d, depth)))
 		if item.Whole() && x < item.Scalar() {
 			return 0
 		}
-		in.take(d, depth, x)
+		in.Take(d, depth, x)
 		return x
 	})
 }
@@ -55,17 +56,13 @@ func (a *Allocator) fit(g *agent, c *client, shares int, owed bool) resources.Re
 	if v.resources.IsEmpty() || !a.admits(g, c) {
 		return resources.Resources{}
 	}
-	bounded := a.bounded(c.role.budget)
 	for ; ; shares /= 2 {
-		part := v.resources
-		var in *room
-		if bounded {
-			in = a.roomOf(c.role.budget, owed)
-		}
-		if shares > 1 || bounded {
+		part, in := v.resources, a.roomOf(c.role, owed)
+		cut := shares > 1 || in != nil
+		if cut {
 			part = a.cut(part, shares, in)
 		}
-		if a.fits(v, c, part, shares > 1 || bounded) {
+		if a.fits(v, c, part, cut) {
 			return part
 		}
 		if shares <= 1 {

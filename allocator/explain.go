@@ -27,9 +27,9 @@ const (
 	WhyNothingLeft  Why = "nothing left"
 	WhyNotForRole   Why = "reserved for others"
 	WhyCapability   Why = "capability missing"
+	WhyBelowMinimum Why = "below minimum"
 	WhyQuotaLimit   Why = "quota limit"
 	WhyHeadroom     Why = "headroom for guarantees"
-	WhyBelowMinimum Why = "below minimum"
 	WhyRefused      Why = "refused"
 	WhyEligible     Why = "eligible"
 )
@@ -39,7 +39,7 @@ type Reason struct {
 	Why     Why
 	Detail  string      // for people, with figures; equal for all the agents
 	Agents  int         // how many
-	Example ids.AgentID // one of them, the first by id
+	Example ids.AgentID // the first of them by id
 	Until   time.Time   // of WhyRefused: when the first refusal ends
 }
 
@@ -56,8 +56,8 @@ type Explanation struct {
 }
 
 // Explain tells, for each role that a framework is subscribed in, why it is not
-// offered anything right now; as what it could have was offered in the last
-// cycle, that is why it was not in that one. If role or agent is not empty, of
+// offered anything now; as all that anybody could have was offered in the last
+// cycle, that is why it got nothing then. If role or agent is not empty, of
 // these alone.
 //
 // Errors: errs.NotFound if there is no such framework or agent, or the framework
@@ -69,10 +69,10 @@ func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agen
 	}
 	list := slices.Sorted(maps.Keys(a.agents))
 	if agent != "" {
+		list = []ids.AgentID{agent}
 		if _, err := a.agent(agent); err != nil {
 			return nil, fmt.Errorf("explain: %w", err)
 		}
-		list = []ids.AgentID{agent}
 	}
 	a.expire(now)
 	var out []Explanation
@@ -98,17 +98,24 @@ func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
 			e.Before = append(e.Before, r.path)
 		}
 	}
-	for _, id := range agents {
-		why, detail, until := a.why(a.agents[id], c)
-		i := slices.IndexFunc(e.Reasons, func(r Reason) bool { return r.Why == why && r.Detail == detail })
-		if i < 0 {
-			i = len(e.Reasons)
-			e.Reasons = append(e.Reasons, Reason{why, detail, 0, id, until})
+	ends := map[*agent]time.Time{}
+	for _, x := range a.refusals.All() {
+		if g := x.refusal.agent; x.client == c && x.live() && (ends[g].IsZero() || x.at.Before(ends[g])) {
+			ends[g] = x.at
 		}
-		r := &e.Reasons[i]
-		r.Agents++
-		if until.Before(r.Until) {
-			r.Until = until
+	}
+	for _, id := range agents {
+		r := Reason{Agents: 1, Example: id}
+		if r.Why, r.Detail = a.why(a.agents[id], c); r.Why == WhyRefused {
+			r.Until = ends[a.agents[id]]
+		}
+		i := slices.IndexFunc(e.Reasons, func(o Reason) bool { return o.Why == r.Why && o.Detail == r.Detail })
+		if i < 0 {
+			e.Reasons = append(e.Reasons, r)
+			continue
+		}
+		if e.Reasons[i].Agents++; r.Until.Before(e.Reasons[i].Until) {
+			e.Reasons[i].Until = r.Until
 		}
 	}
 	slices.SortStableFunc(e.Reasons, func(a, b Reason) int { return b.Agents - a.Agents })
@@ -116,62 +123,45 @@ func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
 }
 
 // why is the first reason against offering g to c.
-func (a *Allocator) why(g *agent, c *client) (why Why, detail string, until time.Time) {
-	has := c.framework.caps
+func (a *Allocator) why(g *agent, c *client) (Why, string) {
+	has, minima := c.framework.caps, a.minima(c)
 	switch {
 	case !c.framework.connected:
-		return WhyDisconnected, "the framework is not connected", until
+		return WhyDisconnected, "the framework is not connected"
 	case c.suppressed:
-		return WhySuppressed, fmt.Sprintf("the framework suppressed offers for role %q", c.role.path), until
+		return WhySuppressed, fmt.Sprintf("the framework suppressed offers for role %q", c.role.path)
 	case g.holds != 0:
-		return WhyHeld, "the agent is " + g.holds.String(), until
+		return WhyHeld, "the agent is " + g.holds.String()
 	case g.matters&^has&capRegion != 0:
-		return WhyRegion, fmt.Sprintf("the agent is in region %q, the framework does not know of regions", g.Region), until
+		return WhyRegion, fmt.Sprintf("the agent is in region %q, the framework does not know of regions", g.Region)
 	case g.matters&^has&capGPU != 0:
-		return WhyGPU, "agents with GPUs are kept for frameworks that use them (GPU_RESOURCES)", until
+		return WhyGPU, "agents with GPUs are kept for frameworks that use them (GPU_RESOURCES)"
 	case !a.admits(g, c):
-		return WhyConstraint, c.constraint.Rejects(&g.Agent), until
+		return WhyConstraint, c.constraint.Rejects(&g.Agent)
 	case g.available.NonShared().IsEmpty():
-		return WhyNothingLeft, "all is used or offered", until
-	}
-	left := g.available.NonShared().Filter(func(r resources.Resource) bool { return r.AllocatableTo(c.role.path) })
-	if left.IsEmpty() {
-		return WhyNotForRole, "what is left is reserved for " + quoted(g.reserved), until
+		return WhyNothingLeft, "all is used or offered"
 	}
 	v := a.view(g, c.role.path, has)
-	if v.resources.IsEmpty() {
-		return WhyCapability, "what is left is for frameworks with other capabilities: " + left.Quantities().String(), until
-	}
-	minima := a.minima(c)
-	if a.bounded(c.role.budget) && enough(v.amount, minima) {
-		if part := a.cut(v.resources, 1, a.roomOf(c.role.budget, false)); !enough(part.NonShared().Quantities(), minima) {
-			return a.whyNoRoom(c, v.amount)
-		}
-	}
-	part := a.fit(g, c, 1, false)
-	switch {
-	case !part.IsEmpty():
-		return WhyEligible, "it comes with the next cycle, or went to who is due before", until
+	switch mine := g.available.NonShared().ForRole(c.role.path); {
+	case mine.IsEmpty():
+		return WhyNotForRole, fmt.Sprintf("what is left is reserved for %q", g.reserved)
+	case v.resources.IsEmpty():
+		return WhyCapability, "what is left is for frameworks with other capabilities"
 	case !enough(v.amount, minima):
-		return WhyBelowMinimum, fmt.Sprintf("less is left than any of %v", joined(minima)), until
-	default:
-		for _, e := range a.refusals.All() {
-			if e.refusal.agent == g && e.client == c && e.live() && (until.IsZero() || e.at.Before(until)) {
-				until = e.at
-			}
-		}
-		return WhyRefused, "the framework refused it", until
+		return WhyBelowMinimum, fmt.Sprintf("less is left than the least worth offering, any of %v", minima)
+	case !a.fit(g, c, 1, false).IsEmpty():
+		return WhyEligible, "it is offered with the next cycle, or to who is due before"
 	}
+	if room := a.roomOf(c.role, false); room != nil && !enough(a.cut(v.resources, 1, room).NonShared().Quantities(), minima) {
+		return a.whyNoRoom(c, v.amount)
+	}
+	return WhyRefused, "the framework refused it"
 }
 
-// whyNoRoom tells which quota leaves no room.
-func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string, time.Time) {
-	for n := c.role.budget; n.parent != nil; n = n.parent {
-		for d := range n.limit {
-			if l, ok := n.limitOf(d); ok && n.consumed.At(d) >= l && q.Get(a.names[d]) > 0 {
-				return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", n.path, a.names[d], n.consumed.At(d), l), time.Time{}
-			}
-		}
+// whyNoRoom tells which quota leaves no room for any of q.
+func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string) {
+	if at, ok := a.ledger.Reached(c.role.account, q); ok {
+		return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
 	}
 	var owed []string
 	for _, role := range slices.Sorted(maps.Keys(a.quotas)) {
@@ -179,10 +169,10 @@ func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string, t
 			owed = append(owed, fmt.Sprintf("%q (%v)", role, unmet))
 		}
 	}
-	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(owed, ", ")), time.Time{}
+	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(owed, ", "))
 }
 
-// String names the holds: "draining, disconnected".
+// String names the holds: "disconnected, draining".
 func (h Hold) String() string {
 	var out []string
 	for i, name := range []string{"disconnected", "deactivated", "draining", "not on the whitelist"} {
@@ -191,20 +181,4 @@ func (h Hold) String() string {
 		}
 	}
 	return strings.Join(out, ", ")
-}
-
-func quoted(list []string) string {
-	out := make([]string, len(list))
-	for i, s := range slices.Sorted(slices.Values(list)) {
-		out[i] = fmt.Sprintf("%q", s)
-	}
-	return strings.Join(out, ", ")
-}
-
-func joined(minima []resources.Quantities) string {
-	out := make([]string, len(minima))
-	for i, q := range minima {
-		out[i] = q.String()
-	}
-	return strings.Join(out, " | ")
 }

@@ -218,7 +218,7 @@ func (w *world) within(role string, part resources.Resources) resources.Resource
 					}
 				}
 				quota := w.quotas[n]
-				if l, ok := quota.limit(item.Name()); ok && sum.Get(item.Name()) > l {
+				if l, ok := quota.LimitOf(item.Name()); ok && sum.Get(item.Name()) > l {
 					return false
 				}
 			}
@@ -246,6 +246,8 @@ func (w *world) within(role string, part resources.Resources) resources.Resource
 		return x
 	})
 }
+
+func parentOf(role string) string { return role[:max(0, strings.LastIndexByte(role, '/'))] }
 
 func quantities(text string) resources.Quantities { return resources.MustParse(text).Quantities() }
 
@@ -350,7 +352,7 @@ func (w *world) accept(t *rapid.T, offers []Offer) {
 	for role, before := range exceeded {
 		quota := w.quotas[role]
 		for _, q := range w.consumed(role, nil) {
-			if l, ok := quota.limit(q.Name); ok && q.Amount > max(l, before.Get(q.Name)) {
+			if l, ok := quota.LimitOf(q.Name); ok && q.Amount > max(l, before.Get(q.Name)) {
 				t.Fatalf("role %q consumes %v %s, above its limit %v", role, q.Amount, q.Name, l)
 			}
 		}
@@ -561,13 +563,13 @@ func (p *pair) setQuota(t *rapid.T) {
 	force := rapid.Bool().Draw(t, "force")
 	before, over := p.w.quotas[role], ""
 	p.w.quotas[role] = q
-	if q.isZero() {
+	if q.IsZero() {
 		delete(p.w.quotas, role)
 	}
 	over = p.w.wrong(map[string]Quota{role: q}, force)
 	p.do(t, over == "", func(a *Allocator) error { return a.SetQuotas(map[string]Quota{role: q}, force) })
 	if over != "" {
-		if p.w.quotas[role] = before; before.isZero() {
+		if p.w.quotas[role] = before; before.IsZero() {
 			delete(p.w.quotas, role)
 		}
 	}
@@ -601,7 +603,7 @@ func (w *world) wrong(news map[string]Quota, force bool) string {
 			}
 			for up := parentOf(role); up != ""; up = parentOf(up) {
 				above := w.quotas[up]
-				if most, ok := above.limit(l.Name); ok && l.Amount > most {
+				if most, ok := above.LimitOf(l.Name); ok && l.Amount > most {
 					return "limit above limit"
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"mezzo/api/ids"
 	"mezzo/internal/bitset"
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // Offer is what a framework is offered of one agent, for one of its roles.
@@ -24,7 +25,7 @@ type cycle struct {
 	split  int        // parts that an agent is offered in, at most
 	open   bitset.Set // active clients that quota may leave room for
 	want   bitset.Set // of one agent, in one pick
-	space  room       // of one role
+	room   quota.Room // of one role
 }
 
 // Allocate makes offers of what is available on some agents; nil means on all
@@ -39,7 +40,7 @@ func (a *Allocator) Allocate(now time.Time, agents []ids.AgentID) []Offer {
 	}
 	a.open = append(a.open[:0], a.active...)
 	list := a.candidates(agents)
-	if !a.root.unmet.IsZero() {
+	if !a.ledger.Met() {
 		for _, g := range list {
 			a.serve(g, true)
 		}
@@ -73,7 +74,7 @@ func (a *Allocator) candidates(agents []ids.AgentID) []*agent {
 // serve offers all of g that somebody may have and wants. If owed is set, only
 // roles count whose guarantees are unmet, and what is guaranteed to them.
 func (a *Allocator) serve(g *agent, owed bool) {
-	if g.holds != 0 || g.idle == a.epoch || owed && a.root.unmet.IsZero() {
+	if g.holds != 0 || g.idle == a.epoch || owed && a.ledger.Met() {
 		return
 	}
 	for shares := a.shares(g, owed); ; shares = max(1, shares-1) {
@@ -96,7 +97,7 @@ func (a *Allocator) shares(g *agent, owed bool) int {
 	}
 	n := min(a.split, a.wants(g).Len())
 	for _, q := range a.cfg.MinShare {
-		n = min(n, int(g.free.At(a.names.Of(q.Name))/q.Amount))
+		n = min(n, int(g.free.At(a.ledger.Names.Of(q.Name))/q.Amount))
 	}
 	return max(1, n)
 }
@@ -127,7 +128,7 @@ func (a *Allocator) pick(g *agent, shares int, owed bool) (*client, resources.Re
 		return nil, resources.Resources{}
 	}
 	for r := range a.roleOrder.Order() {
-		if owed && !a.owed(r.budget) {
+		if owed && !a.ledger.Owed(r.account) {
 			continue
 		}
 		for c := range r.order.Order() {
@@ -161,7 +162,7 @@ func (a *Allocator) give(g *agent, c *client, part resources.Resources) {
 	given, single, had := part.Allocated(c.role.path), part.NonShared(), g.used[c.framework.ID]
 	a.charge(c, single.Quantities(), had)
 	a.use(g, c.framework.ID, had.Add(given))
-	a.consumeAllocated(given, 1)
+	a.consume(given, 1)
 	g.taken = g.taken.Add(single)
 	left, _ := g.available.Sub(single)
 	a.setAvailable(g, left)

@@ -6,6 +6,7 @@ import (
 	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // role is a role with clients.
@@ -13,7 +14,7 @@ type role struct {
 	path    string
 	node    *sorter.Node[*role]
 	order   sorter.Sorter[*client]
-	budget  *budget
+	account *quota.Account
 	clients int
 	active  int // of them
 }
@@ -61,7 +62,7 @@ func (a *Allocator) role(path string) *role {
 	if r := a.roles[path]; r != nil {
 		return r
 	}
-	r := &role{path: path, order: newSorter[*client](a.cfg.FrameworkSorter, a.totals, a.rand), budget: a.budget(path)}
+	r := &role{path: path, order: newSorter[*client](a.cfg.FrameworkSorter, a.totals, a.rand), account: a.ledger.Pin(path)}
 	r.node = a.roleOrder.Add(path, r)
 	a.roles[path] = r
 	return r
@@ -113,7 +114,7 @@ func (a *Allocator) removeClient(c *client) {
 	if r.clients--; r.clients == 0 {
 		a.roleOrder.Remove(r.node)
 		delete(a.roles, r.path)
-		a.pruneBudget(r.budget)
+		a.ledger.Unpin(r.account)
 	}
 }
 

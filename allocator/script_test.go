@@ -96,7 +96,7 @@ func parse(t *testing.T, d *datadriven.TestData, text string) resources.Resource
 func (s *script) create(t *testing.T, d *datadriven.TestData) string {
 	cfg := Config{WholeAgents: !d.HasArg("split"), GPUsForAll: d.HasArg("gpus-for-all"), UnfairNames: words(arg(d, "unfair"))}
 	if d.HasArg("min") {
-		min, err := ParseMinAllocatable(arg(d, "min"))
+		min, err := resources.ParseAlternatives(arg(d, "min"))
 		if err != nil {
 			return errText(err)
 		}
@@ -152,7 +152,7 @@ func (s *script) framework(t *testing.T, d *datadriven.TestData) string {
 		GPU:             d.HasArg("gpu"),
 	}
 	if min := arg(d, "min"); min != "" {
-		q, err := ParseMinAllocatable(min)
+		q, err := resources.ParseAlternatives(min)
 		if err != nil {
 			return errText(err)
 		}

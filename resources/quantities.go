@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"mezzo/internal/errs"
 )
@@ -32,6 +33,22 @@ func ParseQuantities(text string) (Quantities, error) {
 		}
 	}
 	return r.Quantities(), nil
+}
+
+// ParseAlternatives reads "cpus:0.01|mem:32": this or that. Nothing is none.
+func ParseAlternatives(text string) ([]Quantities, error) {
+	out := []Quantities{}
+	if strings.TrimSpace(text) == "" {
+		return out, nil
+	}
+	for part := range strings.SplitSeq(text, "|") {
+		q, err := ParseQuantities(part)
+		if err != nil {
+			return nil, fmt.Errorf("parse alternatives %q: %w", text, err)
+		}
+		out = append(out, q)
+	}
+	return out, nil
 }
 
 // Quantities sums the scalars of r by name. A shared resource counts once.
