@@ -21,6 +21,7 @@ type tally struct {
 	uptime                float64
 	inbox                 int
 	agents, agentsActive  int
+	agentsConnected       int
 	agentsUnreachable     int
 	frameworks, connected int
 	offers                int
@@ -37,6 +38,9 @@ func takeTally(s *core.Snapshot) *tally {
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		if a.Connected {
+			t.agentsConnected++
+		}
+		if a.Active() {
 			t.agentsActive++
 		}
 		t.total = t.total.Add(a.Total.NonRevocable().Quantities())
@@ -67,8 +71,8 @@ func declare() []metric {
 		gauge("master/uptime_secs", "seconds since the start", func(t *tally) float64 { return t.uptime }),
 		gauge("master/slaves_active", "agents whose resources are offered", func(t *tally) float64 { return float64(t.agentsActive) }),
 		gauge("master/slaves_inactive", "agents whose resources are not offered", func(t *tally) float64 { return float64(t.agents - t.agentsActive) }),
-		gauge("master/slaves_connected", "agents with a stream", func(t *tally) float64 { return float64(t.agentsActive) }),
-		gauge("master/slaves_disconnected", "agents waited for", func(t *tally) float64 { return float64(t.agents - t.agentsActive) }),
+		gauge("master/slaves_connected", "agents with a stream", func(t *tally) float64 { return float64(t.agentsConnected) }),
+		gauge("master/slaves_disconnected", "agents waited for", func(t *tally) float64 { return float64(t.agents - t.agentsConnected) }),
 		gauge("master/slaves_unreachable", "agents given up for now", func(t *tally) float64 { return float64(t.agentsUnreachable) }),
 		gauge("master/frameworks_active", "frameworks that get offers", func(t *tally) float64 { return float64(t.connected) }),
 		gauge("master/frameworks_inactive", "frameworks that get no offers", func(t *tally) float64 { return float64(t.frameworks - t.connected) }),

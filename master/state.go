@@ -78,7 +78,7 @@ func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 		UnregisteredFrameworks: []string{},
 	}
 	for i := range s.Agents {
-		if s.Agents[i].Connected {
+		if s.Agents[i].Active() {
 			out.ActivatedAgents++
 		} else {
 			out.DeactivatedAgents++
