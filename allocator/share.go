@@ -6,7 +6,7 @@ import "mezzo/resources"
 // the roles below it, offers included.
 type Share struct {
 	Role        string
-	Used, Total resources.Scalar // Total is 0 if there is no agent
+	Used, Total resources.Scalar // 0 of 0 if it has nothing
 }
 
 // Fraction is the share from 0 to 1.

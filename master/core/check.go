@@ -33,6 +33,11 @@ func (c *Core) Check() error {
 			problems = append(problems, fmt.Errorf("connection %d is not that of agent %s", n, a.ID))
 		}
 	}
+	for role := range c.policy.quotas {
+		if _, known := c.alloc.Quota(role); !known {
+			problems = append(problems, fmt.Errorf("quota of role %q is unknown to the allocator", role))
+		}
+	}
 	return errors.Join(append(problems, c.alloc.Check())...)
 }
 
@@ -56,6 +61,8 @@ func (c *Core) checkAgent(a *agent) error {
 		return fmt.Errorf("agent %s offers %v, but its offers are %v", a.ID, a.Offered, offered)
 	case !a.Total.Contains(used.Add(offered).Unallocated()) && !offered.IsEmpty():
 		return fmt.Errorf("agent %s has %v, but %v is used and %v offered", a.ID, a.Total, used, offered)
+	case a.Deactivated != c.deactivated[a.ID] || a.Deactivated && len(a.offers) > 0:
+		return fmt.Errorf("agent %s does not know whether it is deactivated, or is offered", a.ID)
 	case a.Connected != (c.conns[a.conn] == a):
 		return fmt.Errorf("agent %s does not know whether it is connected", a.ID)
 	}

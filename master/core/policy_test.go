@@ -12,12 +12,13 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
 
 	"mezzo/allocator"
 	"mezzo/api/ids"
-	"mezzo/api/mesosjson"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/api/mesosjson"
 	"mezzo/master/core"
 	"mezzo/resources"
 )
@@ -227,4 +228,27 @@ func constraints(w *world, d *datadriven.TestData) *scheduler.OfferConstraints {
 		w.t.Fatal(err)
 	}
 	return c
+}
+
+// policy draws an operator's change of quota or weights.
+func (m *machine) policy(t *rapid.T) {
+	role := rapid.SampledFrom([]string{"*", "a", "a/b"}).Draw(t, "role")
+	amounts := []string{"", "cpus:1", "cpus:3;mem:100", "cpus:100"}
+	var q allocator.Quota
+	q.Guarantee = mustQuantities(m.t, rapid.SampledFrom(amounts).Draw(t, "guarantee"))
+	q.Limit = mustQuantities(m.t, rapid.SampledFrom(amounts).Draw(t, "limit"))
+	m.step(core.SetQuotas{Quotas: map[string]allocator.Quota{role: q}, Force: rapid.Bool().Draw(t, "force")})
+	m.step(core.SetWeights{Weights: map[string]core.Weight{role: core.Weight(rapid.IntRange(0, 3000).Draw(t, "weight"))}})
+}
+
+// explain asks about anybody; nothing changes by it.
+func (m *machine) explain(t *rapid.T) {
+	id := ids.FrameworkID(fmt.Sprintf("M-%04d", rapid.IntRange(0, someFrameworks).Draw(t, "framework")))
+	m.step(core.Explain{Framework: id, Agent: ids.AgentID(rapid.SampledFrom([]string{"", "M-S0", "M-S1"}).Draw(t, "agent"))})
+}
+
+// hold draws what keeps agents from being offered.
+func (m *machine) hold(t *rapid.T) {
+	m.step(core.SetDeactivated{Agent: ids.AgentID(agentName(rapid.IntRange(0, someAgents).Draw(t, "agent")).GetValue()), On: rapid.Bool().Draw(t, "on")})
+	m.step(core.SetWhitelist{Hosts: []string{"h0", "h1"}, All: rapid.IntRange(0, 2).Draw(t, "all") > 0})
 }

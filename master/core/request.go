@@ -25,10 +25,14 @@ func (c *Core) request(f *framework, list []*v1.Request) error {
 	}
 	if err != nil {
 		c.counts[RequestsRefused]++
-		if !errors.Is(err, errs.Invalid) { // whatever it is, asking again as it is won't help
-			err = fmt.Errorf("%s: %w", errs.Text(err), errs.Invalid)
+		switch { // whatever it is, asking again as it is won't help
+		case errors.Is(err, errs.Exhausted):
+			return fmt.Errorf("%s: %w", errs.Text(err), errs.Invalid)
+		case errors.Is(err, errs.NotFound):
+			return fmt.Errorf("%s: %w", err.Error(), errs.Invalid)
+		default:
+			return err
 		}
-		return err
 	}
 	f.pending = len(requests)
 	c.wantAllocation("")
@@ -49,6 +53,9 @@ func parseRequests(list []*v1.Request) ([]allocator.Request, error) {
 			if item.Kind() != resources.KindScalar {
 				return nil, invalid("request %d: %q is not a scalar: only amounts can be asked for", i, item.Name())
 			}
+		}
+		if r.IsEmpty() {
+			return nil, invalid("request %d: it asks for nothing", i)
 		}
 		out = append(out, allocator.Request{Agent: ids.AgentID(p.GetAgentId().GetValue()), Amount: r.Quantities()})
 	}
