@@ -45,6 +45,7 @@ type loop struct {
 	done  chan struct{} // closed when run has returned
 
 	steps  atomic.Uint64 // counts the core's changes
+	rounds timing        // of the steps with a round of offers
 	cached atomic.Pointer[view]
 
 	subscribers map[core.StreamID]*subscriberQueue
@@ -111,7 +112,11 @@ func (l *loop) handle(r request) {
 // feed gives the core an event, and then those that followed from its effects.
 func (l *loop) feed(ev core.Event, reply chan<- core.Reply) {
 	for l.later = append(l.later, ev); len(l.later) > 0; l.later = l.later[1:] {
-		effects := l.core.Step(time.Now(), l.later[0])
+		start, before := time.Now(), l.core.Rounds()
+		effects := l.core.Step(start, l.later[0])
+		if l.core.Rounds() != before {
+			l.rounds.add(time.Since(start))
+		}
 		l.steps.Add(1)
 		for _, e := range effects {
 			l.perform(e, reply)

@@ -7,6 +7,8 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -15,6 +17,7 @@ import (
 	"mezzo/api/mesosjson"
 	"mezzo/internal/errs"
 	"mezzo/master/core"
+	"mezzo/resources"
 )
 
 // updateWeights is the UPDATE_WEIGHTS call.
@@ -94,4 +97,38 @@ func (m *Master) putWeights(w http.ResponseWriter, r *http.Request) {
 	}
 	ev, err := parseWeights(infos)
 	m.change(w, ev, err, http.StatusOK)
+}
+
+// ParseWeights reads the flag's form, "role=2,other=0.5".
+func ParseWeights(text string) (map[string]core.Weight, error) {
+	out := map[string]core.Weight{}
+	if text == "" {
+		return out, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		role, number, ok := strings.Cut(strings.TrimSpace(part), "=")
+		v, err := strconv.ParseFloat(number, 64)
+		if !ok || err != nil {
+			return nil, fmt.Errorf("%q is not role=weight: %w", part, errs.Invalid)
+		}
+		if _, twice := out[role]; twice {
+			return nil, fmt.Errorf("role %q is named twice: %w", role, errs.Invalid)
+		}
+		if err := resources.ValidateRole(role); err != nil {
+			return nil, err
+		}
+		if out[role], err = parseWeight(v); err != nil {
+			return nil, fmt.Errorf("weight of role %q: %w", role, err)
+		}
+	}
+	return out, nil
+}
+
+// FormatWeights is the flag's form of weights.
+func FormatWeights(weights map[string]core.Weight) string {
+	var out []string
+	for _, role := range slices.Sorted(maps.Keys(weights)) {
+		out = append(out, role+"="+strconv.FormatFloat(weights[role].Float(), 'g', -1, 64))
+	}
+	return strings.Join(out, ",")
 }

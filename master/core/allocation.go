@@ -62,6 +62,9 @@ func (c *Core) allocateCandidates() {
 	c.sendOffers(c.alloc.Allocate(c.now, agents))
 }
 
+// Rounds counts the rounds of offers so far.
+func (c *Core) Rounds() uint64 { return c.counts[AllocationRuns] }
+
 // sendOffers books what the allocator gave and tells each framework once.
 func (c *Core) sendOffers(given []allocator.Offer) {
 	var order []*framework
