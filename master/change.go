@@ -39,6 +39,7 @@ func (m *Master) change(w http.ResponseWriter, ev core.Event, unread error, done
 	case err != nil:
 		fail(w, err)
 	default:
+		m.loop.cached.Store(nil) // who changed something looks next whether it is so
 		w.WriteHeader(done)
 	}
 }
