@@ -11,7 +11,7 @@ packages() {
 		# Any Node with npm will do; Debian's only where there is none.
 		command -v npm >/dev/null || echo nodejs npm
 		;;
-	gen) echo protobuf-compiler ;;
+	gen) echo protobuf-compiler libprotobuf-dev ;; # the latter has google/protobuf/*.proto
 	*)
 		echo "deps.sh: no group $1; there are native and gen" >&2
 		exit 2

@@ -10,6 +10,7 @@ import (
 	"mezzo/api/mesos/v1/scheduler"
 	"mezzo/internal/assert"
 	"mezzo/internal/errs"
+	"mezzo/master/constraint"
 	"mezzo/resources"
 )
 
@@ -61,6 +62,9 @@ func (c *Core) allocateCandidates() {
 	c.sendOffers(c.alloc.Allocate(c.now, agents))
 }
 
+// Rounds counts the rounds of offers so far.
+func (c *Core) Rounds() uint64 { return c.counts[AllocationRuns] }
+
 // sendOffers books what the allocator gave and tells each framework once.
 func (c *Core) sendOffers(given []allocator.Offer) {
 	var order []*framework
@@ -75,6 +79,7 @@ func (c *Core) sendOffers(given []allocator.Offer) {
 		events[f].Offers = append(events[f].Offers, o.protoFor(f))
 	}
 	for _, f := range order {
+		c.countAnswered(f)
 		c.send(f, &scheduler.Event{Type: scheduler.Event_OFFERS.Enum(), Offers: events[f]})
 	}
 }
@@ -89,7 +94,7 @@ func (c *Core) release(f *framework, a *agent, r resources.Resources, refuse tim
 
 // allocateTo makes the allocator know a with all its tasks, those in adopted
 // included. It may say no: what an agent tells need not add up.
-func (c *Core) allocateTo(a *agent, total resources.Resources, adopted []*Task) error {
+func (c *Core) allocateTo(a *agent, info *v1.AgentInfo, total resources.Resources, adopted []*Task) error {
 	var all resources.Resources
 	used := map[ids.FrameworkID]resources.Resources{}
 	for _, t := range append(a.sortedTasks(), adopted...) {
@@ -102,7 +107,19 @@ func (c *Core) allocateTo(a *agent, total resources.Resources, adopted []*Task) 
 		}
 		all, used[t.Framework] = sum, used[t.Framework].Add(t.Resources)
 	}
-	return c.alloc.AddAgent(allocator.Agent{ID: a.ID, Total: total}, used)
+	place := info.GetDomain().GetFaultDomain()
+	if err := c.alloc.AddAgent(allocator.Agent{
+		ID:         a.ID,
+		Total:      total,
+		Hostname:   info.GetHostname(),
+		Attributes: info.GetAttributes(),
+		Region:     place.GetRegion().GetName(),
+		Zone:       place.GetZone().GetName(),
+	}, used); err != nil {
+		return err
+	}
+	c.hold(a, info.GetHostname())
+	return nil
 }
 
 // toAllocator is f as the allocator knows it.
@@ -115,12 +132,19 @@ func toAllocator(f *framework) allocator.Framework {
 		Shared:          f.has(v1.FrameworkInfo_Capability_SHARED_RESOURCES),
 		RefinedReserved: f.has(v1.FrameworkInfo_Capability_RESERVATION_REFINEMENT),
 		GPU:             f.has(v1.FrameworkInfo_Capability_GPU_RESOURCES),
+		RegionAware:     f.has(v1.FrameworkInfo_Capability_REGION_AWARE),
 		MinAllocatable:  map[string][]resources.Quantities{},
+		Constraints:     map[string]allocator.Constraint{},
 	}
 	for role, filter := range f.Info.GetOfferFilters() {
 		minima, err := minAllocatable(filter)
 		must(err) // checkInfo saw to it
 		out.MinAllocatable[role] = minima
+	}
+	constraints, err := constraint.Compile(f.Constraints)
+	must(err) // admissible saw to it
+	for role, c := range constraints {
+		out.Constraints[role] = c
 	}
 	return out
 }

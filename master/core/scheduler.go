@@ -147,6 +147,7 @@ func (c *Core) perform(f *framework, call *scheduler.Call) error {
 		c.reconcileOperations(f, call.GetReconcileOperations())
 	case scheduler.Call_REQUEST:
 		c.counts[MessagesResourceRequest]++
+		return c.request(f, call.GetRequest().GetRequests())
 	case scheduler.Call_MESSAGE:
 		// No executor of a framework's own can run, so none can be meant.
 		c.counts[MessagesFrameworkToExecutor]++
