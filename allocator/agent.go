@@ -240,3 +240,12 @@ func (a *Allocator) Overdrawn(id ids.AgentID) resources.Resources {
 	}
 	return resources.Resources{}
 }
+
+// Users are the frameworks that use something of an agent, or are offered it,
+// known or not, by id.
+func (a *Allocator) Users(id ids.AgentID) []ids.FrameworkID {
+	if g := a.agents[id]; g != nil {
+		return slices.Sorted(maps.Keys(g.used))
+	}
+	return nil
+}

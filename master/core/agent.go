@@ -13,19 +13,23 @@ import (
 
 // Agent is one agent as the master knows it.
 type Agent struct {
-	ID           ids.AgentID
-	Info         *v1.AgentInfo // never changed; its id is set
-	Version      string
-	Address      string // of its HTTP API, "ip:port"
-	Capabilities []*v1.AgentInfo_Capability
-	Connected    bool
-	Deactivated  bool // by an operator: nothing of it is offered
-	Registered   time.Time
-	Reregistered time.Time // zero if it never did
-	Total        resources.Resources
-	Used         resources.Resources
-	Offered      resources.Resources
-	Usage        *usage.NodeUsage // the last sample
+	ID             ids.AgentID
+	Info           *v1.AgentInfo // never changed; its id is set
+	Version        string
+	Address        string // of its HTTP API, "ip:port"
+	IP             string // of its machine; empty if unknown
+	Capabilities   []*v1.AgentInfo_Capability
+	Connected      bool
+	Deactivated    bool          // by an operator: nothing of it is offered
+	Drain          *v1.DrainInfo // replaced whole; nil if it is not drained
+	DrainStarted   time.Time
+	Unavailability *v1.Unavailability // of its machine, if that is scheduled
+	Registered     time.Time
+	Reregistered   time.Time // zero if it never did
+	Total          resources.Resources
+	Used           resources.Resources
+	Offered        resources.Resources
+	Usage          *usage.NodeUsage // the last sample
 }
 
 // Active tells whether what the agent has is offered.
@@ -40,6 +44,9 @@ type agent struct {
 	tasks  map[taskKey]*Task
 	kills  map[taskKey]*v1.KillPolicy // asked for, until the task is forgotten
 	offers map[ids.OfferID]*offer
+
+	inverse map[ids.FrameworkID]*inverseOffer
+	answers map[ids.FrameworkID]*Answer // since it is scheduled
 }
 
 // taskKey names a task in the whole cluster.
@@ -84,15 +91,13 @@ func (c *Core) agentDisconnected(conn ConnID) {
 	})
 }
 
-// detach takes a's connection and offers away.
+// detach takes a's connection away, and all offers of it.
 func (c *Core) detach(a *agent) {
 	delete(c.conns, a.conn)
 	a.Connected = false
 	c.cancel(a.wake)
 	must(c.alloc.SetHold(a.ID, allocator.HoldDisconnected, true))
-	for _, o := range a.sortedOffers() {
-		c.rescind(o)
-	}
+	c.rescindAll(a)
 }
 
 // ping asks a whether it lives, and gives it up after too many silences.

@@ -60,6 +60,7 @@ func (c *Core) allocateCandidates() {
 	c.candidatesAll, c.lastAllocation = false, c.now
 	c.counts[AllocationRuns]++
 	c.sendOffers(c.alloc.Allocate(c.now, agents))
+	c.sendInverseOffers(agents)
 }
 
 // Rounds counts the rounds of offers so far.

@@ -13,9 +13,9 @@ type Core struct {
 	cfg   Config
 	alloc *allocator.Allocator
 
-	policy      policy
-	whitelist   map[string]bool // hosts; nil: all
-	deactivated map[ids.AgentID]bool
+	policy    policy
+	orders    orders
+	whitelist map[string]bool // hosts; nil: all
 
 	frameworks map[ids.FrameworkID]*framework
 	completed  history[ids.FrameworkID, *framework]
@@ -24,6 +24,8 @@ type Core struct {
 	agents      map[ids.AgentID]*agent
 	conns       map[ConnID]*agent
 	unreachable history[ids.AgentID, time.Time]
+	scheduled   map[ids.AgentID]*agent // those with an Unavailability
+	emptied     []ids.AgentID          // in this Step, while they are drained
 
 	offers map[ids.OfferID]*offer
 
@@ -54,13 +56,14 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		cfg:         cfg,
 		alloc:       alloc,
 		policy:      newPolicy(),
-		deactivated: map[ids.AgentID]bool{},
+		orders:      newOrders(cfg.MaxUnreachableAgents),
 		frameworks:  map[ids.FrameworkID]*framework{},
 		completed:   newHistory[ids.FrameworkID, *framework](cfg.MaxCompletedFrameworks),
 		streams:     map[StreamID]*framework{},
 		agents:      map[ids.AgentID]*agent{},
 		conns:       map[ConnID]*agent{},
 		unreachable: newHistory[ids.AgentID, time.Time](cfg.MaxUnreachableAgents),
+		scheduled:   map[ids.AgentID]*agent{},
 		offers:      map[ids.OfferID]*offer{},
 		candidates:  map[ids.AgentID]bool{},
 		taskEnds:    map[TaskEnd]uint64{},
@@ -99,6 +102,16 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.reply(c.setWeights(ev.Weights))
 	case SetDeactivated:
 		c.reply(c.setDeactivated(ev))
+	case DrainAgent:
+		c.reply(c.drainAgent(ev))
+	case MarkAgentGone:
+		c.reply(c.markGone(ev.Agent))
+	case SetSchedule:
+		c.reply(c.setSchedule(ev.Schedule))
+	case StartMaintenance:
+		c.reply(c.startMaintenance(ev.Machines))
+	case StopMaintenance:
+		c.reply(c.stopMaintenance(ev.Machines))
 	case SetWhitelist:
 		c.setWhitelist(ev)
 	case Explain:
@@ -108,6 +121,7 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.fireTimers()
 		c.allocateCandidates()
 	}
+	c.finishDrains()
 	effects := c.effects
 	c.effects = nil
 	return effects

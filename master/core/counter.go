@@ -36,6 +36,7 @@ const (
 	AgentRemovals
 	AgentRemovalsRegistered
 	AgentRemovalsUnhealthy
+	AgentRemovalsByOperator
 	AgentsUnreachable
 	TasksFinished
 	TasksFailed
@@ -48,6 +49,10 @@ const (
 	AllocationRuns
 	RequestsSatisfied
 	RequestsRefused
+	InverseOffersSent
+	InverseOffersAccepted
+	InverseOffersDeclined
+	InverseOffersRescinded
 	numCounters
 )
 

@@ -5,6 +5,7 @@ import (
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/maintenance"
 	"mezzo/api/mesos/v1/scheduler"
 )
 
@@ -65,11 +66,29 @@ type (
 	SetWeights struct{ Weights map[string]Weight }
 
 	// SetDeactivated says that nothing more of an agent is to be offered, or that
-	// it is again. Answered by Reply.
+	// it is again, which ends its draining too. Answered by Reply.
 	SetDeactivated struct {
 		Agent ids.AgentID
 		On    bool
 	}
+
+	// DrainAgent ends all tasks of an agent and offers nothing more of it.
+	// Answered by Reply.
+	DrainAgent struct {
+		Agent  ids.AgentID
+		Config *v1.DrainConfig
+	}
+
+	// MarkAgentGone says that an agent will never be back. Answered by Reply.
+	MarkAgentGone struct{ Agent ids.AgentID }
+
+	// SetSchedule replaces what maintenance is planned. Answered by Reply.
+	SetSchedule struct{ Schedule *maintenance.Schedule }
+
+	// StartMaintenance takes scheduled machines down, StopMaintenance brings them
+	// up again; all or none. Answered by Reply.
+	StartMaintenance struct{ Machines []*v1.MachineID }
+	StopMaintenance  struct{ Machines []*v1.MachineID }
 
 	// SetWhitelist says which hosts' agents are offered.
 	SetWhitelist struct {
@@ -98,6 +117,11 @@ func (KillTask) isEvent()          {}
 func (SetQuotas) isEvent()         {}
 func (SetWeights) isEvent()        {}
 func (SetDeactivated) isEvent()    {}
+func (DrainAgent) isEvent()        {}
+func (MarkAgentGone) isEvent()     {}
+func (SetSchedule) isEvent()       {}
+func (StartMaintenance) isEvent()  {}
+func (StopMaintenance) isEvent()   {}
 func (SetWhitelist) isEvent()      {}
 func (Explain) isEvent()           {}
 func (Tick) isEvent()              {}

@@ -39,6 +39,7 @@ type framework struct {
 	unreachable history[ids.TaskID, *Task]
 	finished    []*Task
 	offers      map[ids.OfferID]*offer
+	inverse     map[ids.OfferID]*inverseOffer
 	agents      map[ids.AgentID]bool // it ever had tasks on
 	pending     int                  // requests that no offer answered yet
 }
@@ -55,6 +56,7 @@ func (c *Core) newFramework(info *v1.FrameworkInfo) *framework {
 		tasks:       map[ids.TaskID]*Task{},
 		unreachable: newHistory[ids.TaskID, *Task](c.cfg.MaxUnreachableTasks),
 		offers:      map[ids.OfferID]*offer{},
+		inverse:     map[ids.OfferID]*inverseOffer{},
 		agents:      map[ids.AgentID]bool{},
 	}
 }

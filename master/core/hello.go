@@ -22,6 +22,9 @@ func (c *Core) agentHello(ev AgentHello) {
 		c.refuseAgent(ev.Conn, ev.Hello, err)
 		return
 	}
+	if c.turnAway(ev.Conn, h) {
+		return
+	}
 	id := ids.AgentID(h.Agent.GetId().GetValue())
 	if id == "" {
 		c.register(ev.Conn, h)
@@ -45,7 +48,7 @@ func (c *Core) agentHello(ev AgentHello) {
 	c.counts[AgentReregistrations]++
 	if _, lost := c.unreachable.get(id); lost {
 		c.unreachable.remove(id)
-		c.settle(c.agents[id])
+		c.settle(id, v1.TaskState_TASK_GONE, cameWithout)
 	}
 }
 
@@ -72,7 +75,7 @@ func (c *Core) register(conn ConnID, h *hello) {
 				c.emit(CloseAgent{old.conn, fmt.Errorf("a new agent registered at %s: %w", h.address, errs.Conflict)})
 			}
 			c.counts[AgentRemovalsRegistered]++
-			c.removeAgent(old, "was replaced: a new agent registered at its address", false)
+			c.removeAgent(old, "was replaced: a new agent registered at its address", v1.TaskState_TASK_GONE)
 		}
 	}
 	id := ids.AgentID(fmt.Sprintf("%s-S%d", c.cfg.Master.GetId(), c.lastAgent))
@@ -89,6 +92,9 @@ func (c *Core) admit(conn ConnID, h *hello, id ids.AgentID) bool {
 		tasks:  map[taskKey]*Task{},
 		kills:  map[taskKey]*v1.KillPolicy{},
 		offers: map[ids.OfferID]*offer{},
+
+		inverse: map[ids.FrameworkID]*inverseOffer{},
+		answers: map[ids.FrameworkID]*Answer{},
 	}
 	if !c.adopt(a, conn, h) {
 		return false
@@ -127,7 +133,8 @@ func (c *Core) reregister(a *agent, conn ConnID, h *hello) bool {
 func (c *Core) attach(a *agent, conn ConnID, h *hello) {
 	info := proto.CloneOf(h.Agent)
 	info.Id = a.ID.Proto()
-	a.Info, a.Version, a.Address, a.Capabilities, a.Total = info, h.GetVersion(), h.address, h.GetCapabilities(), h.total
+	a.Info, a.Version, a.Address, a.IP = info, h.GetVersion(), h.address, h.ip
+	a.Capabilities, a.Total = h.GetCapabilities(), h.total
 	a.conn, a.Connected, a.missed = conn, true, 0
 	c.conns[conn] = a
 	c.cancel(a.wake)
@@ -164,6 +171,7 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 		return false
 	}
 	c.attach(a, conn, h)
+	c.schedule(a)
 	for _, t := range adopted {
 		f, ok := c.frameworks[t.Framework]
 		if !ok {
@@ -178,6 +186,7 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 	for _, id := range sortedKeys(removed) {
 		c.shutdownFramework(a, id)
 	}
+	c.goOnDraining(a)
 	c.wantAllocation(a.ID)
 	return true
 }
@@ -209,16 +218,16 @@ func (c *Core) missing(a *agent, t *Task) {
 
 const cameWithout = "the agent came back and does not know the task"
 
-// settle ends the tasks that were lost with a and did not come back with it. Who
-// was told that they are LOST need not hear it again.
-func (c *Core) settle(a *agent) {
-	for _, id := range sortedKeys(c.frameworks) {
-		f := c.frameworks[id]
-		if !f.agents[a.ID] {
+// settle ends the tasks that were lost with an agent and will not come back with
+// it. Who was told that they are LOST need not hear it again.
+func (c *Core) settle(id ids.AgentID, state v1.TaskState, why string) {
+	for _, name := range sortedKeys(c.frameworks) {
+		f := c.frameworks[name]
+		if !f.agents[id] {
 			continue
 		}
-		for _, t := range f.lostWith(a.ID) {
-			status := c.status(f, t.ID, a.ID, v1.TaskState_TASK_GONE, v1.TaskStatus_REASON_AGENT_REREGISTERED, cameWithout)
+		for _, t := range f.lostWith(id) {
+			status := c.status(f, t.ID, id, state, f.reasonFor(state, v1.TaskStatus_REASON_AGENT_REREGISTERED), why)
 			status.ExecutorId = t.Info.ExecutorId
 			f.unreachable.remove(t.ID)
 			f.finished = keep(f.finished, t.with(status, status.GetState()), c.cfg.MaxCompletedTasks)

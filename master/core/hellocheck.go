@@ -19,6 +19,7 @@ import (
 type hello struct {
 	*link.Hello
 	address    string
+	ip         string // of the machine; empty if unknown
 	total      resources.Resources
 	tasks      []*Task
 	reported   map[taskKey]bool
@@ -45,6 +46,7 @@ func (c *Core) checkHello(ev AgentHello) (*hello, error) {
 	if err := checkAddress(h.address); err != nil {
 		return nil, err
 	}
+	h.ip = machineIP(h.address, ev.IP)
 	if id := h.Agent.GetId(); id != nil {
 		if err := ids.Validate("agent", id.GetValue()); err != nil {
 			return nil, err

@@ -76,6 +76,7 @@ func (o *Offer) Proto() *v1.Offer {
 		Attributes:     o.host.Info.Attributes,
 		Domain:         o.host.Info.Domain,
 		Url:            agentURL(&o.host),
+		Unavailability: o.host.Unavailability,
 		AllocationInfo: &v1.Resource_AllocationInfo{Role: proto.String(o.Role)},
 		Resources:      o.Resources.Proto(),
 	}
@@ -138,6 +139,16 @@ func (c *Core) rescind(o *offer) {
 	c.discard(o, 0)
 	c.wantAllocation(o.agent.ID)
 	c.send(o.framework, rescindEvent(o.ID))
+}
+
+// rescindAll takes back all offers of a, inverse ones too.
+func (c *Core) rescindAll(a *agent) {
+	for _, o := range a.sortedOffers() {
+		c.rescind(o)
+	}
+	for _, o := range sortInverse(a.inverse) {
+		c.rescindInverse(o)
+	}
 }
 
 // decline is the DECLINE call; offers that are gone don't matter.

@@ -53,11 +53,14 @@ func (c *Core) reconcileTask(f *framework, task *v1.TaskID, agent *v1.AgentID) {
 	}
 	state, message := v1.TaskState_TASK_UNKNOWN, "reconciliation: task is unknown"
 	lost, unreachable := c.unreachable.get(on)
+	_, gone := c.orders.gone.get(on)
 	switch {
 	case c.agents[on] != nil:
 		state, message = v1.TaskState_TASK_GONE, "reconciliation: task is unknown to the agent"
 	case unreachable:
 		state, message = v1.TaskState_TASK_UNREACHABLE, "reconciliation: agent is unreachable"
+	case gone:
+		state, message = v1.TaskState_TASK_GONE_BY_OPERATOR, "reconciliation: agent is gone"
 	case c.awaited(f, on):
 		return // f asks again, as it must
 	}

@@ -30,6 +30,7 @@ func (c *Core) removeFramework(f *framework) {
 		f.finished = keep(f.finished, t.with(status, v1.TaskState_TASK_KILLED), c.cfg.MaxCompletedTasks)
 	}
 	f.unreachable = newHistory[ids.TaskID, *Task](0)
+	c.forgetAnswers(f)
 	delete(c.frameworks, f.ID)
 	c.completed.put(f.ID, f)
 	must(c.alloc.RemoveFramework(f.ID))
@@ -47,11 +48,12 @@ func (c *Core) markUnreachable(a *agent, why string) {
 	c.counts[AgentsUnreachable]++
 	c.counts[AgentRemovalsUnhealthy]++
 	c.unreachable.put(a.ID, c.now)
-	c.removeAgent(a, why, true)
+	c.removeAgent(a, why, v1.TaskState_TASK_UNREACHABLE)
 }
 
-// removeAgent forgets an agent; its tasks are lost, for now or for good.
-func (c *Core) removeAgent(a *agent, why string, mayReturn bool) {
+// removeAgent forgets an agent; state is what becomes of its tasks. If that is
+// UNREACHABLE it may come back with them.
+func (c *Core) removeAgent(a *agent, why string, state v1.TaskState) {
 	c.counts[AgentRemovals]++
 	if a.Connected {
 		c.detach(a)
@@ -59,21 +61,35 @@ func (c *Core) removeAgent(a *agent, why string, mayReturn bool) {
 	c.cancel(a.wake)
 	why = "agent " + a.Info.GetHostname() + " " + why
 	for _, t := range a.sortedTasks() {
-		if mayReturn {
+		if state == v1.TaskState_TASK_UNREACHABLE {
 			c.unreach(a, t, why)
 		} else {
-			c.end(a, t, v1.TaskState_TASK_GONE, v1.TaskStatus_REASON_AGENT_REMOVED, why)
+			c.end(a, t, state, c.frameworks[t.Framework].reasonFor(state, v1.TaskStatus_REASON_AGENT_REMOVED), why)
 		}
 	}
 	delete(c.agents, a.ID)
-	if !mayReturn {
-		delete(c.deactivated, a.ID)
+	delete(c.scheduled, a.ID)
+	if state != v1.TaskState_TASK_UNREACHABLE {
+		c.orders.forget(a.ID)
 	}
 	must(c.alloc.RemoveAgent(a.ID))
 	for _, id := range sortedKeys(c.frameworks) {
 		c.send(c.frameworks[id], failureEvent(a.ID))
 	}
 	c.trace(Warn, "agent removed", "agent_id", string(a.ID), "hostname", a.Info.GetHostname(), "reason", why)
+}
+
+// reasonFor is why tasks are in state because of their agent, in the words that f
+// knows.
+func (f *framework) reasonFor(state v1.TaskState, otherwise v1.TaskStatus_Reason) v1.TaskStatus_Reason {
+	switch {
+	case state != v1.TaskState_TASK_GONE_BY_OPERATOR:
+		return otherwise
+	case f.has(v1.FrameworkInfo_Capability_PARTITION_AWARE):
+		return v1.TaskStatus_REASON_AGENT_REMOVED_BY_OPERATOR
+	default:
+		return v1.TaskStatus_REASON_AGENT_REMOVED
+	}
 }
 
 // unreach tells that nothing is known of t any more.

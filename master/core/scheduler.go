@@ -8,6 +8,7 @@ import (
 
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/allocator"
 	"mezzo/api/mesos/v1/scheduler"
 	"mezzo/internal/errs"
 )
@@ -157,8 +158,14 @@ func (c *Core) perform(f *framework, call *scheduler.Call) error {
 		c.counts[MessagesOperationStatusUpdateAcknowledgement]++
 		c.counts[InvalidOperationStatusUpdateAcknowledgements]++
 		c.drop(f, call)
-	case scheduler.Call_SHUTDOWN, scheduler.Call_ACCEPT_INVERSE_OFFERS, scheduler.Call_DECLINE_INVERSE_OFFERS:
-		c.drop(f, call) // there are no such executors, no such offers were made
+	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+		accept := call.GetAcceptInverseOffers()
+		c.answerInverse(f, allocator.InverseOfferStatus_ACCEPT, accept.GetInverseOfferIds(), accept.GetFilters())
+	case scheduler.Call_DECLINE_INVERSE_OFFERS:
+		decline := call.GetDeclineInverseOffers()
+		c.answerInverse(f, allocator.InverseOfferStatus_DECLINE, decline.GetInverseOfferIds(), decline.GetFilters())
+	case scheduler.Call_SHUTDOWN:
+		c.drop(f, call) // there are no such executors
 	case scheduler.Call_UPDATE_FRAMEWORK:
 		return c.updateFramework(f, call.GetUpdateFramework())
 	default:
@@ -183,6 +190,7 @@ func (c *Core) revive(f *framework, roles []string) {
 		return len(roles) == 0 || slices.Contains(roles, r)
 	})
 	must(c.alloc.Revive(f.ID, roles))
+	c.askAgain(f)
 	c.wantAllocation("")
 }
 
@@ -215,8 +223,12 @@ func (c *Core) ownRoles(f *framework, roles []string) bool {
 func (c *Core) reconcileOperations(f *framework, call *scheduler.Call_ReconcileOperations) {
 	for _, op := range call.GetOperations() {
 		state := v1.OperationState_OPERATION_UNKNOWN
-		if _, gone := c.unreachable.get(ids.AgentID(op.GetAgentId().GetValue())); gone {
+		on := ids.AgentID(op.GetAgentId().GetValue())
+		if _, lost := c.unreachable.get(on); lost {
 			state = v1.OperationState_OPERATION_UNREACHABLE
+		}
+		if _, gone := c.orders.gone.get(on); gone {
+			state = v1.OperationState_OPERATION_GONE_BY_OPERATOR
 		}
 		c.send(f, operationEvent(&v1.OperationStatus{
 			OperationId: op.OperationId,

@@ -8,6 +8,7 @@ import (
 
 	"mezzo/allocator"
 	"mezzo/api/ids"
+	"mezzo/api/mesos/v1/maintenance"
 	"mezzo/resources"
 )
 
@@ -20,6 +21,8 @@ type Snapshot struct {
 	Unreachable map[ids.AgentID]time.Time
 	Quotas      []QuotaView       // by role
 	Weights     map[string]Weight // by role; none is WeightUnit
+	Schedule    *maintenance.Schedule
+	Machines    []MachineView     // of Schedule, in its order
 	Shares      []allocator.Share // of the roles that have frameworks
 	Counts      Counts
 	TaskEnds    map[TaskEnd]uint64
@@ -32,6 +35,7 @@ type FrameworkView struct {
 	Unreachable []*Task
 	Finished    []*Task // oldest first
 	Offers      []*Offer
+	Inverse     []*InverseOffer
 	Requests    []allocator.Request // that no offer answered yet
 }
 
@@ -45,6 +49,8 @@ func (c *Core) Snapshot() *Snapshot {
 		Unreachable: maps.Clone(c.unreachable.values),
 		Quotas:      c.quotaViews(),
 		Weights:     maps.Clone(c.policy.weights),
+		Schedule:    c.orders.schedule,
+		Machines:    c.machineViews(),
 		Shares:      c.alloc.Shares(),
 		Counts:      c.counts,
 		TaskEnds:    maps.Clone(c.taskEnds),
@@ -75,6 +81,9 @@ func (f *framework) view() FrameworkView {
 	}
 	for _, o := range f.offers {
 		v.Offers = append(v.Offers, o.Offer)
+	}
+	for _, o := range f.inverse {
+		v.Inverse = append(v.Inverse, o.InverseOffer)
 	}
 	return v
 }
@@ -119,5 +128,6 @@ func (s *Snapshot) Sort() {
 		slices.SortFunc(f.Tasks, compareTasks)
 		slices.SortFunc(f.Unreachable, compareTasks)
 		slices.SortFunc(f.Offers, func(a, b *Offer) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortFunc(f.Inverse, func(a, b *InverseOffer) int { return cmp.Compare(a.ID, b.ID) })
 	}
 }

@@ -97,6 +97,10 @@ func (c *Core) disconnect(f *framework, why string) {
 		c.discard(o, 0)
 		c.wantAllocation(o.agent.ID)
 	}
+	for _, o := range sortInverse(f.inverse) {
+		c.unbookInverse(o)
+	}
+	c.askAgain(f)
 }
 
 // streamClosed gives the framework of a broken stream its time to come back.

@@ -65,6 +65,7 @@ func (c *Core) forget(a *agent, t *Task) {
 	delete(a.kills, t.key())
 	delete(f.tasks, t.ID)
 	f.finished = keep(f.finished, t, c.cfg.MaxCompletedTasks)
+	c.noteEmpty(a)
 }
 
 // lose moves a task whose agent is unreachable to those that may come back.
