@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/resources"
 )
 
@@ -23,6 +26,12 @@ func (c *Core) Check() error {
 			problems = append(problems, fmt.Errorf("offer %s hangs in the air", id))
 		}
 	}
+	for _, id := range sortedKeys(c.scheduled) {
+		if a := c.agents[id]; a != c.scheduled[id] || a.Unavailability == nil {
+			problems = append(problems, fmt.Errorf("agent %s is not scheduled, or not there", id))
+		}
+	}
+	problems = append(problems, c.checkOrders())
 	for s, f := range c.streams {
 		if f.stream != s || c.frameworks[f.ID] != f {
 			problems = append(problems, fmt.Errorf("stream %s is not that of framework %s", s, f.ID))
@@ -58,8 +67,58 @@ func (c *Core) checkAgent(a *agent) error {
 		return fmt.Errorf("agent %s has %v, but %v is used and %v offered", a.ID, a.Total, used, offered)
 	case a.Deactivated != c.orders.deactivated[a.ID] || a.Deactivated && len(a.offers) > 0:
 		return fmt.Errorf("agent %s does not know whether it is deactivated, or is offered", a.ID)
+	case a.Drain != nil != (c.orders.draining[a.ID] != nil) || a.Drain != nil && (a.Drain != c.orders.draining[a.ID].info || !a.Deactivated):
+		return fmt.Errorf("agent %s does not know whether it is drained", a.ID)
+	case a.Drain.GetState() == v1.DrainState_DRAINED && len(a.tasks) > 0:
+		return fmt.Errorf("agent %s is drained and has tasks", a.ID)
 	case a.Connected != (c.conns[a.conn] == a):
 		return fmt.Errorf("agent %s does not know whether it is connected", a.ID)
+	}
+	return c.checkScheduled(a)
+}
+
+// checkScheduled checks what an agent knows of its machine's maintenance.
+func (c *Core) checkScheduled(a *agent) error {
+	m := c.orders.machineOf(&a.Agent)
+	switch {
+	case (m != nil) != (a.Unavailability != nil) || m != nil && (m.down || !proto.Equal(m.away, a.Unavailability)):
+		return fmt.Errorf("agent %s does not know when it will be away, or should not be there", a.ID)
+	case (c.scheduled[a.ID] == a) != (a.Unavailability != nil) || a.Unavailability == nil && len(a.inverse)+len(a.answers) > 0:
+		return fmt.Errorf("agent %s is asked to be left, but stays", a.ID)
+	}
+	for _, o := range a.offers {
+		if o.host.Unavailability != a.Unavailability && !proto.Equal(o.host.Unavailability, a.Unavailability) {
+			return fmt.Errorf("offer %s does not tell when agent %s will be away", o.ID, a.ID)
+		}
+	}
+	for id, o := range a.inverse {
+		if o.Framework != id || o.framework.inverse[o.ID] != o || !o.framework.Connected || !a.Connected || a.answers[id] == nil {
+			return fmt.Errorf("inverse offer %s hangs in the air", o.ID)
+		}
+	}
+	for id := range a.answers {
+		if c.frameworks[id] == nil {
+			return fmt.Errorf("agent %s remembers what framework %s said, which is not there", a.ID, id)
+		}
+	}
+	return nil
+}
+
+// checkOrders checks that the schedule and its machines are the same.
+func (c *Core) checkOrders() error {
+	keys := c.machineKeys()
+	if len(keys) != len(c.orders.machines) {
+		return fmt.Errorf("%d machines are scheduled, %d are known", len(keys), len(c.orders.machines))
+	}
+	for _, key := range keys {
+		if m := c.orders.machines[key]; m == nil {
+			return fmt.Errorf("machine %v is scheduled and not known", key)
+		}
+	}
+	for _, id := range c.orders.gone.order {
+		if _, lost := c.unreachable.get(id); lost || c.agents[id] != nil {
+			return fmt.Errorf("agent %s is gone and there", id)
+		}
 	}
 	return nil
 }
@@ -72,6 +131,11 @@ func (c *Core) checkFramework(f *framework) error {
 		}
 		if _, both := f.unreachable.get(id); both {
 			return fmt.Errorf("task %s of framework %s is both there and unreachable", id, f.ID)
+		}
+	}
+	for id, o := range f.inverse {
+		if o.ID != id || o.framework != f || o.agent.inverse[f.ID] != o || c.agents[o.Agent] != o.agent {
+			return fmt.Errorf("inverse offer %s of framework %s is unknown to its agent", id, f.ID)
 		}
 	}
 	switch {

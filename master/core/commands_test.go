@@ -175,7 +175,7 @@ func helloCommand(w *world, d *datadriven.TestData) {
 	}
 	w.last++
 	w.conns[name], w.names[w.last] = w.last, name
-	w.step(core.AgentHello{Conn: w.last, IP: "10.0.0.1", Hello: hello})
+	w.step(core.AgentHello{Conn: w.last, IP: a.text("ip", "10.0.0.1"), Hello: hello})
 }
 
 func pongCommand(w *world, d *datadriven.TestData) {

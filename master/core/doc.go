@@ -22,6 +22,10 @@
 //	                       ▼                         ▼
 //	                  unreachable ──Hello──▶ connected
 //
+// Beside that an operator may deactivate it, drain it (DRAINING, then DRAINED
+// once no task is left) or mark it gone; and its machine is up, draining once it
+// is scheduled for maintenance, or down, when the agent is shut down.
+//
 // # A task's life
 //
 //	ACCEPT ─▶ STAGING ─▶ STARTING ─▶ RUNNING ─▶ KILLING ─▶ terminal ─ack─▶ completed
@@ -39,6 +43,9 @@
 //  3. A task is known by its framework if and only if its agent knows it.
 //  4. A stream belongs to at most one framework, a connection to one agent.
 //  5. Every list of what is past has a limit.
+//  6. An agent is scheduled if and only if its machine is; all offers of it say
+//     when it goes, and no agent is on a machine that is down.
+//  7. A framework has at most one inverse offer of an agent, which is scheduled.
 //
 // Tasks are copied on write: a *Task in a Snapshot never changes.
 package core

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
@@ -25,6 +23,10 @@ func (d *drain) show() (*v1.DrainInfo, time.Time) {
 	return d.info, d.since
 }
 
+func drainInfo(state v1.DrainState, config *v1.DrainConfig) *v1.DrainInfo {
+	return &v1.DrainInfo{State: state.Enum(), Config: config}
+}
+
 // defaultGrace is what a task gets that says nothing of it.
 // Source: mesos docs/high-availability-framework-guide.md, KillPolicy.
 const defaultGrace = 3 * time.Second
@@ -41,13 +43,12 @@ func (c *Core) drainAgent(ev DrainAgent) error {
 	if grace := duration(ev.Config.GetMaxGracePeriod()); grace < 0 {
 		return fmt.Errorf("drain agent %s: max_grace_period %v is negative: %w", ev.Agent, grace, errs.Invalid)
 	}
-	c.setDrain(ev.Agent, &drain{&v1.DrainInfo{State: v1.DrainState_DRAINING.Enum(), Config: ev.Config}, c.now})
+	c.setDrain(ev.Agent, &drain{drainInfo(v1.DrainState_DRAINING, ev.Config), c.now})
 	c.deactivate(ev.Agent)
 	c.trace(Info, "agent draining", "agent_id", string(ev.Agent))
 	if a := c.agents[ev.Agent]; a != nil {
 		c.hold(a, a.Info.GetHostname())
-		clear(a.kills)
-		c.goOnDraining(a)
+		c.endTasks(a, true)
 	}
 	return nil
 }
@@ -59,28 +60,34 @@ func (c *Core) setDrain(id ids.AgentID, d *drain) {
 	}
 }
 
-// goOnDraining kills the tasks of an agent that is drained and whose end was not
-// asked for yet.
-func (c *Core) goOnDraining(a *agent) {
+// endTasks kills the tasks of an agent that is drained: all, or those whose end
+// was not asked for yet.
+func (c *Core) endTasks(a *agent, all bool) {
 	if a.Drain == nil {
 		return
 	}
+	if a.Drain.GetState() == v1.DrainState_DRAINED && len(a.tasks) > 0 { // it came back with more than was known
+		c.setDrain(a.ID, &drain{drainInfo(v1.DrainState_DRAINING, a.Drain.GetConfig()), a.DrainStarted})
+	}
 	for _, t := range a.sortedTasks() {
-		if _, asked := a.kills[t.key()]; !asked && t.live() {
-			c.killTask(t, drainPolicy(t, a.Drain.GetConfig().GetMaxGracePeriod()))
+		if before, asked := a.kills[t.key()]; t.live() && (all || !asked) {
+			c.killTask(t, drainPolicy(t, before, a.Drain.GetConfig().GetMaxGracePeriod()))
 		}
 	}
 	c.noteEmpty(a)
 }
 
-// drainPolicy shortens a task's grace to limit; nil leaves it as it is.
-func drainPolicy(t *Task, limit *v1.DurationInfo) *v1.KillPolicy {
-	own := defaultGrace
-	if g := t.Info.GetKillPolicy().GetGracePeriod(); g != nil {
-		own = duration(g)
+// drainPolicy is how to kill t, of which before was asked, within limit. Nil is
+// the task's own way.
+func drainPolicy(t *Task, before *v1.KillPolicy, limit *v1.DurationInfo) *v1.KillPolicy {
+	grace := defaultGrace
+	for _, p := range []*v1.KillPolicy{t.Info.GetKillPolicy(), before} {
+		if p.GetGracePeriod() != nil {
+			grace = duration(p.GetGracePeriod())
+		}
 	}
-	if limit == nil || own <= duration(limit) {
-		return nil
+	if limit == nil || grace <= duration(limit) {
+		return before
 	}
 	return &v1.KillPolicy{GracePeriod: limit}
 }
@@ -105,9 +112,7 @@ func (c *Core) finishDrains() {
 			must(c.markGone(id))
 			continue
 		}
-		done := proto.CloneOf(a.Drain)
-		done.State = v1.DrainState_DRAINED.Enum()
-		c.setDrain(id, &drain{done, a.DrainStarted})
+		c.setDrain(id, &drain{drainInfo(v1.DrainState_DRAINED, a.Drain.GetConfig()), a.DrainStarted})
 	}
 	c.emptied = c.emptied[:0]
 }

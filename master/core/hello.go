@@ -50,6 +50,7 @@ func (c *Core) agentHello(ev AgentHello) {
 		c.unreachable.remove(id)
 		c.settle(id, v1.TaskState_TASK_GONE, cameWithout)
 	}
+	c.endTasks(c.agents[id], false)
 }
 
 // refuseAgent ends a stream whose agent may try again.
@@ -186,7 +187,6 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 	for _, id := range sortedKeys(removed) {
 		c.shutdownFramework(a, id)
 	}
-	c.goOnDraining(a)
 	c.wantAllocation(a.ID)
 	return true
 }

@@ -30,7 +30,8 @@ func TestRandomHistories(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"subscribe": m.subscribe, "call": m.call, "accept": m.accept, "close": m.closeStream,
 			"hello": m.hello, "update": m.update, "pong": m.pong, "disconnect": m.disconnect,
-			"usage": m.usage, "pass": m.pass, "policy": m.policy, "explain": m.explain, "hold": m.hold, "": m.check,
+			"usage": m.usage, "pass": m.pass, "policy": m.policy, "explain": m.explain, "hold": m.hold,
+			"maintain": m.maintain, "answer": m.answer, "drain": m.drain, "": m.check,
 		})
 	})
 }

@@ -153,8 +153,18 @@ func eventText(ev *scheduler.Event) string {
 			if o.AllocationInfo != nil {
 				fmt.Fprintf(&b, " for %s", o.GetAllocationInfo().GetRole())
 			}
+			b.WriteString(awayText(o.GetUnavailability()))
 		}
 		return b.String()
+	case scheduler.Event_INVERSE_OFFERS:
+		var b strings.Builder
+		b.WriteString("INVERSE_OFFERS")
+		for _, o := range ev.GetInverseOffers().GetInverseOffers() {
+			fmt.Fprintf(&b, "\n      %s of %s%s", o.GetId().GetValue(), o.GetAgentId().GetValue(), awayText(o.GetUnavailability()))
+		}
+		return b.String()
+	case scheduler.Event_RESCIND_INVERSE_OFFER:
+		return "RESCIND_INVERSE_OFFER " + ev.GetRescindInverseOffer().GetInverseOfferId().GetValue()
 	case scheduler.Event_RESCIND:
 		return "RESCIND " + ev.GetRescind().GetOfferId().GetValue()
 	case scheduler.Event_UPDATE:
