@@ -30,6 +30,8 @@ type agentModel struct {
 	Deactivated             bool                         `json:"deactivated"`
 	Version                 string                       `json:"version"`
 	Capabilities            []string                     `json:"capabilities"`
+	DrainInfo               json.RawMessage              `json:"drain_info,omitempty"`
+	DrainStart              *float64                     `json:"estimated_drain_start_time_seconds,omitempty"`
 }
 
 func modelAgent(a *core.Agent) agentModel {
@@ -59,6 +61,9 @@ func modelAgent(a *core.Agent) agentModel {
 	}
 	if !a.Reregistered.IsZero() {
 		m.ReregisteredTime = seconds(a.Reregistered)
+	}
+	if a.Drain != nil {
+		m.DrainInfo, m.DrainStart = raw(a.Drain), seconds(a.DrainStarted)
 	}
 	for _, c := range a.Capabilities {
 		m.Capabilities = append(m.Capabilities, c.GetType().String())

@@ -24,6 +24,12 @@ var changes = map[master.Call_Type]struct {
 	master.Call_UPDATE_WEIGHTS:   {updateWeights, http.StatusOK},
 	master.Call_DEACTIVATE_AGENT: {deactivateAgent, http.StatusOK},
 	master.Call_REACTIVATE_AGENT: {reactivateAgent, http.StatusOK},
+	master.Call_DRAIN_AGENT:      {drainAgent, http.StatusOK},
+	master.Call_MARK_AGENT_GONE:  {markAgentGone, http.StatusOK},
+
+	master.Call_UPDATE_MAINTENANCE_SCHEDULE: {updateMaintenanceSchedule, http.StatusOK},
+	master.Call_START_MAINTENANCE:           {startMaintenance, http.StatusOK},
+	master.Call_STOP_MAINTENANCE:            {stopMaintenance, http.StatusOK},
 }
 
 // change makes an event of an operator's happen, unless it could not be read,

@@ -26,7 +26,11 @@ type tally struct {
 	agentsConnected       int
 	agentsUnreachable     int
 	frameworks, connected int
-	offers                int
+	offers, inverse       int
+	machines              int
+	machinesDown          int
+	agentsDraining        int
+	agentsDrained         int
 	oldest                time.Time // of the offers; zero if there are none
 	now                   time.Time
 	requesting            int
@@ -49,11 +53,24 @@ func takeTally(s *core.Snapshot) *tally {
 		if a.Active() {
 			t.agentsActive++
 		}
+		switch a.Drain.GetState() {
+		case v1.DrainState_DRAINING:
+			t.agentsDraining++
+		case v1.DrainState_DRAINED:
+			t.agentsDrained++
+		default:
+		}
 		t.total = t.total.Add(a.Total.NonRevocable().Quantities())
 		t.used = t.used.Add(a.Used.NonRevocable().Quantities())
 		t.offered = t.offered.Add(a.Offered.Quantities())
 		t.revocable = t.revocable.Add(a.Total.Revocable().Quantities())
 		t.revocUsed = t.revocUsed.Add(a.Used.Revocable().Quantities())
+	}
+	for _, m := range s.Machines {
+		t.machines++
+		if m.Down {
+			t.machinesDown++
+		}
 	}
 	for i := range s.Frameworks {
 		f := &s.Frameworks[i]
@@ -61,6 +78,7 @@ func takeTally(s *core.Snapshot) *tally {
 			t.connected++
 		}
 		t.offers += len(f.Offers)
+		t.inverse += len(f.Inverse)
 		if made := f.OldestOffer(); !made.IsZero() && (t.oldest.IsZero() || made.Before(t.oldest)) {
 			t.oldest = made
 		}
@@ -91,6 +109,11 @@ func declare() []metric {
 		gauge("master/frameworks_connected", "frameworks with a stream", func(t *tally) float64 { return float64(t.connected) }),
 		gauge("master/frameworks_disconnected", "frameworks waited for", func(t *tally) float64 { return float64(t.frameworks - t.connected) }),
 		gauge("master/outstanding_offers", "offers not answered yet", func(t *tally) float64 { return float64(t.offers) }),
+		gauge("master/slaves_draining", "agents whose tasks are ended to empty them", func(t *tally) float64 { return float64(t.agentsDraining) }),
+		gauge("master/slaves_drained", "agents that were emptied", func(t *tally) float64 { return float64(t.agentsDrained) }),
+		gauge("master/machines_draining", "machines scheduled for maintenance", func(t *tally) float64 { return float64(t.machines - t.machinesDown) }),
+		gauge("master/machines_down", "machines in maintenance", func(t *tally) float64 { return float64(t.machinesDown) }),
+		gauge("master/outstanding_inverse_offers", "inverse offers not answered yet", func(t *tally) float64 { return float64(t.inverse) }),
 		gauge("master/oldest_offer_secs", "age of the oldest offer not answered yet", func(t *tally) float64 { return age(t.now, t.oldest) }),
 		gauge("master/frameworks_requesting", "frameworks that asked for resources which they were not offered yet", func(t *tally) float64 { return float64(t.requesting) }),
 		gauge("master/event_queue_messages", "events waiting for the loop", func(t *tally) float64 { return float64(t.inbox) }),

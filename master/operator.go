@@ -119,6 +119,18 @@ var shows = map[master.Call_Type]func(*Master, *core.Snapshot) *master.Response{
 	master.Call_GET_QUOTA: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_QUOTA.Enum(), GetQuota: &master.Response_GetQuota{Status: showQuota(s)}}
 	},
+	master.Call_GET_MAINTENANCE_SCHEDULE: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{
+			Type:                   master.Response_GET_MAINTENANCE_SCHEDULE.Enum(),
+			GetMaintenanceSchedule: &master.Response_GetMaintenanceSchedule{Schedule: s.Schedule},
+		}
+	},
+	master.Call_GET_MAINTENANCE_STATUS: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{
+			Type:                 master.Response_GET_MAINTENANCE_STATUS.Enum(),
+			GetMaintenanceStatus: &master.Response_GetMaintenanceStatus{Status: showMaintenance(s)},
+		}
+	},
 	master.Call_GET_USAGE: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_USAGE.Enum(), GetUsage: clusterUsage(s)}
 	},
@@ -149,6 +161,9 @@ func showAgents(s *core.Snapshot) *master.Response_GetAgents {
 			OfferedResources:   operatorProto(a.Offered),
 			Capabilities:       a.Capabilities,
 			Deactivated:        &a.Deactivated,
+			DrainInfo:          a.Drain,
+
+			EstimatedDrainStartTime: core.TimeInfo(a.DrainStarted),
 		})
 	}
 	return out
@@ -182,6 +197,9 @@ func showFramework(f *core.FrameworkView) *master.Response_GetFrameworks_Framewo
 	}
 	for _, o := range f.Offers {
 		out.Offers = append(out.Offers, o.Proto())
+	}
+	for _, o := range f.Inverse {
+		out.InverseOffers = append(out.InverseOffers, o.Proto())
 	}
 	return out
 }

@@ -25,7 +25,13 @@ func (m *Master) routes() map[string]http.HandlerFunc {
 		"/quota":            methods(map[string]http.HandlerFunc{"GET": m.getQuota, "POST": m.postQuota, "DELETE": m.deleteQuota}),
 		"/weights":          methods(map[string]http.HandlerFunc{"GET": m.getWeights, "PUT": m.putWeights}),
 		"/usage":            get(m.usage),
-		"/redirect":         m.redirect,
+
+		"/maintenance/schedule": methods(map[string]http.HandlerFunc{"GET": m.getSchedule, "POST": m.postSchedule}),
+		"/maintenance/status":   get(m.maintenanceStatus),
+		"/machine/down":         methods(map[string]http.HandlerFunc{"POST": m.machineDown}),
+		"/machine/up":           methods(map[string]http.HandlerFunc{"POST": m.machineUp}),
+
+		"/redirect": m.redirect,
 	}
 }
 
