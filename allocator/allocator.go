@@ -46,6 +46,8 @@ type Allocator struct {
 	epoch uint64 // changes when an agent that nobody could have may find someone
 
 	cycle
+	tryRole   func(*role) bool
+	tryClient func(*client) bool
 }
 
 // New makes an allocator of nothing.
@@ -57,7 +59,7 @@ func New(cfg Config) (*Allocator, error) {
 	}
 	random := rand.New(rand.NewPCG(cfg.Seed, 0))
 	totals := sorter.NewTotals(cfg.UnfairNames...)
-	return &Allocator{
+	a := &Allocator{
 		cfg:         cfg,
 		rand:        random,
 		agents:      map[ids.AgentID]*agent{},
@@ -71,7 +73,14 @@ func New(cfg Config) (*Allocator, error) {
 		ledger:      quota.NewLedger(),
 		refusals:    minheap.New(earlier),
 		epoch:       1,
-	}, nil
+	}
+	// Made once: what is made in each search costs a tenth of a cycle.
+	a.tryClient = a.try
+	a.tryRole = func(r *role) bool {
+		r.order.Order()(a.tryClient)
+		return a.seek.client == nil
+	}
+	return a, nil
 }
 
 // newSorter makes the sorter called name.

@@ -163,14 +163,10 @@ func (a *Allocator) roomOf(r *role, owed bool) *quota.Room {
 }
 
 // hasRoom tells whether quota leaves the client room for what is the least for
-// it. If not, it is passed over for the rest of the cycle.
+// it.
 func (a *Allocator) hasRoom(g *agent, c *client, owed bool) bool {
 	room, minima := a.roomOf(c.role, owed), a.minima(c)
-	ok := room == nil || !g.plain() || len(minima) == 0 || slices.ContainsFunc(minima, func(q resources.Quantities) bool {
+	return room == nil || !g.plain() || len(minima) == 0 || slices.ContainsFunc(minima, func(q resources.Quantities) bool {
 		return !slices.ContainsFunc(q, func(v resources.Quantity) bool { return room.Of(a.ledger.Names.Of(v.Name), 0) < v.Amount })
 	})
-	if !ok && !owed {
-		a.open.Remove(c.index)
-	}
-	return ok
 }

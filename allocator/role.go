@@ -75,14 +75,20 @@ func (a *Allocator) refresh(c *client) {
 		return
 	}
 	c.active = on
-	c.role.order.SetActive(c.node, on)
+	a.enlist(c, on)
 	if on {
-		c.role.active++
 		a.active.Add(c.index)
 		a.epoch++
 	} else {
-		c.role.active--
 		a.active.Remove(c.index)
+	}
+}
+
+// enlist puts the client, and its role with it, into the order or out of it.
+func (a *Allocator) enlist(c *client, on bool) {
+	c.role.order.SetActive(c.node, on)
+	if c.role.active--; on {
+		c.role.active += 2
 	}
 	a.roleOrder.SetActive(c.role.node, c.role.active > 0)
 }

@@ -18,9 +18,9 @@ func (r Resources) Trim(limit func(Resource) Scalar) Resources {
 		switch {
 		case fits:
 		case most <= 0 || item.whole() || item.kind == KindSet:
-			item.scalar, item.ranges, item.set = 0, nil, nil
+			item.scalar, item.many = 0, nil
 		case item.kind == KindRanges:
-			item.ranges = item.ranges.first(uint64(most / scalarUnit))
+			item.hold(item.ranges().first(uint64(most/scalarUnit)), nil)
 		default:
 			item.scalar = most
 		}
@@ -44,9 +44,9 @@ func (r Resources) Trim(limit func(Resource) Scalar) Resources {
 func (r *Resource) size() Scalar {
 	switch r.kind {
 	case KindRanges:
-		return Scalar(min(r.ranges.Len(), math.MaxInt64/scalarUnit)) * scalarUnit
+		return Scalar(min(r.ranges().Len(), math.MaxInt64/scalarUnit)) * scalarUnit
 	case KindSet:
-		return Scalar(len(r.set)) * scalarUnit
+		return Scalar(len(r.set())) * scalarUnit
 	default:
 		return r.scalar
 	}
