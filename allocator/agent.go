@@ -41,6 +41,7 @@ type agent struct {
 
 	taken     resources.Resources  // all in used that is not shared, unallocated
 	available resources.Resources  // total less taken
+	spent     bool                 // nothing available but what is shared
 	load      resources.Quantities // the most that can ever be used at once
 
 	reserved []string // roles that something available is reserved to
@@ -221,8 +222,9 @@ func (a *Allocator) setAvailable(g *agent, r resources.Resources) {
 	g.available, g.idle = r, 0
 	g.views = g.views[:0]
 	g.reserved = g.reserved[:0]
-	g.matters = 0
+	g.matters, g.spent = 0, true
 	for r := range r.All() {
+		g.spent = g.spent && r.Shared()
 		if to := r.ReservedTo(); to != "" && !slices.Contains(g.reserved, to) {
 			g.reserved = append(g.reserved, to)
 		}

@@ -138,7 +138,7 @@ func (a *Allocator) why(g *agent, c *client) (Why, string) {
 		return WhyGPU, "agents with GPUs are kept for frameworks that use them (GPU_RESOURCES)"
 	case !a.admits(g, c):
 		return WhyConstraint, c.constraint.Rejects(&g.Agent)
-	case g.available.NonShared().IsEmpty():
+	case g.spent:
 		return WhyNothingLeft, "all is used or offered"
 	}
 	v := a.view(g, c.role.path, has)

@@ -158,7 +158,7 @@ type seek struct {
 
 // pick finds who is to be offered something of g, and what.
 func (a *Allocator) pick(g *agent, shares int, owed bool) (*client, resources.Resources) {
-	if g.available.IsEmpty() || a.wants(g).IsEmpty() {
+	if g.spent || a.wants(g).IsEmpty() {
 		return nil, resources.Resources{}
 	}
 	a.seek = seek{agent: g, shares: shares, owed: owed, tired: a.seek.tired[:0]}
