@@ -22,21 +22,21 @@ type Agent struct {
 	Region, Zone string // empty: unknown
 }
 
-// Hold is a set of reasons why nothing of an agent is offered.
-type Hold uint8
+// Hold is a reason why nothing of an agent is offered, for people.
+type Hold string
 
 // Holds.
 const (
-	HoldDisconnected Hold = 1 << iota // the agent is not there
-	HoldDeactivated                   // an operator said so
-	HoldDraining                      // its tasks are ended, to empty it
-	HoldUnlisted                      // a whitelist leaves it out
+	HoldDisconnected Hold = "disconnected"
+	HoldDeactivated  Hold = "deactivated"
+	HoldDraining     Hold = "draining"
+	HoldUnlisted     Hold = "not on the whitelist"
 )
 
 // agent is an Agent and what is used of it.
 type agent struct {
 	Agent
-	holds Hold
+	holds []Hold                                  // sorted
 	used  map[ids.FrameworkID]resources.Resources // allocated to roles; none is empty
 
 	taken     resources.Resources  // all in used that is not shared, unallocated
@@ -45,15 +45,14 @@ type agent struct {
 	load      resources.Quantities // the most that can ever be used at once
 
 	reserved []string // roles that something available is reserved to
-	matters  caps     // that make a difference here
+	matters  Caps     // that make a difference here
 	views    []view   // of available; made when needed
 	refusals []*refusal
 	idle     uint64 // epoch at which nobody was eligible; 0: perhaps somebody is
 	judged   map[*constraint]bool
 
-	free     resources.Amounts // of available, unreserved; nothing while it is held
-	reserves []reserve         // of available, reserved
-	roomy    bool              // free is enough for a share
+	free  resources.Amounts // of available, unreserved; nothing while it is held
+	parts int               // that free can be split in
 
 	cycle uint64 // in which made was
 	made  []int  // offers of it, by position in those of the cycle
@@ -114,13 +113,7 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 		return fmt.Errorf("remove %w", err)
 	}
 	for _, f := range slices.Sorted(maps.Keys(g.used)) {
-		if fw := a.frameworks[f]; fw != nil {
-			for role, part := range g.used[f].Allocations() {
-				a.refund(fw.clients[role], part, resources.Resources{})
-			}
-		}
-		a.consume(g.used[f], -1)
-		a.use(g, f, resources.Resources{})
+		a.takeBack(g, f, g.used[f], resources.Resources{})
 	}
 	for _, r := range g.refusals {
 		a.drop(r)
@@ -143,11 +136,13 @@ func (a *Allocator) SetHold(id ids.AgentID, why Hold, on bool) error {
 	if err != nil {
 		return fmt.Errorf("hold %w", err)
 	}
-	if g.holds &^= why; on {
-		g.holds |= why
+	a.count(g, -1)
+	if g.holds = slices.DeleteFunc(g.holds, func(h Hold) bool { return h == why }); on {
+		g.holds = append(g.holds, why)
+		slices.Sort(g.holds)
 	}
+	a.count(g, 1)
 	g.idle = 0
-	a.countFree(g)
 	return nil
 }
 
@@ -219,7 +214,9 @@ func (a *Allocator) offerable(g *agent) {
 }
 
 func (a *Allocator) setAvailable(g *agent, r resources.Resources) {
+	a.count(g, -1)
 	g.available, g.idle = r, 0
+	a.count(g, 1)
 	g.views = g.views[:0]
 	g.reserved = g.reserved[:0]
 	g.matters, g.spent = 0, true
@@ -230,9 +227,8 @@ func (a *Allocator) setAvailable(g *agent, r resources.Resources) {
 		}
 		g.matters |= needs(r)
 	}
-	g.matters.set(capGPU, g.Total.Total("gpus") > 0 && !a.cfg.GPUsForAll)
-	g.matters.set(capRegion, g.Region != a.cfg.Region && g.Region != "")
-	a.countFree(g)
+	g.matters.Set(CapGPU, g.Total.Total("gpus") > 0 && !a.cfg.GPUsForAll)
+	g.matters.Set(CapRegion, g.Region != a.cfg.Region && g.Region != "")
 }
 
 // Overdrawn is what is used of an agent, or offered, and no longer there.

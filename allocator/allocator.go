@@ -39,7 +39,6 @@ type Allocator struct {
 	free   resources.Amounts    // of all agents, unreserved, not revocable
 	roomy  int                  // agents that have enough for a share
 
-	quotas map[string]*Quota // by role; none is zero
 	ledger *quota.Ledger
 
 	age   uint64 // of the youngest client or forgetting
@@ -69,7 +68,6 @@ func New(cfg Config) (*Allocator, error) {
 		totals:      totals,
 		roleOrder:   newSorter[*role](cfg.RoleSorter, totals, random),
 		constraints: map[string]*constraint{},
-		quotas:      map[string]*Quota{},
 		ledger:      quota.NewLedger(),
 		refusals:    minheap.New(earlier),
 		epoch:       1,

@@ -106,7 +106,7 @@ func (s *shape) addFrameworks(b *testing.B, a *Allocator, n int) {
 		role = oneRole
 	}
 	for i := range n {
-		f := Framework{ID: ids.FrameworkID(fmt.Sprintf("f-%04d", i)), Roles: []string{role(i)}, Shared: true}
+		f := Framework{ID: ids.FrameworkID(fmt.Sprintf("f-%04d", i)), Roles: []string{role(i)}, Caps: CapShared}
 		if s.suppressed > 0 && (i*s.suppressed+s.suppressed/2)/100 != ((i+1)*s.suppressed+s.suppressed/2)/100 {
 			f.Suppressed = f.Roles
 		}
@@ -181,7 +181,7 @@ func reviveAll(b *testing.B, a *Allocator) {
 		if len(f.Suppressed) > 0 {
 			continue
 		}
-		if err := a.Revive(id, nil); err != nil {
+		if err := a.Suppress(id, nil, false); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -52,7 +52,7 @@ func (a *Allocator) Check() error {
 				want = want.Add(q)
 			}
 		}
-		if got := a.Consumed(path); !got.Contains(want) || !want.Contains(got) {
+		if got := a.Quotas().Consumed(path); !got.Contains(want) || !want.Contains(got) {
 			return fmt.Errorf("role %q consumes %v, counted %v: %w", path, want, got, errs.Corrupt)
 		}
 	}
@@ -84,7 +84,7 @@ func (a *Allocator) checkAgent(g *agent, b *books) error {
 		case r.Scalar() == 0:
 		case r.ReservedTo() != "":
 			b.consumed[r.ReservedTo()] = b.consumed[r.ReservedTo()].Add(q)
-		case g.holds == 0:
+		case len(g.holds) == 0:
 			b.free = b.free.Add(q)
 		}
 	}

@@ -46,13 +46,10 @@ type Reason struct {
 // Explanation is how a framework stands in one of its roles.
 type Explanation struct {
 	Framework ids.FrameworkID
-	Role      string
-	// Of the role's dominant resource: how much it has, offers included, of how
-	// much there is.
-	Used, Total resources.Scalar
-	Before      []string // roles due an offer before it, the first few
-	Requests    []Request
-	Reasons     []Reason // most agents first
+	Share
+	Before   []string // roles due an offer before it, the first few
+	Requests []Request
+	Reasons  []Reason // most agents first
 }
 
 // Explain tells, for each role that a framework is subscribed in, why it is not
@@ -88,8 +85,7 @@ func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agen
 }
 
 func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
-	e := Explanation{Framework: c.framework.ID, Role: c.role.path, Requests: c.framework.requests}
-	e.Used, e.Total = a.roleOrder.Dominant(c.role.path)
+	e := Explanation{Framework: c.framework.ID, Share: a.share(c.role), Requests: c.framework.requests}
 	if a.cfg.RoleSorter != "random" { // lots are not drawn to look
 		for r := range a.roleOrder.Order() {
 			if r == c.role || len(e.Before) == 5 || c.active && a.roleOrder.Tied(r.node, c.role.node) {
@@ -124,17 +120,17 @@ func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
 
 // why is the first reason against offering g to c.
 func (a *Allocator) why(g *agent, c *client) (Why, string) {
-	has, minima := c.framework.caps, a.minima(c)
+	has, minima := c.framework.Caps, a.minima(c)
 	switch {
 	case !c.framework.connected:
 		return WhyDisconnected, "the framework is not connected"
 	case c.suppressed:
 		return WhySuppressed, fmt.Sprintf("the framework suppressed offers for role %q", c.role.path)
-	case g.holds != 0:
-		return WhyHeld, "the agent is " + g.holds.String()
-	case g.matters&^has&capRegion != 0:
+	case len(g.holds) > 0:
+		return WhyHeld, "the agent is " + string(g.holds[0])
+	case g.matters&^has&CapRegion != 0:
 		return WhyRegion, fmt.Sprintf("the agent is in region %q, the framework does not know of regions", g.Region)
-	case g.matters&^has&capGPU != 0:
+	case g.matters&^has&CapGPU != 0:
 		return WhyGPU, "agents with GPUs are kept for frameworks that use them (GPU_RESOURCES)"
 	case !a.admits(g, c):
 		return WhyConstraint, c.constraint.Rejects(&g.Agent)
@@ -147,12 +143,12 @@ func (a *Allocator) why(g *agent, c *client) (Why, string) {
 		return WhyNotForRole, fmt.Sprintf("what is left is reserved for %q", g.reserved)
 	case v.resources.IsEmpty():
 		return WhyCapability, "what is left is for frameworks with other capabilities"
-	case !enough(v.amount, minima):
+	case !minima.MetBy(v.amount):
 		return WhyBelowMinimum, fmt.Sprintf("less is left than the least worth offering, any of %v", minima)
 	case !a.fit(g, c, 1, false).IsEmpty():
 		return WhyEligible, "it is offered with the next cycle, or to who is due before"
 	}
-	if room := a.roomOf(c.role, false); room != nil && !enough(a.cut(v.resources, 1, room).NonShared().Quantities(), minima) {
+	if room := a.roomOf(c.role, false); room != nil && !minima.MetBy(a.cut(v.resources, 1, room).NonShared().Quantities()) {
 		return a.whyNoRoom(c, v.amount)
 	}
 	return WhyRefused, "the framework refused it"
@@ -163,22 +159,5 @@ func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string) {
 	if at, ok := a.ledger.Reached(c.role.account, q); ok {
 		return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
 	}
-	var owed []string
-	for _, role := range slices.Sorted(maps.Keys(a.quotas)) {
-		if unmet := a.Unmet(role); len(unmet) > 0 {
-			owed = append(owed, fmt.Sprintf("%q (%v)", role, unmet))
-		}
-	}
-	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(owed, ", "))
-}
-
-// String names the holds: "disconnected, draining".
-func (h Hold) String() string {
-	var out []string
-	for i, name := range []string{"disconnected", "deactivated", "draining", "not on the whitelist"} {
-		if h&(1<<i) != 0 {
-			out = append(out, name)
-		}
-	}
-	return strings.Join(out, ", ")
+	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(a.ledger.Debts(), ", "))
 }

@@ -95,7 +95,7 @@ func (a *Allocator) wake() {
 // serve offers all of g that somebody may have and wants. If owed is set, only
 // roles count whose guarantees are unmet, and what is guaranteed to them.
 func (a *Allocator) serve(g *agent, owed bool) {
-	if g.holds != 0 || g.idle == a.epoch || owed && a.ledger.Met() {
+	if len(g.holds) > 0 || g.idle == a.epoch || owed && a.ledger.Met() {
 		return
 	}
 	if !g.plain() && len(a.rested) > 0 {
@@ -116,14 +116,10 @@ func (a *Allocator) serve(g *agent, owed bool) {
 // shares is how many parts g is offered in: so many that everybody who waits
 // gets one, on all agents together, none too small.
 func (a *Allocator) shares(g *agent, owed bool) int {
-	if owed || a.split <= 1 || !g.roomy {
+	if owed || a.split <= 1 || g.parts <= 1 {
 		return 1
 	}
-	n := min(a.split, a.wants(g).Len())
-	for _, q := range a.cfg.MinShare {
-		n = min(n, int(g.free.At(a.ledger.Names.Of(q.Name))/q.Amount))
-	}
-	return max(1, n)
+	return max(1, min(a.split, a.wants(g).Len(), g.parts))
 }
 
 // wants is the clients that may be eligible for g: all that are, and more.

@@ -33,11 +33,8 @@ func earlier(a, b *expiry) bool { return a.at.Before(b.at) }
 // refuse makes the client refuse r for d. Of two such refusals the longer
 // one counts.
 //
-// Preconditions: g has no views yet, or they would not know of it.
+// Preconditions: the views of g are made anew before they are used.
 func (a *Allocator) refuse(now time.Time, g *agent, c *client, r resources.Resources, d time.Duration) {
-	if d < 0 {
-		d = DefaultRefuse
-	}
 	d = min(max(d, a.cfg.MinRefuse), MaxRefuse)
 	i := slices.IndexFunc(g.refusals, func(o *refusal) bool { return o.resources.Equal(r) })
 	if i < 0 {

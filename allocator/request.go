@@ -3,7 +3,6 @@ package allocator
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"mezzo/api/ids"
 	"mezzo/internal/errs"
@@ -97,18 +96,14 @@ func (a *Allocator) checkRequest(fw *framework, r Request) error {
 			if !c.subscribed || !a.admits(g, c) {
 				continue
 			}
-			has := usable(g, g.Total, c.role.path, fw.caps).Quantities()
+			has := usable(g, g.Total, c.role.path, fw.Caps).Quantities()
 			if has.Contains(r.Amount) {
 				return nil
 			}
 			most = most.Max(has)
 		}
 	}
-	var at []string
-	for _, q := range r.Amount {
-		at = append(at, fmt.Sprintf("%s:%v", q.Name, most.Get(q.Name)))
-	}
-	return fmt.Errorf("no agent has as much, at most %s: %w", strings.Join(at, ";"), errs.Exhausted)
+	return fmt.Errorf("no agent has as much, the most are %v: %w", most, errs.Exhausted)
 }
 
 // asked is what g has of what the client asks for, with the identities it has
@@ -119,7 +114,7 @@ func (a *Allocator) asked(g *agent, c *client, has resources.Resources) resource
 			continue
 		}
 		part, ok := has.Find(r.Amount.Resources(), c.role.path)
-		if ok && enough(part.Quantities(), a.minima(c)) && !g.refuses(c, part) {
+		if ok && a.minima(c).MetBy(part.Quantities()) && !g.refuses(c, part) {
 			return part
 		}
 	}

@@ -20,9 +20,13 @@ func (s Share) Fraction() float64 {
 // Shares lists the shares of the roles that have frameworks, in no order.
 func (a *Allocator) Shares() []Share {
 	out := make([]Share, 0, len(a.roles))
-	for path := range a.roles {
-		used, total := a.roleOrder.Dominant(path)
-		out = append(out, Share{path, used, total})
+	for _, r := range a.roles {
+		out = append(out, a.share(r))
 	}
 	return out
+}
+
+func (a *Allocator) share(r *role) Share {
+	used, total := a.roleOrder.Dominant(r.node)
+	return Share{r.path, used, total}
 }

@@ -73,11 +73,21 @@ func (r Resources) Unallocated() Resources { return r.Allocated("") }
 func (r Resources) Allocations() iter.Seq2[string, Resources] {
 	return func(yield func(string, Resources) bool) {
 		for role, ok := r.allocatedAfter(""); ok; role, ok = r.allocatedAfter(role + "\x00") {
-			if !yield(role, r.Filter(func(i Resource) bool { return i.alloc == role })) {
+			if !yield(role, r.AllocatedTo(role)) {
 				return
 			}
 		}
 	}
+}
+
+// AllocatedTo is what is allocated to role.
+func (r Resources) AllocatedTo(role string) Resources {
+	return r.Filter(func(i Resource) bool { return i.alloc == role })
+}
+
+// IsAllocatedTo tells whether any of it is.
+func (r Resources) IsAllocatedTo(role string) bool {
+	return slices.ContainsFunc(r.items, func(i Resource) bool { return i.alloc == role })
 }
 
 // allocatedAfter is the first role, from the given one on, that something is

@@ -58,6 +58,25 @@ func (r Resource) Size() Scalar { return r.size() }
 // Whole tells whether it cannot be split.
 func (r Resource) Whole() bool { return r.whole() || r.kind == KindSet }
 
+// Part is how much of r each gets of whom so many are to have some. Amounts of
+// more than 1 are cut to whole numbers, so that tasks fit; what is whole or
+// shared is not divided.
+func (r *Resource) Part(parts int) Scalar {
+	size := r.size()
+	if parts <= 1 || r.Whole() || r.Shared() {
+		return size
+	}
+	x := size / Scalar(parts)
+	switch {
+	case r.kind == KindRanges || r.name == "gpus":
+		return (x + scalarUnit - 1) / scalarUnit * scalarUnit
+	case x > scalarUnit:
+		return x / scalarUnit * scalarUnit
+	default:
+		return x
+	}
+}
+
 // first is the n lowest integers of rs.
 func (rs Ranges) first(n uint64) Ranges {
 	var out Ranges

@@ -213,11 +213,10 @@ func (s *DRF[T]) Tied(a, b *Node[T]) bool {
 	return a.share.CompareWeighted(a.weight, b.share, b.weight) == 0
 }
 
-// Dominant tells the share of the node at path.
-func (s *DRF[T]) Dominant(path string) (used, total resources.Scalar) {
-	n := s.find(path)
-	if n == nil {
-		return 0, 0
+// Dominant tells the share of a client and those below it.
+func (s *DRF[T]) Dominant(n *Node[T]) (used, total resources.Scalar) {
+	if n.name == "" {
+		n = n.parent
 	}
 	d := s.totals.dominant(n.charged)
 	return resources.Scalar(d.Num), resources.Scalar(d.Den)

@@ -227,12 +227,13 @@ func TestDominant(t *testing.T) {
 	totals := NewTotals()
 	totals.Add(q("cpus:9;mem:18"))
 	s := NewDRF[string](totals)
-	a := s.Add("eng/a", "")
+	a, eng, ops := s.Add("eng/a", ""), s.Add("eng", ""), s.Add("ops", "")
 	s.Charge(a, q("cpus:3;mem:12"))
-	for path, want := range map[string]string{"eng": "12/18", "eng/a": "12/18", "eng/b": "0/0", "ops": "0/0"} {
-		used, total := s.Dominant(path)
+	s.Charge(eng, q("cpus:3"))
+	for n, want := range map[*Node[string]]string{eng: "12/18", a: "12/18", ops: "0/0"} {
+		used, total := s.Dominant(n)
 		if got := fmt.Sprintf("%v/%v", used, total); got != want {
-			t.Errorf("share of %s is %s, want %s", path, got, want)
+			t.Errorf("share of %s is %s, want %s", n.path, got, want)
 		}
 	}
 }

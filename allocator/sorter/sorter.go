@@ -30,9 +30,9 @@ type Sorter[T any] interface {
 	// Tied tells whether two active clients are due the same: which comes first
 	// in Order is a matter of form.
 	Tied(a, b *Node[T]) bool
-	// Dominant tells the share of the node at path: used and total of its
-	// dominant resource, or 0 and 0.
-	Dominant(path string) (used, total resources.Scalar)
+	// Dominant tells the share of a client and those below it: used and total of
+	// its dominant resource, or 0 and 0.
+	Dominant(*Node[T]) (used, total resources.Scalar)
 	// Check verifies the invariants, and that each client is charged what
 	// charged says.
 	Check(charged func(T) resources.Quantities) error
