@@ -229,7 +229,7 @@ func TestDominant(t *testing.T) {
 	s := NewDRF[string](totals)
 	a, eng, ops := s.Add("eng/a", ""), s.Add("eng", ""), s.Add("ops", "")
 	s.Charge(a, q("cpus:3;mem:12"))
-	s.Charge(eng, q("cpus:3"))
+	s.Charge(eng, q("cpus:2"))
 	for n, want := range map[*Node[string]]string{eng: "12/18", a: "12/18", ops: "0/0"} {
 		used, total := s.Dominant(n)
 		if got := fmt.Sprintf("%v/%v", used, total); got != want {
