@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
 	"mezzo/internal/errs"
 	"mezzo/resources"
@@ -47,12 +48,10 @@ type Reason struct {
 type Explanation struct {
 	Framework ids.FrameworkID
 	Role      string
-	// Of the role's dominant resource: how much it has, offers included, of how
-	// much there is.
-	Used, Total resources.Scalar
-	Before      []string // roles due an offer before it, the first few
-	Requests    []Request
-	Reasons     []Reason // most agents first
+	Share     sorter.Share // of the role, offers included
+	Before    []string     // roles due an offer before it, the first few
+	Requests  []Request
+	Reasons   []Reason // most agents first
 }
 
 // Explain tells, for each role that a framework is subscribed in, why it is not
@@ -89,7 +88,7 @@ func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agen
 
 func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
 	e := Explanation{Framework: c.framework.ID, Role: c.role.path, Requests: c.framework.requests}
-	e.Used, e.Total = a.roleOrder.Dominant(c.role.path)
+	e.Share = a.roleOrder.Dominant(c.role.path)
 	if a.cfg.RoleSorter != "random" { // lots are not drawn to look
 		for r := range a.roleOrder.Order() {
 			if r == c.role || len(e.Before) == 5 || c.active && a.roleOrder.Tied(r.node, c.role.node) {

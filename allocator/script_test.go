@@ -293,13 +293,13 @@ func (s *script) wait(t *testing.T, d *datadriven.TestData) string {
 func (s *script) shares(*testing.T, *datadriven.TestData) string {
 	var b strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(s.a.roles)) {
-		used, total := s.a.roleOrder.Dominant(path)
-		fmt.Fprintf(&b, "%s %v/%v\n", path, used, total)
+		share := s.a.roleOrder.Dominant(path)
+		fmt.Fprintf(&b, "%s %v/%v\n", path, share.Used, share.Total)
 		r := s.a.roles[path]
 		for _, f := range slices.Sorted(maps.Keys(s.a.frameworks)) {
 			if s.a.frameworks[f].clients[path] != nil {
-				used, total = r.order.Dominant(component(f))
-				fmt.Fprintf(&b, "  %s %v/%v\n", f, used, total)
+				share = r.order.Dominant(component(f))
+				fmt.Fprintf(&b, "  %s %v/%v\n", f, share.Used, share.Total)
 			}
 		}
 	}
@@ -373,7 +373,7 @@ func (s *script) explain(_ *testing.T, d *datadriven.TestData) string {
 	}
 	var b strings.Builder
 	for _, e := range list {
-		fmt.Fprintf(&b, "%s in %s has %v of %v, before it %v, asks for %v\n", e.Framework, e.Role, e.Used, e.Total, e.Before, e.Requests)
+		fmt.Fprintf(&b, "%s in %s has %v of %v, before it %v, asks for %v\n", e.Framework, e.Role, e.Share.Used, e.Share.Total, e.Before, e.Requests)
 		for _, r := range e.Reasons {
 			fmt.Fprintf(&b, "  %d (%s): %s: %s", r.Agents, r.Example, r.Why, r.Detail)
 			if !r.Until.IsZero() {
