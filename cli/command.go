@@ -126,12 +126,10 @@ func none(c *cobra.Command, args []string) error {
 	return fmt.Errorf("no command `%s %s`; there are %s: see `%s --help`", c.CommandPath(), args[0], strings.Join(verbs, ", "), c.CommandPath())
 }
 
-// family is a command that is nothing but those below it.
-func family(use, short string, members ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{
-		Use: use, Short: short, Args: none,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
+// family makes c nothing but the commands below it: alone it shows its help.
+func family(c *cobra.Command, members ...*cobra.Command) *cobra.Command {
+	c.Args = none
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	c.AddCommand(members...)
 	return c
 }

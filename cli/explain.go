@@ -121,8 +121,27 @@ func (x *explanation) print(w io.Writer) error {
 			return err
 		}
 	}
+	x.advise(&b)
 	_, err := b.WriteTo(w)
 	return err
+}
+
+// advise tells what to do about each kind of reason that there is.
+func (x *explanation) advise(b *bytes.Buffer) {
+	var told []string
+	for _, s := range x.answer.GetStandings() {
+		for _, r := range s.GetReasons() {
+			text := advice[r.GetWhy()]
+			if text == "" || slices.Contains(told, r.GetWhy()) {
+				continue
+			}
+			if len(told) == 0 {
+				b.WriteString("\nWhat to do:\n")
+			}
+			told = append(told, r.GetWhy())
+			fmt.Fprintf(b, "  %s: %s\n", r.GetWhy(), text)
+		}
+	}
 }
 
 // holds tells what offers the framework holds itself.
@@ -164,9 +183,8 @@ func (x *explanation) standing(b *bytes.Buffer, s *master.Response_Explain_Stand
 		b.WriteString("No agent is registered: start one with `mezzo agent --master=… --work_dir=…`\n")
 		return nil
 	}
-	t := newTable(b, "AGENTS", "WHY NOT", "DETAIL", "FOR EXAMPLE")
-	kinds := x.byKind(s.GetReasons())
-	for _, k := range kinds {
+	t := newTable(b, "AGENTS", "REASON", "DETAIL", "FOR EXAMPLE")
+	for _, k := range x.byKind(s.GetReasons()) {
 		for _, r := range k.shown {
 			t.row(strconv.Itoa(int(r.GetAgents())), k.why, x.detail(r), x.host(r.GetExample()))
 		}
@@ -174,24 +192,16 @@ func (x *explanation) standing(b *bytes.Buffer, s *master.Response_Explain_Stand
 			t.row(strconv.Itoa(k.more), k.why, "other details: -o json has them", strings.Join(k.examples, ", "))
 		}
 	}
-	if err := t.flush(); err != nil {
-		return err
-	}
-	for _, k := range kinds {
-		if k.advice != "" {
-			fmt.Fprintf(b, "%s: %s.\n", k.why, k.advice)
-		}
-	}
-	return nil
+	return t.flush()
 }
 
 // kind is the reasons of one kind.
 type kind struct {
-	why, advice string
-	agents      int
-	shown       []*master.Response_Explain_Reason // those for most agents
-	more        int                               // agents of all others,
-	examples    []string                          // and some of these
+	why      string
+	agents   int
+	shown    []*master.Response_Explain_Reason // those for most agents
+	more     int                               // agents of all others,
+	examples []string                          // and some of these
 }
 
 // byKind gathers reasons by kind, the one for most agents first: details can be
@@ -203,7 +213,7 @@ func (x *explanation) byKind(reasons []*master.Response_Explain_Reason) []*kind 
 		i := slices.IndexFunc(out, func(k *kind) bool { return k.why == r.GetWhy() })
 		if i < 0 {
 			i = len(out)
-			out = append(out, &kind{why: r.GetWhy(), advice: advice[r.GetWhy()]})
+			out = append(out, &kind{why: r.GetWhy()})
 		}
 		k := out[i]
 		k.agents += int(r.GetAgents())
@@ -228,7 +238,7 @@ var advice = map[string]string{
 	"other region":            "the framework lacks the capability REGION_AWARE",
 	"agent with GPUs":         "the framework lacks the capability GPU_RESOURCES",
 	"offer constraints":       "they are the framework's own",
-	"nothing left":            "add agents, end tasks, or see below who holds offers: the master's --offer_timeout takes them back",
+	"nothing left":            "add agents, end tasks, or see above who holds offers: the master's --offer_timeout takes them back",
 	"reserved for others":     "`mezzo roles` shows what is reserved to whom",
 	"capability missing":      "what is left is revocable, shared or reserved in several steps, which the framework does not know",
 	"quota limit":             "`mezzo quota set ROLE --limit=…` raises it, `mezzo quota ls` shows all",
@@ -241,7 +251,7 @@ var advice = map[string]string{
 func (x *explanation) detail(r *master.Response_Explain_Reason) string {
 	text := r.GetDetail()
 	if until := nanos(r.GetUntil()); !until.IsZero() {
-		text += ", until in " + max(until.Sub(x.now), 0).Round(time.Second).String()
+		text += "; the first refusal ends in " + max(until.Sub(x.now), 0).Round(time.Second).String()
 	}
 	return text
 }

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"mezzo/internal/spell"
@@ -57,7 +59,14 @@ func unknown[T any](kind, ref, list string, pool []T, names func(T) (id, name st
 		id, name := names(x)
 		known = append(known, name, id)
 	}
-	if guess := spell.Closest(ref, known); guess != "" {
+	guess := spell.Closest(ref, known)
+	if i := slices.IndexFunc(known, func(word string) bool { return strings.Contains(word, ref) }); guess == "" && ref != "" && i >= 0 {
+		guess = known[i]
+	}
+	if strings.Contains(guess, " ") {
+		guess = strconv.Quote(guess)
+	}
+	if guess != "" {
 		return fmt.Errorf("%s %q: no such %s; did you mean %s? %s lists all", kind, ref, kind, guess, list)
 	}
 	return fmt.Errorf("%s %q: no such %s; %s lists them", kind, ref, kind, list)

@@ -18,8 +18,12 @@ import (
 )
 
 func quotaCommand(d Deps) *cobra.Command {
-	return family("quota", "Show and change what roles are guaranteed and limited to",
-		quotaListCommand(d), quotaGetCommand(d), quotaSetCommand(d), quotaRemoveCommand(d))
+	return family(&cobra.Command{
+		Use:     "quota",
+		Short:   "Show and change what roles are guaranteed and limited to",
+		Long:    "Show and change what roles, each with all below it, are guaranteed and limited to.",
+		Example: quotaSetExample + "\n  mezzo quota ls\n  mezzo quota rm eng",
+	}, quotaListCommand(d), quotaGetCommand(d), quotaSetCommand(d), quotaRemoveCommand(d))
 }
 
 const quotaSetLong = `Set the guarantee or the limit of a role with all below it, or both.

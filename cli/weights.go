@@ -16,20 +16,26 @@ import (
 )
 
 func weightsCommand(d Deps) *cobra.Command {
-	return family("weights", "Show and change how much roles are due beside others",
-		weightsListCommand(d), weightsSetCommand(d))
+	return family(&cobra.Command{
+		Use:     "weights",
+		Short:   "Show and change how much roles are due beside others",
+		Long:    weightsLong,
+		Example: weightsExample + "\n  mezzo weights ls",
+	}, weightsListCommand(d), weightsSetCommand(d))
 }
+
+const weightsLong = `A role of weight 2 is due twice the share of a sibling of weight 1, which all
+have that nothing was said of. Weights are from 0.001 up, exact to three digits.
+The next offers follow; nothing that is used or offered is taken back.`
+
+const weightsExample = `  mezzo weights set eng=2.5 ops=0.5`
 
 func weightsSetCommand(d Deps) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "set ROLE=WEIGHT...",
-		Short: "Set the weights of roles, of all that are named or none",
-		Long: `Set the weights of roles, of all that are named or none.
-
-A role of weight 2 is due twice the share of a sibling of weight 1, which all
-have that nothing was said of. Weights are from 0.001 up, exact to three digits.
-The next offers follow; nothing that is used or offered is taken back.`,
-		Example: `  mezzo weights set eng=2.5 ops=0.5`,
+		Use:     "set ROLE=WEIGHT...",
+		Short:   "Set the weights of roles, of all that are named or none",
+		Long:    "Set the weights of roles, of all that are named or none.\n\n" + weightsLong,
+		Example: weightsExample,
 		Args:    arguments(aWeight, 1, math.MaxInt),
 	}
 	complete := completeArguments(d, math.MaxInt, roleNames)
