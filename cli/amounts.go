@@ -66,10 +66,10 @@ func amountsText(q map[string]float64) string {
 
 func amountText(name string, v float64) string {
 	unit := ""
-	if inMiB(name) {
+	if inMiB(name) && v != 0 {
 		unit = "MiB"
 		for _, larger := range []string{"GiB", "TiB"} {
-			if v == 0 || math.Mod(v, 1024) != 0 {
+			if math.Mod(v, 1024) != 0 {
 				break
 			}
 			v, unit = v/1024, larger

@@ -130,6 +130,7 @@ func none(c *cobra.Command, args []string) error {
 func family(c *cobra.Command, members ...*cobra.Command) *cobra.Command {
 	c.Args = none
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.FParseErrWhitelist.UnknownFlags = true // those of a command below whose name is misspelt
 	c.AddCommand(members...)
 	return c
 }
