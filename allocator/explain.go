@@ -11,6 +11,7 @@ import (
 	"mezzo/api/ids"
 	"mezzo/internal/errs"
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // Why is the kind of a Reason.
@@ -149,18 +150,32 @@ func (a *Allocator) why(g *agent, c *client) (Why, string) {
 	case !enough(v.amount, minima):
 		return WhyBelowMinimum, fmt.Sprintf("less is left than the least worth offering, any of %v", minima)
 	case !a.fit(g, c, 1, false).IsEmpty():
-		return WhyEligible, "it is offered with the next cycle, or to who is due before"
+		return WhyEligible, "it is offered with the next cycle, or to who is due before" + a.lessWhat(c, v.amount)
 	}
 	if room := a.roomOf(c.role, false); room != nil && !enough(a.cut(v.resources, 1, room).NonShared().Quantities(), minima) {
 		return a.whyNoRoom(c, v.amount)
 	}
-	return WhyRefused, "the framework refused it"
+	return WhyRefused, "the framework refused it" + a.lessWhat(c, v.amount)
+}
+
+// lessWhat tells which of q a limit keeps out of what is offered: who waits for
+// it refuses the rest.
+func (a *Allocator) lessWhat(c *client, q resources.Quantities) string {
+	at, ok := a.ledger.Reached(c.role.account, q)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(", without %s: %s", at.Name, limitText(at))
+}
+
+func limitText(at quota.Reached) string {
+	return fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
 }
 
 // whyNoRoom tells which quota leaves no room for any of q.
 func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string) {
 	if at, ok := a.ledger.Reached(c.role.account, q); ok {
-		return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
+		return WhyQuotaLimit, limitText(at)
 	}
 	var owed []string
 	for _, role := range slices.Sorted(maps.Keys(a.quotas)) {

@@ -175,7 +175,7 @@ func testMistakes(t *testing.T, c *native.Cluster) {
 }
 
 func testLimited(t *testing.T, c *native.Cluster) {
-	does(t, c, "quota", "set", "eng", "--limit=cpus:0")
+	does(t, c, "quota", "set", "eng", "--limit=cpus:0;mem:0")
 	b := begin(t, c, "run", "--role=eng", "--cpus=1", "--name=starving", "--image="+c.Image, "--", "true")
 	var told string
 	until(t, "it is told that the limit stands against it", func() bool {
@@ -196,6 +196,14 @@ func testLimited(t *testing.T, c *native.Cluster) {
 	if r := run(t, c, "explain", "mezzo run starvnig"); !strings.Contains(r.stderr, `did you mean "mezzo run starving"?`) {
 		t.Errorf("misspelt: %s", r.stderr)
 	}
+
+	// Of what there is memory left, it is offered that, and refuses it: for want
+	// of CPUs all the same.
+	does(t, c, "quota", "set", "eng", "--limit=cpus:0")
+	until(t, "it is told why it refuses", func() bool {
+		text := run(t, c, "explain", "mezzo run starving").stdout
+		return strings.Contains(text, `the framework refused it, without cpus: role "eng" has reached its limit of cpus: 0 of 0; the first refusal ends in `)
+	})
 	does(t, c, "quota", "set", "eng", "--limit=cpus:1")
 	if r := finish(t, b); r.code != 0 {
 		t.Errorf("run: exit code %d\n%s", r.code, r.stderr)
