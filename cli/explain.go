@@ -180,7 +180,7 @@ func (x *explanation) standing(b *bytes.Buffer, s *master.Response_Explain_Stand
 		fmt.Fprintf(b, "It asks for %s %s.\n", amountsText(scalars(r.GetResources())), where)
 	}
 	if len(s.GetReasons()) == 0 {
-		b.WriteString("No agent is registered: start one with `mezzo agent --master=… --work_dir=…`\n")
+		fmt.Fprintf(b, "It gets nothing, for %s\n", noAgent)
 		return nil
 	}
 	t := newTable(b, "AGENTS", "REASON", "DETAIL", "FOR EXAMPLE")

@@ -308,7 +308,7 @@ func TestExplainEmpty(t *testing.T) {
 mezzo run web (m-0002) is ACTIVE and holds no offers.
 
 Role * has nothing; no role is due before it.
-No agent is registered: start one with `+"`mezzo agent --master=… --work_dir=…`"+`
+It gets nothing, for no agent is registered: start one with `+"`mezzo agent --master=… --work_dir=…`"+`
 `)
 }
 
