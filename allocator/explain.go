@@ -7,9 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
 	"mezzo/internal/errs"
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // Why is the kind of a Reason.
@@ -46,10 +48,11 @@ type Reason struct {
 // Explanation is how a framework stands in one of its roles.
 type Explanation struct {
 	Framework ids.FrameworkID
-	Share
-	Before   []string // roles due an offer before it, the first few
-	Requests []Request
-	Reasons  []Reason // most agents first
+	Role      string
+	Share     sorter.Share // of the role, offers included
+	Before    []string     // roles due an offer before it, the first few
+	Requests  []Request
+	Reasons   []Reason // most agents first
 }
 
 // Explain tells, for each role that a framework is subscribed in, why it is not
@@ -85,7 +88,8 @@ func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agen
 }
 
 func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
-	e := Explanation{Framework: c.framework.ID, Share: a.share(c.role), Requests: c.framework.requests}
+	e := Explanation{Framework: c.framework.ID, Role: c.role.path, Requests: c.framework.requests}
+	e.Share = a.roleOrder.Dominant(c.role.path)
 	if a.cfg.RoleSorter != "random" { // lots are not drawn to look
 		for r := range a.roleOrder.Order() {
 			if r == c.role || len(e.Before) == 5 || c.active && a.roleOrder.Tied(r.node, c.role.node) {
@@ -146,18 +150,32 @@ func (a *Allocator) why(g *agent, c *client) (Why, string) {
 	case !minima.MetBy(v.amount):
 		return WhyBelowMinimum, fmt.Sprintf("less is left than the least worth offering, any of %v", minima)
 	case !a.fit(g, c, 1, false).IsEmpty():
-		return WhyEligible, "it is offered with the next cycle, or to who is due before"
+		return WhyEligible, "it is offered with the next cycle, or to who is due before" + a.lessWhat(c, v.amount)
 	}
 	if room := a.roomOf(c.role, false); room != nil && !minima.MetBy(a.cut(v.resources, 1, room).NonShared().Quantities()) {
 		return a.whyNoRoom(c, v.amount)
 	}
-	return WhyRefused, "the framework refused it"
+	return WhyRefused, "the framework refused it" + a.lessWhat(c, v.amount)
+}
+
+// lessWhat tells which of q a limit keeps out of what is offered: who waits for
+// it refuses the rest.
+func (a *Allocator) lessWhat(c *client, q resources.Quantities) string {
+	at, ok := a.ledger.Reached(c.role.account, q)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(", without %s: %s", at.Name, limitText(at))
+}
+
+func limitText(at quota.Reached) string {
+	return fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
 }
 
 // whyNoRoom tells which quota leaves no room for any of q.
 func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string) {
 	if at, ok := a.ledger.Reached(c.role.account, q); ok {
-		return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
+		return WhyQuotaLimit, limitText(at)
 	}
 	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(a.ledger.Debts(), ", "))
 }

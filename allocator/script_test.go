@@ -8,6 +8,7 @@ package allocator
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -291,13 +292,13 @@ func (s *script) wait(t *testing.T, d *datadriven.TestData) string {
 func (s *script) shares(*testing.T, *datadriven.TestData) string {
 	var b strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(s.a.roles)) {
+		share := s.a.roleOrder.Dominant(path)
+		fmt.Fprintf(&b, "%s %v/%v\n", path, share.Used, share.Total)
 		r := s.a.roles[path]
-		used, total := s.a.roleOrder.Dominant(r.node)
-		fmt.Fprintf(&b, "%s %v/%v\n", path, used, total)
 		for _, f := range slices.Sorted(maps.Keys(s.a.frameworks)) {
-			if c := s.a.frameworks[f].clients[path]; c != nil {
-				used, total = r.order.Dominant(c.node)
-				fmt.Fprintf(&b, "  %s %v/%v\n", f, used, total)
+			if s.a.frameworks[f].clients[path] != nil {
+				share = r.order.Dominant(url.PathEscape(string(f)))
+				fmt.Fprintf(&b, "  %s %v/%v\n", f, share.Used, share.Total)
 			}
 		}
 	}
@@ -371,7 +372,7 @@ func (s *script) explain(_ *testing.T, d *datadriven.TestData) string {
 	}
 	var b strings.Builder
 	for _, e := range list {
-		fmt.Fprintf(&b, "%s in %s has %v of %v, before it %v, asks for %v\n", e.Framework, e.Role, e.Used, e.Total, e.Before, e.Requests)
+		fmt.Fprintf(&b, "%s in %s has %v of %v, before it %v, asks for %v\n", e.Framework, e.Role, e.Share.Used, e.Share.Total, e.Before, e.Requests)
 		for _, r := range e.Reasons {
 			fmt.Fprintf(&b, "  %d (%s): %s: %s", r.Agents, r.Example, r.Why, r.Detail)
 			if !r.Until.IsZero() {

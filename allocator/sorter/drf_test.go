@@ -227,13 +227,12 @@ func TestDominant(t *testing.T) {
 	totals := NewTotals()
 	totals.Add(q("cpus:9;mem:18"))
 	s := NewDRF[string](totals)
-	a, eng, ops := s.Add("eng/a", ""), s.Add("eng", ""), s.Add("ops", "")
+	a := s.Add("eng/a", "")
 	s.Charge(a, q("cpus:3;mem:12"))
-	s.Charge(eng, q("cpus:2"))
-	for n, want := range map[*Node[string]]string{eng: "12/18", a: "12/18", ops: "0/0"} {
-		used, total := s.Dominant(n)
-		if got := fmt.Sprintf("%v/%v", used, total); got != want {
-			t.Errorf("share of %s is %s, want %s", n.path, got, want)
+	for path, want := range map[string]string{"eng": "mem 12/18", "eng/a": "mem 12/18", "eng/b": " 0/0", "ops": " 0/0"} {
+		share := s.Dominant(path)
+		if got := fmt.Sprintf("%s %v/%v", share.Resource, share.Used, share.Total); got != want {
+			t.Errorf("share of %s is %s, want %s", path, got, want)
 		}
 	}
 }

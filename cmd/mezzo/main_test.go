@@ -49,6 +49,9 @@ func TestExitCodesAndOutput(t *testing.T) {
 	}{
 		{"mezzo", 0, "Daemons:", ""},
 		{"mezzo --help", 0, "Tasks:", ""},
+		{"mezzo --help", 0, "Cluster:", ""},
+		{"mezzo quota", 0, "mezzo quota set eng", ""},
+		{"mezzo quota sett eng --limit=cpus:1", 1, "", "did you mean `mezzo quota set`?"},
 		{"mezzo help", 0, "mezzo local", ""},
 		{"mezzo version", 0, "mezzo " + release, ""},
 		{"mezzo --version", 0, "mezzo " + release, ""},
