@@ -89,18 +89,26 @@ func parseEnsemble(s string) (ensemble, error) {
 	return e, nil
 }
 
+// cutScheme splits "scheme://rest"; what no scheme is made of is none.
+func cutScheme(flag string) (scheme, rest string) {
+	scheme, rest, ok := strings.Cut(flag, "://")
+	if !ok || strings.ContainsFunc(scheme, func(r rune) bool { return r < 'a' || r > 'z' }) {
+		return "", flag
+	}
+	return scheme, rest
+}
+
 // Redact is a master flag for people: without the credentials.
 func Redact(flag string) string {
-	scheme, rest, ok := strings.Cut(flag, "://")
-	if !ok {
-		scheme, rest = "", flag
-	} else {
-		scheme += "://"
-	}
-	// Some mean zk:// and forget to say so.
+	scheme, rest := cutScheme(flag)
 	at := strings.LastIndexByte(rest, '@')
-	if at < 0 || !ok && !strings.Contains(strings.ReplaceAll(rest, "master@", ""), "@") {
+	switch {
+	case at < 0:
+		return flag
+	case scheme != "":
+		return scheme + "://***" + rest[at:]
+	case !strings.Contains(strings.ReplaceAll(rest, "master@", ""), "@"):
 		return flag
 	}
-	return scheme + "***" + rest[at:]
+	return "***" + rest[at:] // some mean zk:// and forget to say so
 }

@@ -84,7 +84,7 @@ func (z *ZooKeeper) Contend(ctx context.Context, info *v1.MasterInfo) (Term, err
 	if err != nil {
 		return nil, fmt.Errorf("contend: %w", err)
 	}
-	said := ""
+	var warn repeated
 	for {
 		t, err := z.stand(ctx, body)
 		switch {
@@ -95,12 +95,20 @@ func (z *ZooKeeper) Contend(ctx context.Context, info *v1.MasterInfo) (Term, err
 		case errors.Is(err, errs.Invalid):
 			return nil, fmt.Errorf("contend at %v: %w", z.of, err)
 		}
-		if err.Error() != said {
-			said = err.Error()
+		if warn.isNew(err) {
 			z.cfg.Log.Warn("candidacy failed, another follows", "ensemble", z.of.String(), "err", err)
 		}
 		_ = pause(ctx, retryAfter) // its end is the next try's
 	}
+}
+
+// repeated tells what was not said just before.
+type repeated string
+
+func (r *repeated) isNew(err error) bool {
+	before := *r
+	*r = repeated(err.Error())
+	return before != *r
 }
 
 // stand is one candidacy: it returns the term that was won.

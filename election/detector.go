@@ -65,9 +65,9 @@ func NewDetector(flag string, cfg Config) (Detector, error) {
 }
 
 func newDetector(flag string, cfg Config) (Detector, error) {
-	scheme, rest, ok := strings.Cut(flag, "://")
+	scheme, rest := cutScheme(flag)
 	switch {
-	case !ok:
+	case scheme == "":
 		return parseList(flag)
 	case scheme == "zk":
 		e, err := parseEnsemble(rest)
@@ -122,11 +122,14 @@ var _ Detector = static{}
 
 func parseList(list string) (static, error) {
 	var s static
+	secret := Redact(list) != list
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.TrimPrefix(strings.TrimSpace(part), "master@")
 		addr, err := parseAddr(part, DefaultPort)
-		if err != nil {
-			return static{}, fmt.Errorf("address %q: %w", Redact(part), err)
+		if err != nil && secret {
+			return static{}, fmt.Errorf("address %d: %w", len(s.addrs)+1, err)
+		} else if err != nil {
+			return static{}, fmt.Errorf("address %q: %w", part, err)
 		}
 		if slices.Contains(s.addrs, addr) {
 			return static{}, fmt.Errorf("%s is named twice: %w", addr, errs.Invalid)

@@ -20,7 +20,8 @@
 //	/path/json.info_0000000009     the next one
 //	/path/log_replicas/0000000003  a replica of the log: its address; ephemeral
 //
-// The lowest number leads. With user:pass, what is made here can be changed by
+// The lowest number leads. If its record can't be read, nobody is known to lead:
+// the next one knows that it does not. With user:pass, what is made here can be changed by
 // that user and read by all.
 //
 // # Invariants of contending
@@ -28,11 +29,12 @@
 //  1. One session is one candidacy: what a session made dies with it, and a new
 //     try is a new session with a new znode.
 //  2. A leader's time ends on its own clock, two thirds of the session's timeout
-//     after it sent the last request that was answered. Servers count the whole
-//     timeout, from later on, so it ends before anybody else can be elected.
+//     after it sent the last request that a majority of the servers answered.
+//     They count the whole timeout, from at most a quarter of it before, so it
+//     ends before anybody else can be elected.
 //  3. When in doubt it has ended.
 //
-// Not covered is a process that is stopped in between and acts before its
-// timers run: who needs more than a promise about time needs a fence, such as
+// Not covered is a process or machine that is stopped in between and acts before
+// its timers run: who needs more than a promise about time needs a fence, such as
 // the replicated log's proposal numbers; Term.Until narrows the gap.
 package election

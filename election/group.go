@@ -21,6 +21,7 @@ const replicas = "/log_replicas"
 // Errors: ctx's cause; errs.Invalid if it is not permitted.
 func (z *ZooKeeper) Join(ctx context.Context, addr string, told func(members []string)) error {
 	var last []string
+	var warn repeated
 	once := func(members []string) {
 		if slices.Sort(members); !slices.Equal(members, last) {
 			last = members
@@ -35,7 +36,9 @@ func (z *ZooKeeper) Join(ctx context.Context, addr string, told func(members []s
 		case errors.Is(err, errs.Invalid):
 			return fmt.Errorf("join the replicas at %v: %w", z.of, err)
 		}
-		z.cfg.Log.Warn("replica is not known in ZooKeeper", "ensemble", z.of.String(), "err", err)
+		if warn.isNew(err) {
+			z.cfg.Log.Warn("replica is not known in ZooKeeper", "ensemble", z.of.String(), "err", err)
+		}
 		_ = pause(ctx, retryAfter) // its end is the next try's
 	}
 }

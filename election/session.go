@@ -27,10 +27,13 @@ type session interface {
 	// exists looks for path; changed is closed when that changes.
 	exists(path string) (found bool, changed <-chan struct{}, err error)
 	read(path string) ([]byte, error)
+	// prove finds path by way of a majority of the servers, which a read is not:
+	// a server that has lost the others answers it for a while.
+	prove(path string) error
 	// create makes a znode; a member is ephemeral and has a number appended.
 	create(path string, data []byte, member bool) (made string, err error)
-	// lease is how long the session surely lives after the sending of a request
-	// that was answered.
+	// lease is how long the session surely lives after prove was called that
+	// found something.
 	lease() time.Duration
 	// expired is closed when the servers have ended the session.
 	expired() <-chan struct{}
@@ -150,6 +153,14 @@ func (l *library) read(path string) (data []byte, err error) {
 	return data, l.wrap("read", path, err)
 }
 
+// prove sends a transaction that changes nothing, so that it wakes no watcher.
+func (l *library) prove(path string) (err error) {
+	if err = l.ready(); err == nil {
+		_, err = l.conn.Multi(&zk.CheckVersionRequest{Path: path, Version: -1})
+	}
+	return l.wrap("prove", path, err)
+}
+
 func (l *library) create(path string, data []byte, member bool) (made string, err error) {
 	flags := int32(zk.FlagPersistent)
 	if member {
@@ -183,8 +194,9 @@ func (l *library) wrap(what, path string, err error) error {
 	return fmt.Errorf("%s %s: %w: %w", what, path, err, class)
 }
 
-// lease leaves a third of the timeout for clocks that differ, and for a server
-// that answers before its leader knows that it was asked.
+// lease leaves a third of the timeout. The server that leads the others learns
+// of a client of theirs up to half a tick late, a quarter of the shortest
+// timeout. The rest is for clocks that differ.
 func (l *library) lease() time.Duration { return time.Duration(l.timeout.Load()) / 3 * 2 }
 
 func (l *library) expired() <-chan struct{} { return l.over }

@@ -21,8 +21,9 @@ var (
 )
 
 // asksPerLease is how often the servers are asked in the time after which
-// leadership would be in doubt.
-const asksPerLease = 4
+// leadership would be in doubt. What counts for them is when they were last told
+// of the one before, so it must be small beside the third that lease leaves.
+const asksPerLease = 8
 
 // term is a candidacy, and what follows if it is won.
 type term struct {
@@ -117,7 +118,9 @@ func (t *term) ask() {
 	watch := t.changed == nil
 	go func() {
 		a := answer{asked: time.Now()}
-		a.names, a.changed, a.err = t.s.children(t.path, watch)
+		if a.err = t.s.prove(t.path + "/" + t.name); a.err == nil {
+			a.names, a.changed, a.err = t.s.children(t.path, watch)
+		}
 		t.answers <- a
 	}()
 }
@@ -125,6 +128,12 @@ func (t *term) ask() {
 // take learns from an answer. One with an error says nothing, not even that the
 // session is lost: the next tick asks again.
 func (t *term) take(a answer) {
+	select {
+	case <-t.s.expired(): // what the library's next session says counts for nothing
+		t.end(errExpired)
+		return
+	default:
+	}
 	if a.err != nil && !errors.Is(a.err, errs.NotFound) {
 		t.log.Debug("no answer from ZooKeeper", "err", a.err)
 		return

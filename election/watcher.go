@@ -155,24 +155,22 @@ func (w *watcher) look(s session) (leader string, changed <-chan struct{}, err e
 	if err != nil {
 		return "", nil, err
 	}
-	err = fmt.Errorf("no master contends: %w", errs.NotFound)
 	for _, name := range contenders(names) {
-		body, unread := s.read(w.of.path + "/" + name)
+		body, err := s.read(w.of.path + "/" + name)
 		switch {
-		case errors.Is(unread, errs.NotFound):
+		case errors.Is(err, errs.NotFound):
 			continue // gone since; changed is closed
-		case errors.Is(unread, errs.Unavailable):
-			return "", nil, unread
-		case unread == nil:
-			if leader, unread = address(body); unread == nil {
-				return leader, changed, nil
-			}
+		case errors.Is(err, errs.Unavailable):
+			return "", nil, err
+		case err == nil:
+			leader, err = address(body)
 		}
-		// What can't be read can't be called either.
-		err = fmt.Errorf("znode %s: %w", name, unread)
-		w.cfg.Log.Warn("contender skipped", "ensemble", w.of.String(), "znode", name, "err", unread)
+		if err != nil {
+			err = fmt.Errorf("znode %s: %w", name, err)
+		}
+		return leader, changed, err
 	}
-	return "", changed, err
+	return "", changed, fmt.Errorf("no master contends: %w", errs.NotFound)
 }
 
 // pause waits for d, or for the end of ctx.

@@ -284,4 +284,3 @@ func causeOf(t testing.TB, ctx context.Context) error {
 	}
 	return err
 }
-
