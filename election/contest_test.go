@@ -240,12 +240,19 @@ func TestPartition(t *testing.T) {
 	second := contend(t, other, master(2))
 	eventually(t, "both contend", func() bool { return len(znodes(t, raw)) == 2 })
 
+	_, _, gone, err := raw.ExistsW("/run/mesos/" + old)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.partition()
+	if event := <-gone; event.Type != zk.EventNodeDeleted {
+		t.Fatalf("event %v", event)
+	}
+	if leader.Context().Err() == nil {
+		t.Error("its znode was gone before the leader knew")
+	}
 	if err := ended(t, leader); !errors.Is(err, errSilence) {
 		t.Errorf("cause = %v", err)
-	}
-	if got := znodes(t, raw); got[0] != old {
-		t.Errorf("its znode was gone before the leader knew: %q", got)
 	}
 	term := win(t, second)
 	p.heal()
@@ -256,6 +263,32 @@ func TestPartition(t *testing.T) {
 	}
 	term.Resign()
 	win(t, third)
+}
+
+// TestMinority: a leader ends in time whose server still answers it, but has lost
+// the other servers.
+func TestMinority(t *testing.T) {
+	servers := startServers(t)
+	i := slices.IndexFunc(servers, func(s *server) bool { return s.mode() == "follower" })
+	near := servers[i]
+	raw := near.raw(t)
+	term := win(t, contend(t, contender(t, near.addr()), master(1)))
+	for _, s := range servers {
+		if s != near {
+			s.stop()
+			defer s.resume()
+		}
+	}
+	stopped := time.Now()
+	if err := ended(t, term); !errors.Is(err, errSilence) {
+		t.Errorf("cause = %v", err)
+	}
+	if took := time.Since(stopped); took > 5*time.Second { // the servers take ten
+		t.Errorf("it took %v", took)
+	}
+	if got := znodes(t, raw); len(got) != 1 {
+		t.Errorf("the server near it has %q", got)
+	}
 }
 
 // TestConnectionLoss: a connection that breaks and comes back ends nothing.
@@ -317,6 +350,7 @@ func TestRestart(t *testing.T) {
 	}
 	next := contend(t, z, master(2))
 	s.start()
+	s.serves()
 	win(t, next)
 	if addr, err := d.Watch(t.Context(), addrOf(1)); err != nil || addr != addrOf(2) {
 		t.Errorf("Watch = %q, %v", addr, err)

@@ -222,8 +222,8 @@ func FuzzRedact(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, before, after string) {
 		const secret = "5EcRe7"
-		if strings.Contains(before+after, secret) || strings.Contains(after, "@") {
-			return
+		if strings.Contains(before+after, secret) || strings.Contains(after, "@") || strings.HasPrefix(before, "file:") {
+			return // the path of a file is no secret
 		}
 		for _, scheme := range []string{"zk://", ""} {
 			flag := scheme + before + "u:" + secret + "@" + after

@@ -117,7 +117,7 @@ func TestTermEnds(t *testing.T) {
 				term := lead(t, s)
 				// As long as the servers answer it goes on.
 				for range 100 {
-					time.Sleep(time.Second)
+					<-time.After(time.Second)
 					if err := context.Cause(term.Context()); err != nil {
 						t.Fatal(err)
 					}
@@ -159,7 +159,7 @@ func TestTermLateAnswer(t *testing.T) {
 		synctest.Wait()
 		slow := make(chan struct{})
 		s.set(func() { s.deaf = slow })
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		s.set(func() { s.deaf = make(chan struct{}) })
 		close(slow) // it was asked for soon after the start
 		synctest.Wait()

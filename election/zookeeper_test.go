@@ -34,17 +34,54 @@ func skip(t testing.TB, why string) {
 
 const zooKeeperJar = "/usr/share/java/zookeeper.jar"
 
-// server is a ZooKeeper of one machine.
+// server is a ZooKeeper.
 type server struct {
 	t    testing.TB
 	dir  string
 	port int
+	main string // class
 	cmd  *exec.Cmd
 	done chan struct{}
 }
 
-// startServer starts a ZooKeeper and waits until it serves.
+// startServer starts a ZooKeeper of one server and waits until it serves.
 func startServer(t testing.TB) *server {
+	t.Helper()
+	s := newServer(t, "")
+	s.main = "org.apache.zookeeper.server.ZooKeeperServerMain"
+	s.start()
+	s.serves()
+	return s
+}
+
+// startServers starts a ZooKeeper of three, and waits until all serve. They take
+// ten seconds to miss each other.
+func startServers(t testing.TB) []*server {
+	t.Helper()
+	peers := "initLimit=40\nsyncLimit=40\n"
+	for i := range 3 {
+		peers += fmt.Sprintf("server.%d=127.0.0.1:%d:%d\n", i+1, freePort(t), freePort(t))
+	}
+	var all []*server
+	for i := range 3 {
+		s := newServer(t, peers)
+		s.main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+		if err := os.Mkdir(filepath.Join(s.dir, "data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir, "data", "myid"), fmt.Append(nil, i+1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+		s.start()
+	}
+	for _, s := range all {
+		s.serves()
+	}
+	return all
+}
+
+func newServer(t testing.TB, more string) *server {
 	t.Helper()
 	if _, err := os.Stat(zooKeeperJar); err != nil {
 		skip(t, "Debian's package zookeeper is not installed: run test/deps.sh native")
@@ -54,12 +91,11 @@ func startServer(t testing.TB) *server {
 	}
 	s := &server{t: t, dir: t.TempDir(), port: freePort(t)}
 	// A session may be as short as two ticks.
-	conf := fmt.Sprintf("tickTime=250\ndataDir=%s/data\nclientPort=%d\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\nforceSync=no\n4lw.commands.whitelist=srvr\nmaxClientCnxns=0\n", s.dir, s.port)
+	conf := fmt.Sprintf("tickTime=250\ndataDir=%s/data\nclientPort=%d\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\nforceSync=no\n4lw.commands.whitelist=srvr\nmaxClientCnxns=0\n%s", s.dir, s.port, more)
 	if err := os.WriteFile(filepath.Join(s.dir, "zoo.cfg"), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.kill)
-	s.start()
 	return s
 }
 
@@ -71,7 +107,7 @@ func (s *server) start() {
 	}
 	defer log.Close()
 	s.cmd = exec.Command("java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", zooKeeperJar,
-		"org.apache.zookeeper.server.ZooKeeperServerMain", filepath.Join(s.dir, "zoo.cfg"))
+		s.main, filepath.Join(s.dir, "zoo.cfg"))
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
@@ -82,6 +118,11 @@ func (s *server) start() {
 		_ = cmd.Wait() // killed
 		close(done)
 	}(s.cmd, s.done)
+}
+
+// serves waits until clients are served.
+func (s *server) serves() {
+	s.t.Helper()
 	eventually(s.t, "ZooKeeper serves", func() bool {
 		select {
 		case <-s.done:
@@ -89,17 +130,29 @@ func (s *server) start() {
 			s.t.Fatalf("ZooKeeper ended:\n%s", text)
 		default:
 		}
-		c, err := net.Dial("tcp", s.addr())
-		if err != nil {
-			return false
-		}
-		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(time.Second))
-		_, _ = io.WriteString(c, "srvr") // "ruok" is answered too early
-		b, _ := io.ReadAll(c)
-		return strings.Contains(string(b), "Mode: ")
+		return s.mode() != ""
 	})
 }
+
+// mode is what the server is: standalone, leader or follower; empty if it does
+// not serve.
+func (s *server) mode() string {
+	c, err := net.Dial("tcp", s.addr())
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	_, _ = io.WriteString(c, "srvr") // "ruok" is answered too early
+	b, _ := io.ReadAll(c)
+	_, mode, _ := strings.Cut(string(b), "Mode: ")
+	mode, _, _ = strings.Cut(mode, "\n")
+	return mode
+}
+
+// stop halts the server as it is, and resume lets it go on.
+func (s *server) stop()   { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+func (s *server) resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
 
 // kill ends the server as a crash would; start brings it back.
 func (s *server) kill() {
