@@ -10,6 +10,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -559,4 +562,40 @@ func TestKazoo(t *testing.T) {
 	if want := addrOf(1) + " m1 1\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestMesosGo: frameworks in Go find the leader, and the next one.
+func TestMesosGo(t *testing.T) {
+	const gocode = "/usr/share/gocode"
+	if _, err := os.Stat(gocode + "/src/github.com/mesos/mesos-go"); err != nil {
+		skip(t, "Debian's package golang-github-mesos-mesos-go-dev is not installed: run test/deps.sh native")
+	}
+	bin := filepath.Join(t.TempDir(), "mesosgo")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".")
+	build.Dir = "testdata/mesosgo"
+	build.Env = append(os.Environ(), "GO111MODULE=off", "GOPATH="+gocode, "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	s := startServer(t)
+	z := contender(t, s.addr())
+	term := win(t, contend(t, z, master(1)))
+	cmd := exec.Command(bin, "zk://"+s.addr()+"/run/mesos")
+	var out, complaints recorder
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // killed
+		if t.Failed() {
+			t.Logf("mesos-go:\n%s%s", out.String(), complaints.String())
+		}
+	})
+	eventually(t, "mesos-go finds the leader", func() bool { return strings.HasSuffix(out.String(), addrOf(1)+" m1\n") })
+	next := contend(t, z, master(2))
+	term.Resign()
+	win(t, next)
+	eventually(t, "mesos-go finds the next", func() bool { return strings.HasSuffix(out.String(), addrOf(2)+" m2\n") })
 }
