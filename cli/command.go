@@ -74,7 +74,7 @@ func (o *options) add(cmd *cobra.Command, d Deps) {
 	if master == "" {
 		master = DefaultMaster
 	}
-	cmd.Flags().StringVar(&o.master, "master", master, "the master's `host:port`, several separated by commas (env MEZZO_MASTER)")
+	cmd.Flags().StringVar(&o.master, "master", master, "the master's `host:port`, several separated by commas, or zk://host:port/path (env MEZZO_MASTER)")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("master", cobra.NoFileCompletions)

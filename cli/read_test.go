@@ -295,7 +295,7 @@ func TestBadFlags(t *testing.T) {
 		says string
 	}{
 		{[]string{"ps", "--master=:1"}, "bad host"},
-		{[]string{"ps", "--master=zk://h/mesos"}, "not supported yet"},
+		{[]string{"ps", "--master=zk://user:secret@h:x/mesos"}, `"zk://***@h:x/mesos": server 1: port must be`},
 		{[]string{"ps", "-o", "yaml"}, "want table or json"},
 		{[]string{"ps", "x"}, `argument "x" is too much; usage: mezzo ps`},
 		{[]string{"top", "--interval=1ms"}, "at least 100ms"},
