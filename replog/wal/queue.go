@@ -71,9 +71,3 @@ func (q *queue) close(err error) {
 	q.work.Broadcast()
 	q.room.Broadcast()
 }
-
-func (q *queue) closed() error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.err
-}

@@ -22,17 +22,18 @@ type WAL struct {
 	end   error // of Close
 
 	// The writer's alone.
-	tail   tail
-	synced int64 // up to here the tail's segment is durable
-	dirty  bool  // something is written and not synced
-	state  map[uint8]Record
-	first  uint64
-	staged []staged
-	spares []string
-	next   File // a spare in the making, nextAt bytes of it done
-	nextAt int64
-	debt   int64 // bytes to prepare
-	counts Stats
+	tail    tail
+	synced  int64 // up to here the tail's segment is durable
+	dirty   bool  // something is written and not synced
+	state   map[uint8]Record
+	first   uint64
+	staged  []staged
+	spares  []string
+	next    File // a spare in the making, nextAt bytes of it done
+	nextAt  int64
+	debt    int64 // bytes to prepare
+	counts  Stats
+	failure error // for good
 
 	mu       sync.Mutex // guards what follows
 	index    index
@@ -130,10 +131,7 @@ func (w *WAL) Close() error {
 	w.once.Do(func() {
 		w.queue.close(errClosed)
 		<-w.ended
-		if w.end = w.queue.closed(); errors.Is(w.end, errClosed) {
-			w.end = nil
-		}
-		w.end = errors.Join(w.end, w.closeFiles())
+		w.end = errors.Join(w.failure, w.closeFiles())
 	})
 	return w.end
 }

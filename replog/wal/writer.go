@@ -15,41 +15,35 @@ import (
 func (w *WAL) run() {
 	defer close(w.ended)
 	var group, spent []*batch
-	var failed error
 	for {
 		if group = w.queue.take(spent); len(group) == 0 {
 			break
 		}
-		if failed == nil {
-			failed = w.fail(w.commit(group))
-		}
+		w.try(func() error { return w.commit(group) })
 		for i, b := range group {
-			if failed != nil {
-				b.err = failed
+			if w.failure != nil {
+				b.err = w.failure
 			}
 			b.done(b.err)
 			group[i] = nil
 		}
-		if failed == nil {
-			failed = w.fail(w.prepare())
-		}
+		w.try(w.prepare)
 		spent = group
 	}
-	if failed == nil {
-		w.fail(w.mark())
-	}
+	w.try(w.mark)
 }
 
-// fail ends the log if the disk failed. There is no second try: after a sync
-// that failed, nobody knows what is on the disk.
-func (w *WAL) fail(err error) error {
-	if err == nil {
-		return nil
+// try ends the log if the disk fails. There is no second try: after a sync that
+// failed, nobody knows what is on the disk.
+func (w *WAL) try(step func() error) {
+	if w.failure != nil {
+		return
 	}
-	err = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
-	w.queue.close(err)
-	w.deps.Fatal(err)
-	return err
+	if err := step(); err != nil {
+		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
+		w.queue.close(w.failure)
+		w.deps.Fatal(w.failure)
+	}
 }
 
 // commit writes a group. A batch that there is no room for has its error; an
