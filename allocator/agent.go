@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
@@ -15,14 +16,28 @@ import (
 type Agent struct {
 	ID    ids.AgentID
 	Total resources.Resources
+
+	Hostname     string
+	Attributes   []*v1.Attribute
+	Region, Zone string // empty: unknown
 }
+
+// Hold is a set of reasons why nothing of an agent is offered.
+type Hold uint8
+
+// Holds.
+const (
+	HoldDisconnected Hold = 1 << iota // the agent is not there
+	HoldDeactivated                   // an operator said so
+	HoldDraining                      // its tasks are ended, to empty it
+	HoldUnlisted                      // a whitelist leaves it out
+)
 
 // agent is an Agent and what is used of it.
 type agent struct {
-	id     ids.AgentID
-	active bool
-	total  resources.Resources
-	used   map[ids.FrameworkID]resources.Resources // allocated to roles; none is empty
+	Agent
+	holds Hold
+	used  map[ids.FrameworkID]resources.Resources // allocated to roles; none is empty
 
 	taken     resources.Resources  // all in used that is not shared, unallocated
 	available resources.Resources  // total less taken
@@ -33,9 +48,17 @@ type agent struct {
 	views    []view   // of available; made when needed
 	refusals []*refusal
 	idle     uint64 // epoch at which nobody was eligible; 0: perhaps somebody is
+	judged   map[*constraint]bool
+
+	free     resources.Amounts // of available, unreserved; nothing while it is held
+	reserves []reserve         // of available, reserved
+	roomy    bool              // free is enough for a share
+
+	cycle uint64 // in which made was
+	made  []int  // offers of it, by position in those of the cycle
 }
 
-// AddAgent adds g, active, with what is used on it, by frameworks known or
+// AddAgent adds g, not held, with what is used on it, by frameworks known or
 // not. More may be used than there is.
 //
 // Ownership: used is not kept.
@@ -46,10 +69,10 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	if a.agents[g.ID] != nil {
 		return fmt.Errorf("add agent %s: %w", g.ID, errs.Exists)
 	}
-	n := &agent{id: g.ID, active: true, used: map[ids.FrameworkID]resources.Resources{}}
+	n := &agent{used: map[ids.FrameworkID]resources.Resources{}}
 	err := n.begin(used)
 	if err == nil {
-		err = a.resize(n, g.Total)
+		err = a.resize(n, g)
 	}
 	if err != nil {
 		return fmt.Errorf("add agent %s: %w", g.ID, err)
@@ -58,6 +81,7 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	a.order = append(a.order, n)
 	for _, f := range slices.Sorted(maps.Keys(used)) {
 		a.use(n, f, used[f])
+		a.consume(used[f], 1)
 		if fw := a.frameworks[f]; fw != nil {
 			a.chargeAll(fw, used[f])
 		}
@@ -65,8 +89,8 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	return nil
 }
 
-// UpdateAgent replaces the total of an agent, which may become less than what
-// is used.
+// UpdateAgent replaces what is known of an agent. Its total may become less
+// than what is used: see Overdrawn.
 //
 // Errors: errs.NotFound; else as AddAgent, nothing being changed.
 func (a *Allocator) UpdateAgent(g Agent) error {
@@ -74,7 +98,7 @@ func (a *Allocator) UpdateAgent(g Agent) error {
 	if err != nil {
 		return fmt.Errorf("update %w", err)
 	}
-	if err := a.resize(n, g.Total); err != nil {
+	if err := a.resize(n, g); err != nil {
 		return fmt.Errorf("update agent %s: %w", g.ID, err)
 	}
 	return nil
@@ -94,39 +118,35 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 				a.refund(fw.clients[role], part, resources.Resources{})
 			}
 		}
+		a.consume(g.used[f], -1)
 		a.use(g, f, resources.Resources{})
 	}
 	for _, r := range g.refusals {
 		a.drop(r)
 	}
-	a.totals.Sub(g.total.Quantities())
+	a.setAvailable(g, resources.Resources{})
+	a.totals.Sub(g.Total.Quantities())
+	a.firm = a.firm.Minus(firm(g.Total))
 	a.load = a.load.Minus(g.load)
 	a.order = slices.DeleteFunc(a.order, func(o *agent) bool { return o == g })
 	delete(a.agents, id)
 	return nil
 }
 
-// ActivateAgent makes a deactivated agent's resources be offered again.
+// SetHold begins or ends a reason to offer nothing of an agent. What is offered
+// or used stays so.
 //
 // Errors: errs.NotFound.
-func (a *Allocator) ActivateAgent(id ids.AgentID) error {
-	return a.activate("activate", id, true)
-}
-
-// DeactivateAgent stops offers of an agent's resources. What is offered or
-// used stays so.
-//
-// Errors: errs.NotFound.
-func (a *Allocator) DeactivateAgent(id ids.AgentID) error {
-	return a.activate("deactivate", id, false)
-}
-
-func (a *Allocator) activate(verb string, id ids.AgentID, on bool) error {
+func (a *Allocator) SetHold(id ids.AgentID, why Hold, on bool) error {
 	g, err := a.agent(id)
 	if err != nil {
-		return fmt.Errorf("%s %w", verb, err)
+		return fmt.Errorf("hold %w", err)
 	}
-	g.active = on
+	if g.holds &^= why; on {
+		g.holds |= why
+	}
+	g.idle = 0
+	a.countFree(g)
 	return nil
 }
 
@@ -165,8 +185,12 @@ func (a *Allocator) use(g *agent, f ids.FrameworkID, r resources.Resources) {
 	}
 }
 
-// resize sets the total of an agent, new or not.
-func (a *Allocator) resize(g *agent, total resources.Resources) error {
+// firm is how much of r may not be taken back.
+func firm(r resources.Resources) resources.Quantities { return r.NonRevocable().Quantities() }
+
+// resize makes g, new or not, what n says.
+func (a *Allocator) resize(g *agent, n Agent) error {
+	total := n.Total
 	for r := range total.All() {
 		if r.AllocatedTo() != "" {
 			return fmt.Errorf("total has %v, which is allocated: %w", r, errs.Invalid)
@@ -180,19 +204,20 @@ func (a *Allocator) resize(g *agent, total resources.Resources) error {
 		}
 	}
 	a.load, g.load = sum, load
-	a.totals.Sub(g.total.Quantities())
+	a.totals.Sub(g.Total.Quantities())
 	a.totals.Add(total.Quantities())
-	g.total = total
-	g.offerable()
+	a.firm = a.firm.Minus(firm(g.Total)).Add(firm(total))
+	g.Agent, g.judged = n, nil
+	a.offerable(g)
 	return nil
 }
 
 // offerable renews what is available, and all that follows from it.
-func (g *agent) offerable() {
-	g.setAvailable(g.total.NonShared().Minus(g.taken).Add(g.total.Shared()))
+func (a *Allocator) offerable(g *agent) {
+	a.setAvailable(g, g.Total.NonShared().Minus(g.taken).Add(g.Total.Shared()))
 }
 
-func (g *agent) setAvailable(r resources.Resources) {
+func (a *Allocator) setAvailable(g *agent, r resources.Resources) {
 	g.available, g.idle = r, 0
 	g.views = g.views[:0]
 	g.reserved = g.reserved[:0]
@@ -203,23 +228,15 @@ func (g *agent) setAvailable(r resources.Resources) {
 		}
 		g.matters |= needs(r)
 	}
-	if g.total.Total("gpus") > 0 {
-		g.matters |= capGPU
-	}
+	g.matters.set(capGPU, g.Total.Total("gpus") > 0 && !a.cfg.GPUsForAll)
+	g.matters.set(capRegion, g.Region != a.cfg.Region && g.Region != "")
+	a.countFree(g)
 }
 
-// Used is what a framework uses on an agent, nothing if either is unknown.
-func (a *Allocator) Used(f ids.FrameworkID, id ids.AgentID) resources.Resources {
+// Overdrawn is what is used of an agent, or offered, and no longer there.
+func (a *Allocator) Overdrawn(id ids.AgentID) resources.Resources {
 	if g := a.agents[id]; g != nil {
-		return g.used[f]
-	}
-	return resources.Resources{}
-}
-
-// Available is what is left of an agent, nothing if it is unknown.
-func (a *Allocator) Available(id ids.AgentID) resources.Resources {
-	if g := a.agents[id]; g != nil {
-		return g.available
+		return g.taken.Minus(g.Total.NonShared())
 	}
 	return resources.Resources{}
 }

@@ -6,8 +6,11 @@ import (
 
 	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
+	"mezzo/internal/bitset"
 	"mezzo/internal/errs"
+	"mezzo/internal/minheap"
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // Allocator decides who is offered what. See the package comment.
@@ -16,23 +19,33 @@ type Allocator struct {
 	rand *rand.Rand
 
 	agents map[ids.AgentID]*agent
-	order  []*agent             // all agents, shuffled by each cycle
+	order  []*agent                // all agents, shuffled by each cycle
+	users  map[ids.FrameworkID]int // agents used by each, known or not
+
+	frameworks  map[ids.FrameworkID]*framework
+	asking      int // frameworks with requests
+	roles       map[string]*role
+	roleOrder   sorter.Sorter[*role]
+	clients     []*client // by index; nil where free
+	freeIndex   []int32
+	active      bitset.Set             // clients that want offers
+	constraints map[string]*constraint // by key
+	refusals    minheap.Heap[expiry]
+	sweepAt     int // number of refusals at which forgotten ones are thrown out
+
+	totals *sorter.Totals       // of all agents
 	load   resources.Quantities // sum of agent.load
+	firm   resources.Quantities // of all agents' totals, not revocable
+	free   resources.Amounts    // of all agents, unreserved, not revocable
+	roomy  int                  // agents that have enough for a share
 
-	users map[ids.FrameworkID]int // agents used by each, known or not
-
-	frameworks map[ids.FrameworkID]*framework
-	roles      map[string]*role
-	byID       []*role   // by sorter.ID of the role
-	clients    []*client // by index; nil where free
-	freeIndex  []int32
-
-	totals    *sorter.Totals // of all agents
-	roleOrder sorter.Sorter
-	refusals  expiries
+	quotas map[string]*Quota // by role; none is zero
+	ledger *quota.Ledger
 
 	age   uint64 // of the youngest client or forgetting
 	epoch uint64 // changes when an agent that nobody could have may find someone
+
+	cycle
 }
 
 // New makes an allocator of nothing.
@@ -42,18 +55,31 @@ func New(cfg Config) (*Allocator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("allocator: %w", err)
 	}
+	random := rand.New(rand.NewPCG(cfg.Seed, 0))
 	totals := sorter.NewTotals(cfg.UnfairNames...)
 	return &Allocator{
-		cfg:        cfg,
-		rand:       rand.New(rand.NewPCG(cfg.Seed, 0)),
-		agents:     map[ids.AgentID]*agent{},
-		users:      map[ids.FrameworkID]int{},
-		frameworks: map[ids.FrameworkID]*framework{},
-		roles:      map[string]*role{},
-		totals:     totals,
-		roleOrder:  sorter.NewDRF(totals),
-		epoch:      1,
+		cfg:         cfg,
+		rand:        random,
+		agents:      map[ids.AgentID]*agent{},
+		users:       map[ids.FrameworkID]int{},
+		frameworks:  map[ids.FrameworkID]*framework{},
+		roles:       map[string]*role{},
+		totals:      totals,
+		roleOrder:   newSorter[*role](cfg.RoleSorter, totals, random),
+		constraints: map[string]*constraint{},
+		quotas:      map[string]*Quota{},
+		ledger:      quota.NewLedger(),
+		refusals:    minheap.New(earlier),
+		epoch:       1,
 	}, nil
+}
+
+// newSorter makes the sorter called name.
+func newSorter[T any](name string, t *sorter.Totals, r *rand.Rand) sorter.Sorter[T] {
+	if name == "random" {
+		return sorter.NewRandom[T](t, r)
+	}
+	return sorter.NewDRF[T](t)
 }
 
 // SetWeight sets the weight of a role, in 1/1000, for now and later: one of

@@ -25,7 +25,7 @@ func cluster(b *testing.B, agents, frameworks, roles int) *Allocator {
 	}
 	for i := range agents {
 		total := resources.MustParse(fmt.Sprintf("cpus:%d;disk:4096;mem:%d;ports:[31000-32000]", 24+i%3*8, 4096+i%5*1024))
-		if err := a.AddAgent(Agent{ids.AgentID(fmt.Sprintf("n-%05d", i)), total}, nil); err != nil {
+		if err := a.AddAgent(Agent{ID: ids.AgentID(fmt.Sprintf("n-%05d", i)), Total: total}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -78,9 +78,9 @@ func BenchmarkRefused(b *testing.B) {
 	eachSize(b, func(b *testing.B, agents, frameworks, roles int) {
 		a := cluster(b, agents, frameworks, roles)
 		for _, g := range a.order {
-			r := &refusal{agent: g, resources: g.total}
+			r := &refusal{agent: g, resources: g.Total}
 			for _, c := range a.clients {
-				r.clients.set(c.index)
+				r.clients.Add(c.index)
 				c.refusing++
 			}
 			g.refusals = append(g.refusals, r)
@@ -101,7 +101,7 @@ func BenchmarkAddAgents(b *testing.B) {
 		total := resources.MustParse("cpus:24;disk:4096;mem:4096;ports:[31000-32000]")
 		for b.Loop() {
 			for i := range agents {
-				if err := a.AddAgent(Agent{ids.AgentID(fmt.Sprint(i)), total}, nil); err != nil {
+				if err := a.AddAgent(Agent{ID: ids.AgentID(fmt.Sprint(i)), Total: total}, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,139 +2,101 @@ package allocator
 
 import (
 	"fmt"
-	"slices"
 
-	"mezzo/allocator/sorter"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
+
+// books is what follows from what each agent has and is used for.
+type books struct {
+	agents   map[*client]int
+	charged  map[*client]resources.Quantities
+	refusing map[*client]int
+	consumed map[string]resources.Quantities // by role, those below not included
+	free     resources.Quantities
+}
 
 // Check verifies all invariants. It is slow, for tests and simulation.
 //
 // Errors: errs.Corrupt naming what does not fit.
 func (a *Allocator) Check() error {
-	want := map[*client]use{}
+	b := books{map[*client]int{}, map[*client]resources.Quantities{}, map[*client]int{}, map[string]resources.Quantities{}, nil}
 	for _, g := range a.order {
-		if err := a.checkAgent(g); err != nil {
-			return fmt.Errorf("agent %s: %w: %w", g.id, err, errs.Corrupt)
-		}
-		for f, used := range g.used {
-			fw := a.frameworks[f]
-			if fw == nil {
-				continue
-			}
-			for role, part := range used.Allocations() {
-				c := fw.clients[role]
-				if c == nil {
-					return fmt.Errorf("framework %s uses %v for a role it is no client in: %w", f, part, errs.Corrupt)
-				}
-				u := want[c]
-				want[c] = use{u.agents + 1, u.charged.Add(charged(part))}
-			}
+		if err := a.checkAgent(g, &b); err != nil {
+			return fmt.Errorf("agent %s: %w: %w", g.ID, err, errs.Corrupt)
 		}
 	}
-	if len(a.order) != len(a.agents) {
-		return fmt.Errorf("%d agents in the order, %d known: %w", len(a.order), len(a.agents), errs.Corrupt)
-	}
-	for _, c := range a.clients {
-		if c == nil {
-			continue
-		}
-		if err := a.checkClient(c, want[c]); err != nil {
-			return fmt.Errorf("framework %s in role %q: %w: %w", c.framework.ID, c.role.path, err, errs.Corrupt)
-		}
-	}
-	return a.checkRoles(want)
-}
-
-// use is what a client is known to use.
-type use struct {
-	agents  int
-	charged resources.Quantities
-}
-
-func (a *Allocator) checkAgent(g *agent) error {
-	if a.agents[g.id] != g {
-		return fmt.Errorf("is in the order, but not known")
-	}
-	var taken resources.Resources
-	for f, used := range g.used {
-		if used.IsEmpty() {
-			return fmt.Errorf("framework %s uses nothing", f)
-		}
-		taken = taken.Add(used.NonShared().Unallocated())
-	}
-	available := g.total.NonShared().Minus(taken).Add(g.total.Shared())
-	switch {
-	case !taken.Equal(g.taken):
-		return fmt.Errorf("taken is %v, but %v is used", g.taken, taken)
-	case !available.Equal(g.available):
-		return fmt.Errorf("available is %v, but should be %v", g.available, available)
-	case !g.load.Contains(taken.Quantities()):
-		return fmt.Errorf("%v is used, at most %v was foreseen", taken, g.load)
-	}
-	for _, r := range g.refusals {
-		if r.agent != g || r.clients.empty() {
-			return fmt.Errorf("refusal of %v belongs to another or has no clients", r.resources)
-		}
-	}
-	return nil
-}
-
-func (a *Allocator) checkClient(c *client, u use) error {
-	ends := map[*refusal]int{}
-	for i := range a.refusals.list {
-		if e := &a.refusals.list[i]; e.client == c && e.live() {
-			ends[e.refusal]++
-		}
-	}
-	refusing := 0
-	for _, g := range a.order {
-		for _, r := range g.refusals {
-			if r.clients.has(c.index) {
-				refusing++
-				if ends[r] != r.again[c]+1 {
-					return fmt.Errorf("refusal of %v has %d ends for %d times", r.resources, ends[r], r.again[c]+1)
-				}
-			}
-		}
-	}
-	switch {
-	case a.frameworks[c.framework.ID] != c.framework || c.framework.clients[c.role.path] != c ||
-		a.roles[c.role.path] != c.role || c.role.clients[c.id] != c || a.clients[c.index] != c:
-		return fmt.Errorf("client is not where it is looked for")
-	case c.subscribed != slices.Contains(c.framework.Roles, c.role.path) || !c.subscribed && c.agents == 0:
-		return fmt.Errorf("is client, subscribed: %t, using %d agents", c.subscribed, c.agents)
-	case c.active != (c.subscribed && !c.suppressed && c.framework.connected):
-		return fmt.Errorf("is active: %t", c.active)
-	case c.agents != u.agents:
-		return fmt.Errorf("uses %d agents, counted %d", u.agents, c.agents)
-	case c.refusing != refusing || len(ends) != refusing:
-		return fmt.Errorf("refuses %d times with %d ends, counted %d", refusing, len(ends), c.refusing)
-	}
-	return nil
-}
-
-func (a *Allocator) checkRoles(want map[*client]use) error {
-	sums := map[*role]resources.Quantities{}
-	actives, counts := map[*role]int{}, map[*role]int{}
-	for _, c := range a.clients {
-		if c != nil {
-			sums[c.role] = sums[c.role].Add(want[c].charged)
-			counts[c.role]++
-			if c.active {
-				actives[c.role]++
+	charged := map[*role]resources.Quantities{}
+	for _, f := range a.frameworks {
+		for path, c := range f.clients {
+			charged[c.role] = charged[c.role].Add(b.charged[c])
+			on := c.subscribed && !c.suppressed && f.connected
+			if c.role.path != path || a.clients[c.index] != c || c.active != on || a.active.Has(c.index) != on ||
+				!c.subscribed && c.agents == 0 || c.agents != b.agents[c] || c.refusing != b.refusing[c] {
+				return fmt.Errorf("framework %s in role %q does not fit what it is, uses or refuses: %w", f.ID, path, errs.Corrupt)
 			}
 		}
 	}
 	for path, r := range a.roles {
-		err := r.order.Check(func(id sorter.ID) resources.Quantities { return want[r.clients[id]].charged })
-		if err == nil && (r.count != counts[r] || r.active != actives[r] || a.byID[r.id] != r) {
-			err = fmt.Errorf("has %d clients, %d active, counted %d and %d: %w", counts[r], actives[r], r.count, r.active, errs.Corrupt)
-		}
-		if err != nil {
+		if err := r.order.Check(func(c *client) resources.Quantities { return b.charged[c] }); err != nil {
 			return fmt.Errorf("role %q: %w", path, err)
 		}
 	}
-	return a.roleOrder.Check(func(id sorter.ID) resources.Quantities { return sums[a.byID[id]] })
+	if free := a.Free(); !free.Contains(b.free) || !b.free.Contains(free) {
+		return fmt.Errorf("%v is free, counted %v: %w", b.free, free, errs.Corrupt)
+	}
+	for path := range b.consumed {
+		var want resources.Quantities
+		for role, q := range b.consumed {
+			if resources.Within(role, path) {
+				want = want.Add(q)
+			}
+		}
+		if got := a.Consumed(path); !got.Contains(want) || !want.Contains(got) {
+			return fmt.Errorf("role %q consumes %v, counted %v: %w", path, want, got, errs.Corrupt)
+		}
+	}
+	return a.roleOrder.Check(func(r *role) resources.Quantities { return charged[r] })
+}
+
+// checkAgent checks g and adds it to the books.
+func (a *Allocator) checkAgent(g *agent, b *books) error {
+	var taken resources.Resources
+	for f, used := range g.used {
+		taken = taken.Add(used.NonShared().Unallocated())
+		for role, part := range used.Allocations() {
+			b.consumed[role] = b.consumed[role].Add(firm(part.NonShared()))
+			if fw := a.frameworks[f]; fw == nil {
+				continue
+			} else if c := fw.clients[role]; c == nil {
+				return fmt.Errorf("framework %s uses %v for a role it is no client in", f, part)
+			} else {
+				b.agents[c]++
+				b.charged[c] = b.charged[c].Add(charged(part))
+			}
+		}
+	}
+	if left := g.Total.NonShared().Minus(taken).Add(g.Total.Shared()); !taken.Equal(g.taken) || !left.Equal(g.available) || a.agents[g.ID] != g {
+		return fmt.Errorf("%v is taken and %v left, counted %v and %v", taken, left, g.taken, g.available)
+	}
+	for r := range g.available.NonRevocable().NonShared().All() {
+		switch q := (resources.Quantities{{Name: r.Name(), Amount: r.Scalar()}}); {
+		case r.Scalar() == 0:
+		case r.ReservedTo() != "":
+			b.consumed[r.ReservedTo()] = b.consumed[r.ReservedTo()].Add(q)
+		case g.holds == 0:
+			b.free = b.free.Add(q)
+		}
+	}
+	for _, r := range g.refusals {
+		for _, c := range a.clients {
+			if c != nil && r.clients.Has(c.index) {
+				b.refusing[c]++
+			}
+		}
+		if r.agent != g || r.clients.IsEmpty() {
+			return fmt.Errorf("refusal of %v belongs to another or has no clients", r.resources)
+		}
+	}
+	return nil
 }

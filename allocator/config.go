@@ -3,7 +3,6 @@ package allocator
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mezzo/internal/errs"
@@ -18,23 +17,37 @@ type Config struct {
 	// MinRefuse is the least time that a refusal holds: the time between
 	// cycles, or it would end before it was heard.
 	MinRefuse time.Duration
+	// WholeAgents offers all that is left of an agent to one client, as Mesos
+	// does. Otherwise, when more clients wait than agents have something left,
+	// an agent is split among them.
+	WholeAgents bool
+	// MinShare is what a split leaves each at least.
+	MinShare resources.Quantities
 	// GPUsForAll offers agents with GPUs also to frameworks that do not know
 	// of them.
 	GPUsForAll bool
+	// Region is the master's. Agents of other regions are offered to frameworks
+	// that know of regions.
+	Region string
 	// UnfairNames names resources that play no part in fairness.
 	UnfairNames []string
-	// Seed makes the order in which agents are asked.
+	// RoleSorter and FrameworkSorter are "drf" or "random"; empty: "drf".
+	RoleSorter, FrameworkSorter string
+	// Seed makes the order in which agents are asked, and all lots.
 	Seed uint64
 }
 
-// SetDefaults fills in what Mesos has by default: cpus:0.01|mem:32, one
-// second.
+// SetDefaults fills in what Mesos has by default, cpus:0.01|mem:32 and one
+// second, and cpus:1;mem:1024 as the least share.
 func (c *Config) SetDefaults() {
 	if c.MinAllocatable == nil {
 		c.MinAllocatable = []resources.Quantities{{{Name: "cpus", Amount: 10}}, {{Name: "mem", Amount: 32_000}}}
 	}
 	if c.MinRefuse == 0 {
 		c.MinRefuse = time.Second
+	}
+	if c.MinShare == nil {
+		c.MinShare = resources.Quantities{{Name: "cpus", Amount: 1000}, {Name: "mem", Amount: 1_024_000}}
 	}
 }
 
@@ -46,21 +59,10 @@ func (c *Config) Validate() error {
 	if i := slices.Index(c.UnfairNames, ""); i >= 0 {
 		return fmt.Errorf("name of an unfair resource is empty: %w", errs.Invalid)
 	}
-	return nil
-}
-
-// ParseMinAllocatable reads the flag's form, "cpus:0.01|mem:32".
-func ParseMinAllocatable(text string) ([]resources.Quantities, error) {
-	out := []resources.Quantities{}
-	if strings.TrimSpace(text) == "" {
-		return out, nil
-	}
-	for part := range strings.SplitSeq(text, "|") {
-		q, err := resources.ParseQuantities(part)
-		if err != nil {
-			return nil, fmt.Errorf("least allocatable resources %q: %w", text, err)
+	for _, name := range []string{c.RoleSorter, c.FrameworkSorter} {
+		if !slices.Contains([]string{"", "drf", "random"}, name) {
+			return fmt.Errorf("sorter %q is neither \"drf\" nor \"random\": %w", name, errs.Invalid)
 		}
-		out = append(out, q)
 	}
-	return out, nil
+	return nil
 }

@@ -20,7 +20,9 @@ type Framework struct {
 	Shared          bool                              // takes shared volumes
 	RefinedReserved bool                              // takes refined reservations
 	GPU             bool                              // takes agents with GPUs
+	RegionAware     bool                              // takes agents of other regions
 	MinAllocatable  map[string][]resources.Quantities // of a role, in place of Config's
+	Constraints     map[string]Constraint             // of a role: which agents it takes
 }
 
 // framework is a Framework and its clients.
@@ -29,6 +31,7 @@ type framework struct {
 	caps      caps
 	connected bool
 	clients   map[string]*client // by role
+	requests  []Request          // not offered yet
 }
 
 func (f *Framework) validate() error {
@@ -98,29 +101,19 @@ func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
 	for _, c := range fw.sortedClients() {
 		a.removeClient(c)
 	}
+	a.askFor(fw, nil)
 	delete(a.frameworks, id)
 	return nil
 }
 
-// ActivateFramework makes a deactivated framework eligible again.
+// SetConnected makes a framework eligible, or get no offers; then what it
+// refused is forgotten. What it uses it keeps.
 //
 // Errors: errs.NotFound.
-func (a *Allocator) ActivateFramework(id ids.FrameworkID) error {
-	return a.connect("activate", id, true)
-}
-
-// DeactivateFramework makes a framework get no offers, and forgets what it
-// refused. What it uses it keeps.
-//
-// Errors: errs.NotFound.
-func (a *Allocator) DeactivateFramework(id ids.FrameworkID) error {
-	return a.connect("deactivate", id, false)
-}
-
-func (a *Allocator) connect(verb string, id ids.FrameworkID, on bool) error {
+func (a *Allocator) SetConnected(id ids.FrameworkID, on bool) error {
 	fw, err := a.framework(id)
 	if err != nil {
-		return fmt.Errorf("%s %w", verb, err)
+		return fmt.Errorf("connect or disconnect %w", err)
 	}
 	fw.connected = on
 	for _, c := range fw.sortedClients() {
@@ -153,18 +146,16 @@ func (a *Allocator) suppress(verb string, id ids.FrameworkID, roles []string, on
 	if err != nil {
 		return fmt.Errorf("%s %w", verb, err)
 	}
-	if len(roles) == 0 {
-		roles = fw.Roles
-	}
 	for _, r := range roles {
 		if !slices.Contains(fw.Roles, r) {
 			return fmt.Errorf("%s framework %s: role %q: %w", verb, id, r, errs.NotFound)
 		}
 	}
-	for _, r := range roles {
-		c := fw.clients[r]
-		c.suppressed = on
-		if !on {
+	for _, c := range fw.sortedClients() {
+		if !c.subscribed || len(roles) > 0 && !slices.Contains(roles, c.role.path) {
+			continue
+		}
+		if c.suppressed = on; !on {
 			a.forget(c)
 		}
 		a.refresh(c)
@@ -174,7 +165,12 @@ func (a *Allocator) suppress(verb string, id ids.FrameworkID, roles []string, on
 
 // set makes fw what f says, and clients for the roles that are new.
 func (a *Allocator) set(fw *framework, f Framework) {
-	fw.Framework, fw.caps = f, f.capabilities()
+	fw.Framework, fw.caps = f, 0
+	fw.caps.set(capRevocable, f.Revocable)
+	fw.caps.set(capShared, f.Shared)
+	fw.caps.set(capRefined, f.RefinedReserved)
+	fw.caps.set(capGPU, f.GPU)
+	fw.caps.set(capRegion, f.RegionAware)
 	for _, r := range f.Roles {
 		a.client(fw, r)
 	}
@@ -182,6 +178,7 @@ func (a *Allocator) set(fw *framework, f Framework) {
 		c.subscribed = slices.Contains(f.Roles, c.role.path)
 		c.suppressed = slices.Contains(f.Suppressed, c.role.path)
 		c.minima = f.MinAllocatable[c.role.path]
+		a.constrain(c, f.Constraints[c.role.path])
 		if !c.subscribed {
 			a.forget(c)
 		}

@@ -1,12 +1,14 @@
 package allocator
 
 // Goal: in any history, each offer is one that the rules allow and fairness
-// asks for, nothing is offered twice, nobody eligible is left without, and
-// equal histories give equal offers. Method: a rapid state machine; a naive
+// asks for, nothing is offered twice, limits are never exceeded, what is
+// guaranteed is kept, nobody eligible is left without, Explain tells the truth,
+// and equal histories give equal offers. Method: a rapid state machine; a naive
 // model keeps only what it was told and works everything out anew, shares as
 // big.Rat, for each offer.
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -17,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mezzo/api/ids"
+	"mezzo/internal/errs"
 	"mezzo/resources"
 )
 
@@ -27,10 +30,12 @@ type world struct {
 	frameworks map[ids.FrameworkID]*tribe
 	weights    map[string]uint32
 	refusals   []refused
+	quotas     map[string]Quota
+	cfg        Config
 }
 
 type land struct {
-	total  resources.Resources
+	Agent
 	active bool
 	used   map[ids.FrameworkID]resources.Resources
 }
@@ -38,6 +43,19 @@ type land struct {
 type tribe struct {
 	Framework
 	connected bool
+	requests  []Request
+}
+
+// onlyHost takes the agents of one host.
+type onlyHost string
+
+func (h onlyHost) Key() string { return string(h) }
+
+func (h onlyHost) Rejects(g *Agent) string {
+	if g.Hostname == string(h) {
+		return ""
+	}
+	return fmt.Sprintf("hostname is %q, not %q", g.Hostname, string(h))
 }
 
 type refused struct {
@@ -49,21 +67,39 @@ type refused struct {
 }
 
 func (l *land) available() resources.Resources {
-	left := l.total.NonShared()
+	left := l.Total.NonShared()
 	for _, used := range l.used {
 		left = left.Minus(used.NonShared().Unallocated())
 	}
-	return left.Add(l.total.Shared())
+	return left.Add(l.Total.Shared())
 }
 
 // due is what the framework would be offered in the role; nothing if it is
 // not eligible.
 func (w *world) due(f *tribe, role string, id ids.AgentID) resources.Resources {
+	l := w.agents[id]
+	part := w.may(f, role, id, l.available())
+	if part.IsEmpty() || !l.active || !f.connected || slices.Contains(f.Suppressed, role) {
+		return resources.Resources{}
+	}
+	part = w.within(role, part)
+	if part.NonShared().IsEmpty() || !w.wants(f, role, id, part) {
+		return resources.Resources{}
+	}
+	return part
+}
+
+// may is the part of r, of an agent, that the framework's capabilities, role and
+// constraints allow it.
+func (w *world) may(f *tribe, role string, id ids.AgentID, r resources.Resources) resources.Resources {
 	l, none := w.agents[id], resources.Resources{}
-	if !l.active || !f.connected || slices.Contains(f.Suppressed, role) || l.total.Total("gpus") > 0 && !f.GPU {
+	if l.Total.Total("gpus") > 0 && !f.GPU || l.Region != "" && l.Region != w.cfg.Region && !f.RegionAware {
 		return none
 	}
-	part := l.available().Filter(func(r resources.Resource) bool {
+	if want := f.Constraints[role]; want != nil && want.Rejects(&l.Agent) != "" {
+		return none
+	}
+	return r.Filter(func(r resources.Resource) bool {
 		switch {
 		case r.Revocable() && !f.Revocable, r.Shared() && !f.Shared, len(r.Reservations()) > 1 && !f.RefinedReserved:
 			return false
@@ -73,21 +109,145 @@ func (w *world) due(f *tribe, role string, id ids.AgentID) resources.Resources {
 			return role == r.ReservedTo() || strings.HasPrefix(role, r.ReservedTo()+"/")
 		}
 	})
+}
+
+// wants tells whether part of an agent is enough for the framework, and not
+// refused.
+func (w *world) wants(f *tribe, role string, id ids.AgentID, part resources.Resources) bool {
 	minima := []resources.Quantities{quantities("cpus:0.01"), quantities("mem:32")}
 	if own := f.MinAllocatable[role]; own != nil {
 		minima = own
 	}
 	amount := part.NonShared().Quantities()
 	if !slices.ContainsFunc(minima, amount.Contains) {
-		return none
+		return false
 	}
 	for _, r := range w.refusals {
 		if r.framework == f.ID && r.role == role && r.agent == id && r.until.After(w.now) && r.resources.Contains(part) {
-			return none
+			return false
 		}
 	}
-	return part
+	return true
 }
+
+// consumed is what a role and those below it consume, if more were allocated to
+// each role as well.
+func (w *world) consumed(role string, more map[string]resources.Quantities) resources.Quantities {
+	var sum resources.Quantities
+	within := func(r string) bool { return r == role || strings.HasPrefix(r, role+"/") }
+	for _, l := range w.agents {
+		for _, used := range l.used {
+			for r, part := range used.NonRevocable().NonShared().Allocations() {
+				if within(r) {
+					sum = sum.Add(part.Quantities())
+				}
+			}
+		}
+		for r := range l.available().NonRevocable().NonShared().All() {
+			if to := r.ReservedTo(); to != "" && within(to) && r.Kind() == resources.KindScalar {
+				sum = sum.Add(resources.Quantities{{Name: r.Name(), Amount: r.Scalar()}})
+			}
+		}
+	}
+	for r, q := range more {
+		if within(r) {
+			sum = sum.Add(q)
+		}
+	}
+	return sum
+}
+
+// owed is what is guaranteed within role, all roles if it is "", and not consumed.
+func (w *world) owed(role string, more map[string]resources.Quantities) resources.Quantities {
+	kids := map[string]bool{}
+	for r := range w.quotas {
+		for ; r != ""; r = parentOf(r) {
+			if parentOf(r) == role {
+				kids[r] = true
+			}
+		}
+	}
+	var own, below resources.Quantities
+	for kid := range kids {
+		below = below.Add(w.owed(kid, more))
+	}
+	if role != "" {
+		own = w.quotas[role].Guarantee.Minus(w.consumed(role, more))
+	}
+	return own.Max(below)
+}
+
+// spare is what is free on all agents less what is owed.
+func (w *world) spare(name string, more map[string]resources.Quantities) resources.Scalar {
+	var free resources.Scalar
+	for _, l := range w.agents {
+		if l.active {
+			free += l.available().Unreserved().NonRevocable().NonShared().Quantities().Get(name)
+		}
+	}
+	for _, q := range more {
+		free -= q.Get(name)
+	}
+	return free - w.owed("", more).Get(name)
+}
+
+// within is the most of part that quota leaves for the role, item by item.
+func (w *world) within(role string, part resources.Resources) resources.Resources {
+	if len(w.quotas) == 0 {
+		return part
+	}
+	taken := map[string]map[string]resources.Quantities{} // by role reserved to, then allocated to
+	return part.Trim(func(item resources.Resource) resources.Scalar {
+		if item.Kind() != resources.KindScalar || item.Revocable() || item.Shared() {
+			return resources.Unlimited
+		}
+		to := item.ReservedTo()
+		fits := func(x resources.Scalar) bool {
+			more := resources.Quantities{}
+			if x > 0 {
+				more = resources.Quantities{{Name: item.Name(), Amount: x}}
+			}
+			for n := role; n != ""; n = parentOf(n) {
+				if to == n || strings.HasPrefix(to, n+"/") {
+					break // what is reserved to n or below it counts for it already
+				}
+				sum := w.consumed(n, nil).Add(more)
+				for from, q := range taken {
+					if !(from == n || strings.HasPrefix(from, n+"/")) {
+						sum = sum.Add(q[role])
+					}
+				}
+				quota := w.quotas[n]
+				if l, ok := quota.LimitOf(item.Name()); ok && sum.Get(item.Name()) > l {
+					return false
+				}
+			}
+			if to != "" {
+				return true
+			}
+			before := w.spare(item.Name(), taken[""])
+			return w.spare(item.Name(), map[string]resources.Quantities{role: taken[""][role].Add(more)}) >= min(0, before)
+		}
+		var x resources.Scalar
+		for step := resources.Scalar(1 << 40); step > 0; step /= 2 {
+			if x+step <= item.Scalar() && fits(x+step) {
+				x += step
+			}
+		}
+		if item.Whole() && x < item.Scalar() {
+			x = 0
+		}
+		if x > 0 {
+			if taken[to] == nil {
+				taken[to] = map[string]resources.Quantities{}
+			}
+			taken[to][role] = taken[to][role].Add(resources.Quantities{{Name: item.Name(), Amount: x}})
+		}
+		return x
+	})
+}
+
+func parentOf(role string) string { return role[:max(0, strings.LastIndexByte(role, '/'))] }
 
 func quantities(text string) resources.Quantities { return resources.MustParse(text).Quantities() }
 
@@ -95,7 +255,7 @@ func quantities(text string) resources.Quantities { return resources.MustParse(t
 func (w *world) share(want func(f ids.FrameworkID, role string) bool) *big.Rat {
 	var all, sum resources.Quantities
 	for _, l := range w.agents {
-		all = all.Add(l.total.Quantities())
+		all = all.Add(l.Total.Quantities())
 		for f, used := range l.used {
 			for role, part := range used.Allocations() {
 				if w.frameworks[f] != nil && want(f, role) {
@@ -144,26 +304,64 @@ func (w *world) before(f ids.FrameworkID, one string, g ids.FrameworkID, two str
 	return node(a).Cmp(node(b)) < 0
 }
 
-// accept books offers one by one, each checked against all else that could
-// have been offered at its point.
+// accept books offers. Where whole agents are offered by fairness alone, each is
+// checked against all else that could have been offered at its point.
 func (w *world) accept(t *rapid.T, offers []Offer) {
+	strict := w.cfg.WholeAgents && len(w.quotas) == 0 && w.cfg.RoleSorter == "" && w.cfg.FrameworkSorter == ""
+	for _, f := range w.frameworks {
+		strict = strict && len(f.requests) == 0
+	}
+	left := map[string]resources.Scalar{}
+	for _, name := range []string{"cpus", "mem"} {
+		left[name] = w.spare(name, nil)
+	}
+	exceeded := map[string]resources.Quantities{}
+	for role := range w.quotas {
+		exceeded[role] = w.consumed(role, nil)
+	}
 	for _, o := range offers {
 		f := w.frameworks[o.Framework]
 		if f == nil || w.agents[o.Agent] == nil || !slices.Contains(f.Roles, o.Role) {
 			t.Fatalf("offer to nobody: %v", o)
 		}
-		if want := w.due(f, o.Role, o.Agent).Allocated(o.Role); want.IsEmpty() || !want.Equal(o.Resources) {
+		l := w.agents[o.Agent]
+		part := o.Resources.Unallocated()
+		if can := w.may(f, o.Role, o.Agent, l.available()); !can.Contains(part) || !l.active || !f.connected || slices.Contains(f.Suppressed, o.Role) {
+			t.Fatalf("offered %v, allowed is %v", o, can)
+		}
+		if !w.wants(f, o.Role, o.Agent, part) {
+			t.Fatalf("offered %v, which is refused or too little", o)
+		}
+		if want := w.due(f, o.Role, o.Agent); strict && !want.Equal(part) {
 			t.Fatalf("offered %v, due is %q", o, want)
 		}
 		for _, g := range w.frameworks {
 			for _, role := range g.Roles {
-				if !w.due(g, role, o.Agent).IsEmpty() && w.before(g.ID, role, o.Framework, o.Role) {
+				if strict && !w.due(g, role, o.Agent).IsEmpty() && w.before(g.ID, role, o.Framework, o.Role) {
 					t.Fatalf("offered %v, but %s in %s is due before", o, g.ID, role)
 				}
 			}
 		}
-		used := w.agents[o.Agent].used
-		used[o.Framework] = used[o.Framework].Add(o.Resources)
+		l.used[o.Framework] = l.used[o.Framework].Add(o.Resources)
+	}
+	for name, before := range left {
+		if after := w.spare(name, nil); after < min(0, before) {
+			t.Fatalf("%v %s was left beside what is guaranteed, now %v, by %v", before, name, after, offers)
+		}
+	}
+	for role, before := range exceeded {
+		quota := w.quotas[role]
+		for _, q := range w.consumed(role, nil) {
+			if l, ok := quota.LimitOf(q.Name); ok && q.Amount > max(l, before.Get(q.Name)) {
+				t.Fatalf("role %q consumes %v %s, above its limit %v", role, q.Amount, q.Name, l)
+			}
+		}
+	}
+	for _, o := range offers {
+		f := w.frameworks[o.Framework]
+		f.requests = slices.DeleteFunc(slices.Clone(f.requests), func(r Request) bool {
+			return (r.Agent == "" || r.Agent == o.Agent) && o.Resources.Quantities().Contains(r.Amount)
+		})
 	}
 }
 
@@ -188,8 +386,11 @@ var (
 
 func drawFramework(t *rapid.T, id ids.FrameworkID) Framework {
 	roles := rapid.SliceOfNDistinct(rapid.SampledFrom(someRoles), 1, 3, rapid.ID).Draw(t, "roles")
-	flags := rapid.SliceOfN(rapid.Bool(), 4, 4).Draw(t, "capabilities")
-	f := Framework{ID: id, Roles: roles, Revocable: flags[0], Shared: flags[1], RefinedReserved: flags[2], GPU: flags[3]}
+	flags := rapid.SliceOfN(rapid.Bool(), 5, 5).Draw(t, "capabilities")
+	f := Framework{ID: id, Roles: roles, Revocable: flags[0], Shared: flags[1], RefinedReserved: flags[2], GPU: flags[3], RegionAware: flags[4]}
+	if host := rapid.SampledFrom([]string{"", "", "", "h1", "h2"}).Draw(t, "host"); host != "" {
+		f.Constraints = map[string]Constraint{roles[0]: onlyHost(host)}
+	}
 	if rapid.IntRange(0, 3).Draw(t, "suppress") == 0 {
 		f.Suppressed = roles[:1]
 	}
@@ -228,7 +429,7 @@ func (p *pair) addFramework(t *rapid.T) {
 	f := drawFramework(t, id)
 	p.do(t, known == nil, func(a *Allocator) error { return a.AddFramework(f) })
 	if known == nil {
-		p.w.frameworks[id] = &tribe{f, true}
+		p.w.frameworks[id] = &tribe{f, true, nil}
 	}
 }
 
@@ -257,10 +458,7 @@ func (p *pair) connect(t *rapid.T) {
 	id, known := p.anyFramework(t)
 	on := rapid.Bool().Draw(t, "on")
 	p.do(t, known != nil, func(a *Allocator) error {
-		if on {
-			return a.ActivateFramework(id)
-		}
-		return a.DeactivateFramework(id)
+		return a.SetConnected(id, on)
 	})
 	if known != nil {
 		known.connected = on
@@ -292,9 +490,17 @@ func (p *pair) suppress(t *rapid.T) {
 	}
 }
 
+func drawAgent(t *rapid.T, id ids.AgentID) Agent {
+	return Agent{
+		ID: id, Total: rapid.SampledFrom(someTotals).Draw(t, "total"),
+		Hostname: rapid.SampledFrom([]string{"h1", "h2"}).Draw(t, "host"),
+		Region:   rapid.SampledFrom([]string{"", "here", "there"}).Draw(t, "region"),
+	}
+}
+
 func (p *pair) addAgent(t *rapid.T) {
 	id, known := p.anyAgent(t)
-	total := rapid.SampledFrom(someTotals).Draw(t, "total")
+	g := drawAgent(t, id)
 	used := map[ids.FrameworkID]resources.Resources{}
 	if rapid.Bool().Draw(t, "used") {
 		for _, f := range []ids.FrameworkID{"f1", "f2", "f3", "f4"} {
@@ -302,18 +508,18 @@ func (p *pair) addAgent(t *rapid.T) {
 			used[f] = resources.MustParse("cpus:0.25;mem:5").Allocated(role)
 		}
 	}
-	p.do(t, known == nil, func(a *Allocator) error { return a.AddAgent(Agent{id, total}, used) })
+	p.do(t, known == nil, func(a *Allocator) error { return a.AddAgent(g, used) })
 	if known == nil {
-		p.w.agents[id] = &land{total, true, used}
+		p.w.agents[id] = &land{g, true, used}
 	}
 }
 
 func (p *pair) updateAgent(t *rapid.T) {
 	id, known := p.anyAgent(t)
-	total := rapid.SampledFrom(someTotals).Draw(t, "total")
-	p.do(t, known != nil, func(a *Allocator) error { return a.UpdateAgent(Agent{id, total}) })
+	g := drawAgent(t, id)
+	p.do(t, known != nil, func(a *Allocator) error { return a.UpdateAgent(g) })
 	if known != nil {
-		known.total = total
+		known.Agent = g
 	}
 }
 
@@ -328,10 +534,7 @@ func (p *pair) switchAgent(t *rapid.T) {
 	id, known := p.anyAgent(t)
 	on := rapid.Bool().Draw(t, "on")
 	p.do(t, known != nil, func(a *Allocator) error {
-		if on {
-			return a.ActivateAgent(id)
-		}
-		return a.DeactivateAgent(id)
+		return a.SetHold(id, HoldDraining, !on)
 	})
 	if known != nil {
 		known.active = on
@@ -343,6 +546,142 @@ func (p *pair) weigh(t *rapid.T) {
 	weight := rapid.SampledFrom([]uint32{1, 500, 1000, 3000}).Draw(t, "weight")
 	p.do(t, true, func(a *Allocator) error { return a.SetWeight(role, weight) })
 	p.w.weights[role] = weight
+}
+
+func (p *pair) setQuota(t *rapid.T) {
+	role := rapid.SampledFrom(someRoles).Draw(t, "role")
+	draw := func(label string) resources.Quantities {
+		q := resources.Quantities{}
+		for _, name := range []string{"cpus", "mem"} {
+			if v := rapid.SampledFrom([]int{-1, -1, 1, 2, 4}).Draw(t, label+" "+name); v > 0 {
+				q = append(q, resources.Quantity{Name: name, Amount: resources.Scalar(v * 1000)})
+			}
+		}
+		return q
+	}
+	q := Quota{Guarantee: draw("guarantee"), Limit: draw("limit")}
+	force := rapid.Bool().Draw(t, "force")
+	before, over := p.w.quotas[role], ""
+	p.w.quotas[role] = q
+	if q.IsZero() {
+		delete(p.w.quotas, role)
+	}
+	over = p.w.wrong(map[string]Quota{role: q}, force)
+	p.do(t, over == "", func(a *Allocator) error { return a.SetQuotas(map[string]Quota{role: q}, force) })
+	if over != "" {
+		if p.w.quotas[role] = before; before.IsZero() {
+			delete(p.w.quotas, role)
+		}
+	}
+}
+
+// wrong tells what is wrong with the quotas, of which some are new.
+func (w *world) wrong(news map[string]Quota, force bool) string {
+	guaranteed := map[string]resources.Quantities{}
+	var sum func(role string) resources.Quantities
+	sum = func(role string) resources.Quantities {
+		kids := map[string]bool{}
+		for r := range w.quotas {
+			for ; r != ""; r = parentOf(r) {
+				if parentOf(r) == role {
+					kids[r] = true
+				}
+			}
+		}
+		var below resources.Quantities
+		for kid := range kids {
+			below = below.Add(sum(kid))
+		}
+		guaranteed[role] = below.Max(w.quotas[role].Guarantee)
+		return guaranteed[role]
+	}
+	all := sum("")
+	for role, q := range w.quotas {
+		for _, l := range q.Limit {
+			if guaranteed[role].Get(l.Name) > l.Amount {
+				return "guaranteed above limit"
+			}
+			for up := parentOf(role); up != ""; up = parentOf(up) {
+				above := w.quotas[up]
+				if most, ok := above.LimitOf(l.Name); ok && l.Amount > most {
+					return "limit above limit"
+				}
+			}
+		}
+	}
+	var total resources.Quantities
+	for _, l := range w.agents {
+		total = total.Add(l.Total.NonRevocable().Quantities())
+	}
+	for role, q := range news {
+		for _, g := range q.Guarantee {
+			if !force && all.Get(g.Name) > total.Get(g.Name) {
+				return "over-committed"
+			}
+		}
+		for _, l := range q.Limit {
+			if !force && w.consumed(role, nil).Get(l.Name) > l.Amount {
+				return "consumes more"
+			}
+		}
+	}
+	return ""
+}
+
+func (p *pair) request(t *rapid.T) {
+	id, known := p.anyFramework(t)
+	r := Request{Amount: quantities(rapid.SampledFrom([]string{"cpus:1", "cpus:2;mem:10", "cpus:4", "mem:600", "cpus:9"}).Draw(t, "amount"))}
+	if rapid.Bool().Draw(t, "one agent") {
+		r.Agent, _ = p.anyAgent(t)
+	}
+	could := false
+	if known != nil {
+		for aid, l := range p.w.agents {
+			for _, role := range known.Roles {
+				could = could || (r.Agent == "" || r.Agent == aid) && p.w.may(known, role, aid, l.Total).Quantities().Contains(r.Amount)
+			}
+		}
+		could = could || len(p.w.agents) == 0 && r.Agent == ""
+	}
+	p.do(t, could, func(a *Allocator) error { return a.SetRequests(id, []Request{r}) })
+	if could {
+		known.requests = []Request{r}
+		p.w.forget(id)
+	}
+}
+
+// explain checks that Explain calls eligible who is due something, nobody else.
+func (p *pair) explain(t *rapid.T) {
+	id, known := p.anyFramework(t)
+	list, err := p.a.Explain(p.w.now, id, "", "")
+	if known == nil {
+		if !errors.Is(err, errs.NotFound) {
+			t.Fatalf("got %v", err)
+		}
+		return
+	}
+	if len(list) != len(known.Roles) {
+		t.Fatalf("%d explanations for %q", len(list), known.Roles)
+	}
+	for _, e := range list {
+		due, told, agents := 0, 0, 0
+		for aid := range p.w.agents {
+			if !p.w.due(known, e.Role, aid).IsEmpty() {
+				due++
+			}
+		}
+		for _, r := range e.Reasons {
+			if agents += r.Agents; r.Why == WhyEligible {
+				told += r.Agents
+			}
+			if r.Why == WhyRefused && !r.Until.After(p.w.now) {
+				t.Fatalf("refused until %v, it is %v", r.Until, p.w.now)
+			}
+		}
+		if due != told || agents != len(p.w.agents) {
+			t.Fatalf("%s in %s is due offers of %d agents, told %d of %d: %v", id, e.Role, due, told, agents, e.Reasons)
+		}
+	}
 }
 
 func (p *pair) wait(t *rapid.T) {
@@ -401,16 +740,23 @@ func (p *pair) allocate(t *rapid.T) {
 		only = rapid.SliceOfN(rapid.SampledFrom([]ids.AgentID{"n1", "n2", "n3"}), 0, 2).Draw(t, "agents")
 		only = append([]ids.AgentID{}, only...)
 	}
-	offers, twin := p.a.Allocate(p.w.now, only), p.twin.Allocate(p.w.now, only)
-	if got, want := fmt.Sprint(offers), fmt.Sprint(twin); got != want {
-		t.Fatalf("equal histories made offers\n%s\n%s", got, want)
+	var offers []Offer
+	for { // what one is given may make room for another who was asked before
+		more, twin := p.a.Allocate(p.w.now, only), p.twin.Allocate(p.w.now, only)
+		if got, want := fmt.Sprint(more), fmt.Sprint(twin); got != want {
+			t.Fatalf("equal histories made offers\n%s\n%s", got, want)
+		}
+		p.w.accept(t, more)
+		offers = append(offers, more...)
+		if len(more) == 0 || len(p.w.quotas) == 0 {
+			break
+		}
 	}
-	p.w.accept(t, offers)
 	for id := range p.w.agents {
 		for _, f := range p.w.frameworks {
 			for _, role := range f.Roles {
 				if left := p.w.due(f, role, id); !left.IsEmpty() && (only == nil || slices.Contains(only, id)) {
-					t.Fatalf("%s in %s is due %v of %s, but was not offered it", f.ID, role, left, id)
+					t.Fatalf("%s in %s is due %v of %s, but was not offered it, but %v", f.ID, role, left, id, offers)
 				}
 			}
 		}
@@ -422,11 +768,11 @@ func (p *pair) check(t *rapid.T) {
 		t.Fatal(err)
 	}
 	for id, l := range p.w.agents {
-		if got, want := p.a.Available(id), l.available(); !got.Equal(want) {
+		if got, want := p.a.agents[id].available, l.available(); !got.Equal(want) {
 			t.Fatalf("%s has available %v, want %v", id, got, want)
 		}
 		for f, used := range l.used {
-			if got := p.a.Used(f, id); !got.Equal(used) {
+			if got := p.a.agents[id].used[f]; !got.Equal(used) {
 				t.Fatalf("%s uses %v of %s, want %v", f, got, id, used)
 			}
 		}
@@ -435,7 +781,12 @@ func (p *pair) check(t *rapid.T) {
 
 func TestAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := Config{Seed: rapid.Uint64().Draw(t, "seed")}
+		cfg := Config{
+			Seed: rapid.Uint64().Draw(t, "seed"), WholeAgents: rapid.Bool().Draw(t, "whole"), Region: "here",
+			RoleSorter:      rapid.SampledFrom([]string{"", "", "random"}).Draw(t, "role sorter"),
+			FrameworkSorter: rapid.SampledFrom([]string{"", "", "random"}).Draw(t, "framework sorter"),
+			MinShare:        quantities("cpus:1"),
+		}
 		cfg.SetDefaults()
 		a, err := New(cfg)
 		if err != nil {
@@ -447,10 +798,13 @@ func TestAgainstNaive(t *testing.T) {
 			agents:     map[ids.AgentID]*land{},
 			frameworks: map[ids.FrameworkID]*tribe{},
 			weights:    map[string]uint32{},
+			quotas:     map[string]Quota{},
+			cfg:        cfg,
 		}}
 		t.Repeat(map[string]func(*rapid.T){
 			"add framework": p.addFramework, "update framework": p.updateFramework, "remove framework": p.removeFramework,
 			"connect": p.connect, "suppress": p.suppress, "weigh": p.weigh,
+			"quota": p.setQuota, "quota again": p.setQuota, "request": p.request, "explain": p.explain,
 			"add agent": p.addAgent, "update agent": p.updateAgent, "remove agent": p.removeAgent, "switch agent": p.switchAgent,
 			"release": p.release, "release more": p.release, "release again": p.release,
 			"allocate": p.allocate, "allocate more": p.allocate, "wait": p.wait,
@@ -466,13 +820,13 @@ func TestTooMuchToCount(t *testing.T) {
 	}
 	most := resources.MustParse("x:999999999999.999")
 	for i := range 9223 {
-		if err := a.AddAgent(Agent{ids.AgentID(fmt.Sprint(i)), most}, nil); err != nil {
+		if err := a.AddAgent(Agent{ID: ids.AgentID(fmt.Sprint(i)), Total: most}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, err := range []error{
-		a.AddAgent(Agent{"last", most}, nil),
-		a.AddAgent(Agent{"last", resources.Resources{}}, map[ids.FrameworkID]resources.Resources{"f": most.Allocated("*")}),
+		a.AddAgent(Agent{ID: "last", Total: most}, nil),
+		a.AddAgent(Agent{ID: "last"}, map[ids.FrameworkID]resources.Resources{"f": most.Allocated("*")}),
 	} {
 		if err == nil || !strings.Contains(err.Error(), `more "x" than can be counted: exhausted`) {
 			t.Errorf("got %v", err)
@@ -481,7 +835,7 @@ func TestTooMuchToCount(t *testing.T) {
 	if len(a.agents) != 9223 || len(a.users) != 0 {
 		t.Errorf("%d agents, %d users after the refusal", len(a.agents), len(a.users))
 	}
-	if err := a.AddAgent(Agent{"small", resources.MustParse("x:1;cpus:1")}, nil); err != nil {
+	if err := a.AddAgent(Agent{ID: "small", Total: resources.MustParse("x:1;cpus:1")}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -494,7 +848,7 @@ func TestRevivingForeverTakesNoMemory(t *testing.T) {
 	if err := a.AddFramework(Framework{ID: "f", Roles: []string{"*"}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.AddAgent(Agent{"n", resources.MustParse("cpus:1")}, nil); err != nil {
+	if err := a.AddAgent(Agent{ID: "n", Total: resources.MustParse("cpus:1")}, nil); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Unix(0, 0)
@@ -508,7 +862,7 @@ func TestRevivingForeverTakesNoMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := len(a.refusals.list); n > 2048 {
+	if n := a.refusals.Len(); n > 2048 {
 		t.Errorf("%d refusals are kept, none is in force", n)
 	}
 }

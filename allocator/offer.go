@@ -5,7 +5,9 @@ import (
 	"time"
 
 	"mezzo/api/ids"
+	"mezzo/internal/bitset"
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // Offer is what a framework is offered of one agent, for one of its roles.
@@ -16,26 +18,42 @@ type Offer struct {
 	Resources resources.Resources // allocated to Role
 }
 
+// cycle is what lasts for one Allocate.
+type cycle struct {
+	number uint64
+	offers []Offer
+	split  int        // parts that an agent is offered in, at most
+	open   bitset.Set // active clients that quota may leave room for
+	want   bitset.Set // of one agent, in one pick
+	room   quota.Room // of one role
+}
+
 // Allocate makes offers of what is available on some agents; nil means on all
 // of them. What it offers is used from then on, until it is released.
 // Unknown agents are passed over: they may have gone in the meantime.
 func (a *Allocator) Allocate(now time.Time, agents []ids.AgentID) []Offer {
 	a.expire(now)
-	var offers []Offer
-	for _, g := range a.candidates(agents) {
-		if !g.active || g.idle == a.epoch {
-			continue
-		}
-		for {
-			c, v := a.pick(g)
-			if c == nil {
-				break
-			}
-			offers = append(offers, Offer{c.framework.ID, g.id, c.role.path, a.give(g, c, v)})
-		}
-		g.idle = a.epoch
+	a.number++
+	a.offers, a.split = nil, 1
+	if !a.cfg.WholeAgents && a.roomy > 0 {
+		a.split = (a.active.Len() + a.roomy - 1) / a.roomy
 	}
-	return offers
+	a.open = append(a.open[:0], a.active...)
+	list := a.candidates(agents)
+	if !a.ledger.Met() {
+		for _, g := range list {
+			a.serve(g, true)
+		}
+	}
+	for _, g := range list {
+		a.serve(g, false)
+	}
+	if a.asking > 0 {
+		for i := range a.offers {
+			a.answer(&a.offers[i])
+		}
+	}
+	return a.offers
 }
 
 // candidates is the agents to ask, shuffled.
@@ -53,30 +71,106 @@ func (a *Allocator) candidates(agents []ids.AgentID) []*agent {
 	return out
 }
 
+// serve offers all of g that somebody may have and wants. If owed is set, only
+// roles count whose guarantees are unmet, and what is guaranteed to them.
+func (a *Allocator) serve(g *agent, owed bool) {
+	if g.holds != 0 || g.idle == a.epoch || owed && a.ledger.Met() {
+		return
+	}
+	for shares := a.shares(g, owed); ; shares = max(1, shares-1) {
+		c, part := a.pick(g, shares, owed)
+		if c == nil {
+			break
+		}
+		a.give(g, c, part)
+	}
+	if !owed {
+		g.idle = a.epoch
+	}
+}
+
+// shares is how many parts g is offered in: so many that everybody who waits
+// gets one, on all agents together, none too small.
+func (a *Allocator) shares(g *agent, owed bool) int {
+	if owed || a.split <= 1 || !g.roomy {
+		return 1
+	}
+	n := min(a.split, a.wants(g).Len())
+	for _, q := range a.cfg.MinShare {
+		n = min(n, int(g.free.At(a.ledger.Names.Of(q.Name))/q.Amount))
+	}
+	return max(1, n)
+}
+
+// wants is the clients that may be eligible for g: all that are, and more.
+func (a *Allocator) wants(g *agent) bitset.Set {
+	if !g.plain() {
+		a.want = append(a.want[:0], a.active...)
+	} else if v := a.view(g, "", 0); v.resources.IsEmpty() {
+		return nil
+	} else {
+		a.want = append(a.want[:0], a.open...)
+		for _, r := range v.refusals {
+			a.want.RemoveAll(r.clients)
+		}
+	}
+	for _, n := range a.constraints {
+		if !g.takes(n) {
+			a.want.RemoveAll(n.clients)
+		}
+	}
+	return a.want
+}
+
 // pick finds who is to be offered something of g, and what.
-func (a *Allocator) pick(g *agent) (*client, view) {
-	if !g.available.IsEmpty() {
-		for id := range a.roleOrder.Order() {
-			r := a.byID[id]
-			for id := range r.order.Order() {
-				c := r.clients[id]
-				if v := a.view(g, r.path, c.framework.caps); v.fits(c) {
-					return c, *v
-				}
+func (a *Allocator) pick(g *agent, shares int, owed bool) (*client, resources.Resources) {
+	if g.available.IsEmpty() || a.wants(g).IsEmpty() {
+		return nil, resources.Resources{}
+	}
+	for r := range a.roleOrder.Order() {
+		if owed && !a.ledger.Owed(r.account) {
+			continue
+		}
+		for c := range r.order.Order() {
+			if !a.want.Has(c.index) || !a.hasRoom(g, c, owed) {
+				continue
+			}
+			part := a.fit(g, c, shares, owed)
+			switch {
+			case part.IsEmpty():
+			case a.asking > 0 && !owed:
+				return a.prefer(g, c, part)
+			default:
+				return c, part
 			}
 		}
 	}
-	return nil, view{}
+	return nil, resources.Resources{}
 }
 
-// give lets the client use the view, which is of g.
-func (a *Allocator) give(g *agent, c *client, v view) resources.Resources {
-	part, had := v.resources.Allocated(c.role.path), g.used[c.framework.ID]
-	a.charge(c, v.amount, had)
-	a.use(g, c.framework.ID, had.Add(part))
-	single := v.resources.NonShared()
+// give lets the client use part of g. Two parts for one are one offer.
+func (a *Allocator) give(g *agent, c *client, part resources.Resources) {
+	if g.cycle != a.number {
+		g.cycle, g.made = a.number, g.made[:0]
+	}
+	i := slices.IndexFunc(g.made, func(i int) bool {
+		return a.offers[i].Framework == c.framework.ID && a.offers[i].Role == c.role.path
+	})
+	if i >= 0 {
+		part = part.NonShared() // it has the shared already
+	}
+	given, single, had := part.Allocated(c.role.path), part.NonShared(), g.used[c.framework.ID]
+	a.charge(c, single.Quantities(), had)
+	a.use(g, c.framework.ID, had.Add(given))
+	a.consume(given, 1)
 	g.taken = g.taken.Add(single)
 	left, _ := g.available.Sub(single)
-	g.setAvailable(left)
-	return part
+	a.setAvailable(g, left)
+	if i >= 0 {
+		o := &a.offers[g.made[i]]
+		o.Resources = o.Resources.Add(given)
+		return
+	}
+	g.made = append(g.made, len(a.offers))
+	a.offers = append(a.offers, Offer{c.framework.ID, g.ID, c.role.path, given})
 }

@@ -2,11 +2,9 @@ package allocator
 
 import (
 	"fmt"
-	"math"
 	"time"
 
 	"mezzo/api/ids"
-	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
@@ -29,19 +27,6 @@ type Release struct {
 	Refuse time.Duration
 }
 
-// RefuseFor is the Refuse of a call's filters: DefaultRefuse if there are none
-// or they make no sense.
-func RefuseFor(f *v1.Filters) time.Duration {
-	switch s := f.GetRefuseSeconds(); {
-	case math.IsNaN(s) || s < 0:
-		return DefaultRefuse
-	case s >= MaxRefuse.Seconds():
-		return MaxRefuse
-	default: // rounded up: little is not nothing
-		return time.Duration(math.Ceil(s * float64(time.Second)))
-	}
-}
-
 // Release takes back what a framework, known or removed, uses on an agent.
 //
 // Errors: errs.NotFound if the agent is unknown; errs.Conflict if the
@@ -58,7 +43,8 @@ func (a *Allocator) Release(now time.Time, r Release) error {
 	}
 	a.use(g, r.Framework, left)
 	g.taken = g.taken.Minus(r.Resources.NonShared().Unallocated())
-	g.offerable()
+	a.consume(r.Resources, -1)
+	a.offerable(g)
 	fw := a.frameworks[r.Framework]
 	if fw == nil {
 		return nil

@@ -6,30 +6,32 @@ import (
 	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
 	"mezzo/resources"
+	"mezzo/resources/quota"
 )
 
 // role is a role with clients.
 type role struct {
 	path    string
-	id      sorter.ID     // in roleOrder
-	order   sorter.Sorter // of its clients
-	clients []*client     // by sorter.ID in order
-	count   int           // of clients
-	active  int           // of them
+	node    *sorter.Node[*role]
+	order   sorter.Sorter[*client]
+	account *quota.Account
+	clients int
+	active  int // of them
 }
 
 // client is a framework in one of its roles.
 type client struct {
 	framework *framework
 	role      *role
-	id        sorter.ID // in role.order
-	index     int32     // among all clients
+	node      *sorter.Node[*client]
+	index     int32 // among all clients
 
 	subscribed bool
 	suppressed bool
 	active     bool                   // in role.order
 	agents     int                    // on which the framework uses something for the role
 	minima     []resources.Quantities // nil: those of the Config
+	constraint *constraint            // nil: takes all agents
 
 	refusing int    // refusals in force
 	age      uint64 // a refusal of another age is forgotten
@@ -43,15 +45,15 @@ func (a *Allocator) client(f *framework, path string) *client {
 	r := a.role(path)
 	a.age++
 	c := &client{framework: f, role: r, age: a.age}
-	c.id = r.order.Add(component(f.ID))
-	r.clients = place(r.clients, int(c.id), c)
-	r.count++
+	c.node = r.order.Add(component(f.ID), c)
+	r.clients++
 	if n := len(a.freeIndex); n > 0 {
 		c.index, a.freeIndex = a.freeIndex[n-1], a.freeIndex[:n-1]
+		a.clients[c.index] = c
 	} else {
 		c.index = int32(len(a.clients))
+		a.clients = append(a.clients, c)
 	}
-	a.clients = place(a.clients, int(c.index), c)
 	f.clients[path] = c
 	return c
 }
@@ -60,9 +62,9 @@ func (a *Allocator) role(path string) *role {
 	if r := a.roles[path]; r != nil {
 		return r
 	}
-	r := &role{path: path, order: sorter.NewDRF(a.totals), id: a.roleOrder.Add(path)}
+	r := &role{path: path, order: newSorter[*client](a.cfg.FrameworkSorter, a.totals, a.rand), account: a.ledger.Pin(path)}
+	r.node = a.roleOrder.Add(path, r)
 	a.roles[path] = r
-	a.byID = place(a.byID, int(r.id), r)
 	return r
 }
 
@@ -73,14 +75,16 @@ func (a *Allocator) refresh(c *client) {
 		return
 	}
 	c.active = on
-	c.role.order.SetActive(c.id, on)
+	c.role.order.SetActive(c.node, on)
 	if on {
 		c.role.active++
+		a.active.Add(c.index)
 		a.epoch++
 	} else {
 		c.role.active--
+		a.active.Remove(c.index)
 	}
-	a.roleOrder.SetActive(c.role.id, c.role.active > 0)
+	a.roleOrder.SetActive(c.role.node, c.role.active > 0)
 }
 
 // prune removes the client if nothing holds it.
@@ -95,30 +99,30 @@ func (a *Allocator) removeClient(c *client) {
 	a.forget(c)
 	c.subscribed = false
 	a.refresh(c)
+	a.constrain(c, nil)
 	r := c.role
 	if c.agents > 0 {
 		for _, g := range a.order {
 			part := g.used[c.framework.ID].Filter(allocatedTo(r.path))
-			a.roleOrder.Refund(r.id, charged(part))
+			a.roleOrder.Refund(r.node, charged(part))
 		}
 	}
-	r.order.Remove(c.id)
-	r.clients[c.id] = nil
+	r.order.Remove(c.node)
 	a.clients[c.index] = nil
 	a.freeIndex = append(a.freeIndex, c.index)
 	delete(c.framework.clients, r.path)
-	if r.count--; r.count == 0 {
-		a.roleOrder.Remove(r.id)
-		a.byID[r.id] = nil
+	if r.clients--; r.clients == 0 {
+		a.roleOrder.Remove(r.node)
 		delete(a.roles, r.path)
+		a.ledger.Unpin(r.account)
 	}
 }
 
 // charge counts q, used for the client's role on one agent beside had, against
 // it and its role.
 func (a *Allocator) charge(c *client, q resources.Quantities, had resources.Resources) {
-	c.role.order.Charge(c.id, q)
-	a.roleOrder.Charge(c.role.id, q)
+	c.role.order.Charge(c.node, q)
+	a.roleOrder.Charge(c.role.node, q)
 	if !usesFor(had, c.role.path) {
 		c.agents++
 	}
@@ -134,8 +138,8 @@ func (a *Allocator) chargeAll(fw *framework, used resources.Resources) {
 // refund takes part off again, left staying on its agent.
 func (a *Allocator) refund(c *client, part, left resources.Resources) {
 	q := charged(part)
-	c.role.order.Refund(c.id, q)
-	a.roleOrder.Refund(c.role.id, q)
+	c.role.order.Refund(c.node, q)
+	a.roleOrder.Refund(c.role.node, q)
 	if !usesFor(left, c.role.path) {
 		c.agents--
 		a.prune(c)
@@ -161,13 +165,4 @@ func allocatedTo(role string) func(resources.Resource) bool {
 // component makes a framework's id one component of a path.
 func component(id ids.FrameworkID) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(string(id))
-}
-
-// place puts v at position i of s, which is within s or just behind it.
-func place[T any](s []T, i int, v T) []T {
-	if i == len(s) {
-		return append(s, v)
-	}
-	s[i] = v
-	return s
 }

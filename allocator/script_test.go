@@ -15,7 +15,6 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
 	"mezzo/resources"
 )
@@ -62,6 +61,11 @@ var commands = map[string]func(*script, *testing.T, *datadriven.TestData) string
 	"release":    (*script).release,
 	"shares":     (*script).shares,
 	"wait":       (*script).wait,
+	"hold":       (*script).hold,
+	"quota":      (*script).quota,
+	"quotas":     (*script).listQuotas,
+	"request":    (*script).request,
+	"explain":    (*script).explain,
 }
 
 // arg is the value of a key=value argument; empty if there is none.
@@ -93,11 +97,16 @@ func parse(t *testing.T, d *datadriven.TestData, text string) resources.Resource
 	return r
 }
 
-// new [min=cpus:1|mem:32] [unfair=x] [gpus-for-all]
+// new [min=cpus:1|mem:32] [unfair=x] [gpus-for-all] [split] [share=cpus:1] [region=here]
+// [roles=random] [frameworks=random]
 func (s *script) create(t *testing.T, d *datadriven.TestData) string {
-	cfg := Config{GPUsForAll: d.HasArg("gpus-for-all"), UnfairNames: words(arg(d, "unfair"))}
+	cfg := Config{WholeAgents: !d.HasArg("split"), GPUsForAll: d.HasArg("gpus-for-all"), UnfairNames: words(arg(d, "unfair")),
+		Region: arg(d, "region"), RoleSorter: arg(d, "roles"), FrameworkSorter: arg(d, "frameworks")}
+	if d.HasArg("share") {
+		cfg.MinShare = quantities(arg(d, "share"))
+	}
 	if d.HasArg("min") {
-		min, err := ParseMinAllocatable(arg(d, "min"))
+		min, err := resources.ParseAlternatives(arg(d, "min"))
 		if err != nil {
 			return errText(err)
 		}
@@ -109,11 +118,11 @@ func (s *script) create(t *testing.T, d *datadriven.TestData) string {
 	return errText(err)
 }
 
-// agent ID [update]
+// agent ID [update] [host=h] [region=r]
 // total
 // used by FRAMEWORK: resources
 func (s *script) agent(t *testing.T, d *datadriven.TestData) string {
-	g := Agent{ID: ids.AgentID(d.CmdArgs[0].Key)}
+	g := Agent{ID: ids.AgentID(d.CmdArgs[0].Key), Hostname: arg(d, "host"), Region: arg(d, "region")}
 	used := map[ids.FrameworkID]resources.Resources{}
 	for i, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
 		if i == 0 {
@@ -132,8 +141,8 @@ func (s *script) agent(t *testing.T, d *datadriven.TestData) string {
 // agents: what is available and used of each
 func (s *script) listAgents(*testing.T, *datadriven.TestData) string {
 	var b strings.Builder
-	for _, g := range slices.SortedFunc(slices.Values(s.a.order), func(x, y *agent) int { return strings.Compare(string(x.id), string(y.id)) }) {
-		fmt.Fprintf(&b, "%s available %v\n", g.id, g.available)
+	for _, g := range slices.SortedFunc(slices.Values(s.a.order), func(x, y *agent) int { return strings.Compare(string(x.ID), string(y.ID)) }) {
+		fmt.Fprintf(&b, "%s available %v\n", g.ID, g.available)
 		for _, f := range slices.Sorted(maps.Keys(g.used)) {
 			fmt.Fprintf(&b, "  %s uses %v\n", f, g.used[f])
 		}
@@ -141,7 +150,7 @@ func (s *script) listAgents(*testing.T, *datadriven.TestData) string {
 	return b.String()
 }
 
-// framework ID roles=(a,b) [suppressed=(a)] [revocable] [shared] [refined] [gpu] [min=role/cpus:1] [update]
+// framework ID roles=(a,b) [suppressed=(a)] [revocable] [shared] [refined] [gpu] [min=cpus:1] [region] [host=h] [update]
 func (s *script) framework(t *testing.T, d *datadriven.TestData) string {
 	f := Framework{
 		ID:              ids.FrameworkID(d.CmdArgs[0].Key),
@@ -151,9 +160,13 @@ func (s *script) framework(t *testing.T, d *datadriven.TestData) string {
 		Shared:          d.HasArg("shared"),
 		RefinedReserved: d.HasArg("refined"),
 		GPU:             d.HasArg("gpu"),
+		RegionAware:     d.HasArg("region"),
+	}
+	if host := arg(d, "host"); host != "" {
+		f.Constraints = map[string]Constraint{f.Roles[0]: onlyHost(host)}
 	}
 	if min := arg(d, "min"); min != "" {
-		q, err := ParseMinAllocatable(min)
+		q, err := resources.ParseAlternatives(min)
 		if err != nil {
 			return errText(err)
 		}
@@ -178,13 +191,11 @@ func (s *script) activate(t *testing.T, d *datadriven.TestData) string {
 	f, g := ids.FrameworkID(arg(d, "framework")), ids.AgentID(arg(d, "agent"))
 	switch on := d.Cmd == "activate"; {
 	case on && f != "":
-		return errText(s.a.ActivateFramework(f))
+		return errText(s.a.SetConnected(f, true))
 	case f != "":
-		return errText(s.a.DeactivateFramework(f))
-	case on:
-		return errText(s.a.ActivateAgent(g))
+		return errText(s.a.SetConnected(f, false))
 	default:
-		return errText(s.a.DeactivateAgent(g))
+		return errText(s.a.SetHold(g, HoldDisconnected, !on))
 	}
 }
 
@@ -282,14 +293,93 @@ func (s *script) wait(t *testing.T, d *datadriven.TestData) string {
 func (s *script) shares(*testing.T, *datadriven.TestData) string {
 	var b strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(s.a.roles)) {
-		used, total := s.a.roleOrder.(*sorter.DRF).Dominant(path)
+		used, total := s.a.roleOrder.Dominant(path)
 		fmt.Fprintf(&b, "%s %v/%v\n", path, used, total)
 		r := s.a.roles[path]
-		for _, c := range r.clients {
-			if c != nil {
-				used, total = r.order.(*sorter.DRF).Dominant(string(c.framework.ID))
-				fmt.Fprintf(&b, "  %s %v/%v\n", c.framework.ID, used, total)
+		for _, f := range slices.Sorted(maps.Keys(s.a.frameworks)) {
+			if s.a.frameworks[f].clients[path] != nil {
+				used, total = r.order.Dominant(component(f))
+				fmt.Fprintf(&b, "  %s %v/%v\n", f, used, total)
 			}
+		}
+	}
+	return b.String()
+}
+
+// hold AGENT draining|deactivated|unlisted [off]
+func (s *script) hold(t *testing.T, d *datadriven.TestData) string {
+	why := map[string]Hold{"draining": HoldDraining, "deactivated": HoldDeactivated, "unlisted": HoldUnlisted}[d.CmdArgs[1].Key]
+	return errText(s.a.SetHold(ids.AgentID(d.CmdArgs[0].Key), why, !d.HasArg("off")))
+}
+
+// quota [force]
+// role: guarantee cpus:1 limit cpus:2;mem:0
+func (s *script) quota(t *testing.T, d *datadriven.TestData) string {
+	all := map[string]Quota{}
+	for line := range strings.SplitSeq(strings.TrimSpace(d.Input), "\n") {
+		role, rest, _ := strings.Cut(line, ":")
+		var q Quota
+		fields := strings.Fields(rest)
+		for i := 0; i+1 < len(fields); i += 2 {
+			if fields[i] == "guarantee" {
+				q.Guarantee = quantities(fields[i+1])
+				continue
+			}
+			for part := range strings.SplitSeq(fields[i+1], ";") { // zeros count
+				name, text, _ := strings.Cut(part, ":")
+				amount, err := resources.ParseScalar(text)
+				if err != nil {
+					d.Fatalf(t, "%v", err)
+				}
+				q.Limit = append(q.Limit, resources.Quantity{Name: name, Amount: amount})
+			}
+		}
+		all[role] = q
+	}
+	return errText(s.a.SetQuotas(all, d.HasArg("force")))
+}
+
+// quotas: what roles with a quota consume, and what is unmet
+func (s *script) listQuotas(*testing.T, *datadriven.TestData) string {
+	var b strings.Builder
+	for _, role := range slices.Sorted(maps.Keys(s.a.quotas)) {
+		fmt.Fprintf(&b, "%s consumes %v, unmet %v\n", role, s.a.Consumed(role), s.a.Unmet(role))
+	}
+	fmt.Fprintf(&b, "free %v, unmet in all %v\n", s.a.Free(), s.a.Unmet(""))
+	return b.String()
+}
+
+// request FRAMEWORK, with a line "cpus:2;mem:32 [of AGENT]" for each request, or
+// none; without input it shows what is pending
+func (s *script) request(t *testing.T, d *datadriven.TestData) string {
+	id := ids.FrameworkID(d.CmdArgs[0].Key)
+	if d.Input == "" && !d.HasArg("none") {
+		return fmt.Sprintln("pending", s.a.Requests(id))
+	}
+	var list []Request
+	for line := range strings.SplitSeq(strings.TrimSpace(d.Input), "\n") {
+		if amount, agent, _ := strings.Cut(line, " of "); line != "" {
+			list = append(list, Request{ids.AgentID(agent), quantities(amount)})
+		}
+	}
+	return errText(s.a.SetRequests(id, list))
+}
+
+// explain FRAMEWORK [role=R] [agent=A]
+func (s *script) explain(_ *testing.T, d *datadriven.TestData) string {
+	list, err := s.a.Explain(s.now, ids.FrameworkID(d.CmdArgs[0].Key), arg(d, "role"), ids.AgentID(arg(d, "agent")))
+	if err != nil {
+		return errText(err)
+	}
+	var b strings.Builder
+	for _, e := range list {
+		fmt.Fprintf(&b, "%s in %s has %v of %v, before it %v, asks for %v\n", e.Framework, e.Role, e.Used, e.Total, e.Before, e.Requests)
+		for _, r := range e.Reasons {
+			fmt.Fprintf(&b, "  %d (%s): %s: %s", r.Agents, r.Example, r.Why, r.Detail)
+			if !r.Until.IsZero() {
+				fmt.Fprintf(&b, ", until %v", r.Until.Sub(time.Unix(0, 0)))
+			}
+			b.WriteByte('\n')
 		}
 	}
 	return b.String()

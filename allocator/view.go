@@ -1,14 +1,37 @@
 package allocator
 
-import (
-	"slices"
+import "mezzo/resources"
 
-	"mezzo/resources"
+// caps is what a framework knows to handle: what may be in its offers.
+type caps uint8
+
+const (
+	capRevocable caps = 1 << iota
+	capShared
+	capRefined
+	capGPU
+	capRegion
 )
+
+func (c *caps) set(bit caps, on bool) {
+	if on {
+		*c |= bit
+	}
+}
+
+// needs is what a framework must know of to be offered r.
+func needs(r resources.Resource) caps {
+	var c caps
+	c.set(capRevocable, r.Revocable())
+	c.set(capShared, r.Shared())
+	c.set(capRefined, r.Depth() > 1)
+	return c
+}
 
 // view is what one kind of client may have of an agent: those whose role has
 // the same reservations, and who know of the same things.
 type view struct {
+	agent    *agent
 	reserved string // the deepest role reserved to that the client's role is within
 	caps     caps
 
@@ -32,46 +55,30 @@ func (a *Allocator) view(g *agent, role string, has caps) *view {
 			return v
 		}
 	}
-	g.views = append(g.views, a.newView(g, deepest, has))
-	return &g.views[len(g.views)-1]
-}
-
-func (a *Allocator) newView(g *agent, reserved string, has caps) view {
-	v := view{reserved: reserved, caps: has}
-	if g.matters&^has&capGPU != 0 && !a.cfg.GPUsForAll {
-		return v
-	}
-	v.resources = g.available.Filter(func(r resources.Resource) bool {
-		return r.AllocatableTo(reserved) && needs(r)&^has == 0
-	})
-	single := v.resources.NonShared()
-	if single.IsEmpty() {
-		v.resources = single
-		return v
-	}
-	v.amount = single.Quantities()
+	v := view{agent: g, reserved: deepest, caps: has, resources: usable(g, g.available, deepest, has)}
+	v.amount = v.resources.NonShared().Quantities()
 	v.enough = enough(v.amount, a.cfg.MinAllocatable)
 	for _, r := range g.refusals {
 		if r.resources.Contains(v.resources) {
 			v.refusals = append(v.refusals, r)
 		}
 	}
-	return v
+	g.views = append(g.views, v)
+	return &g.views[len(g.views)-1]
 }
 
-// fits tells whether the client may be offered the view.
-func (v *view) fits(c *client) bool {
-	if v.resources.IsEmpty() {
-		return false
+// usable is the part of r, which is of g, that a role may have of who has caps:
+// nothing if all would be shared.
+func usable(g *agent, r resources.Resources, role string, has caps) resources.Resources {
+	if g.matters&^has&(capGPU|capRegion) != 0 {
+		return resources.Resources{}
 	}
-	ok := v.enough
-	if c.minima != nil {
-		ok = enough(v.amount, c.minima)
+	r = r.Filter(func(r resources.Resource) bool { return r.AllocatableTo(role) && needs(r)&^has == 0 })
+	if r.NonShared().IsEmpty() {
+		return resources.Resources{}
 	}
-	return ok && !slices.ContainsFunc(v.refusals, func(r *refusal) bool { return r.clients.has(c.index) })
+	return r
 }
 
-// enough tells whether q has one of the minima; if there are none, it has.
-func enough(q resources.Quantities, minima []resources.Quantities) bool {
-	return len(minima) == 0 || slices.ContainsFunc(minima, q.Contains)
-}
+// plain tells whether all clients see the same of g.
+func (g *agent) plain() bool { return g.matters == 0 && len(g.reserved) == 0 }

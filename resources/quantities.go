@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"mezzo/internal/errs"
 )
@@ -32,6 +33,22 @@ func ParseQuantities(text string) (Quantities, error) {
 		}
 	}
 	return r.Quantities(), nil
+}
+
+// ParseAlternatives reads "cpus:0.01|mem:32": this or that. Nothing is none.
+func ParseAlternatives(text string) ([]Quantities, error) {
+	out := []Quantities{}
+	if strings.TrimSpace(text) == "" {
+		return out, nil
+	}
+	for part := range strings.SplitSeq(text, "|") {
+		q, err := ParseQuantities(part)
+		if err != nil {
+			return nil, fmt.Errorf("parse alternatives %q: %w", text, err)
+		}
+		out = append(out, q)
+	}
+	return out, nil
 }
 
 // Quantities sums the scalars of r by name. A shared resource counts once.
@@ -115,4 +132,18 @@ func (q Quantities) merge(o Quantities, combine func(a, b Scalar) Scalar) Quanti
 		}
 	}
 	return out
+}
+
+// Max is of each name the larger amount.
+func (q Quantities) Max(o Quantities) Quantities {
+	return q.merge(o, func(a, b Scalar) Scalar { return max(a, b) })
+}
+
+// Resources is q as unreserved resources.
+func (q Quantities) Resources() Resources {
+	out := make([]Resource, 0, len(q))
+	for _, v := range q {
+		out = append(out, Resource{name: v.Name, kind: KindScalar, scalar: v.Amount})
+	}
+	return collect(out)
 }

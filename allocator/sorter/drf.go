@@ -9,23 +9,21 @@ import (
 )
 
 // DRF is the Sorter of Dominant Resource Fairness.
-type DRF struct {
+type DRF[T any] struct {
 	totals  *Totals
-	root    *node
-	clients []*node // by ID; nil where free
-	free    []ID
+	root    *Node[T]
 	weights map[string]uint32
-	order   iter.Seq[ID] // what Order returns, made once
+	order   iter.Seq[T] // what Order returns, made once
 }
 
-var _ Sorter = (*DRF)(nil)
+var _ Sorter[int] = (*DRF[int])(nil)
 
 // NewDRF makes a sorter without clients that takes shares of t.
 //
 // Ownership: t stays the caller's, who may change it at any time.
-func NewDRF(t *Totals) *DRF {
-	s := &DRF{totals: t, root: &node{client: none, weight: WeightUnit}, weights: map[string]uint32{}}
-	s.order = func(yield func(ID) bool) { s.walk(s.root, yield) }
+func NewDRF[T any](t *Totals) *DRF[T] {
+	s := &DRF[T]{totals: t, root: &Node[T]{weight: WeightUnit}, weights: map[string]uint32{}}
+	s.order = func(yield func(T) bool) { s.walk(s.root, yield) }
 	return s
 }
 
@@ -34,33 +32,27 @@ func NewDRF(t *Totals) *DRF {
 //
 // Mesos differs: there it starts at zero and, until it has caught up, is
 // offered everything before its equals.
-func (s *DRF) Add(path string) ID {
+func (s *DRF[T]) Add(path string, client T) *Node[T] {
 	n := s.root
 	for part := range strings.SplitSeq(path, "/") {
-		if n.leaf() {
-			s.descend(n)
+		if n.leaf {
+			n = s.descend(n)
 		}
 		n = s.child(n, part)
 	}
 	if len(n.children) > 0 {
 		n = s.child(n, "")
 	}
-	if k := len(s.free); k > 0 {
-		n.client, s.free = s.free[k-1], s.free[:k-1]
-		s.clients[n.client] = n
-	} else {
-		n.client = ID(len(s.clients))
-		s.clients = append(s.clients, n)
-	}
-	return n.client
+	n.leaf, n.client = true, client
+	return n
 }
 
 // child finds or makes the child of n.
-func (s *DRF) child(n *node, name string) *node {
+func (s *DRF[T]) child(n *Node[T], name string) *Node[T] {
 	if c := n.children[name]; c != nil {
 		return c
 	}
-	c := &node{name: name, path: n.path, parent: n, client: none, weight: WeightUnit}
+	c := &Node[T]{name: name, path: n.path, parent: n, depth: n.depth + 1, weight: WeightUnit}
 	if name != "" {
 		if n != s.root {
 			c.path += "/"
@@ -76,28 +68,29 @@ func (s *DRF) child(n *node, name string) *node {
 		}
 	}
 	if n.children == nil {
-		n.children = map[string]*node{}
+		n.children = map[string]*Node[T]{}
 	}
 	n.children[name] = c
 	return c
 }
 
-// descend turns the leaf n into an inner node with the client below it.
-func (s *DRF) descend(n *node) {
-	c := s.child(n, "")
-	c.client, n.client = n.client, none
-	c.charged, c.share, c.times = slices.Clone(n.charged), n.share, n.times
-	s.clients[c.client] = c
+// descend puts a node above the leaf n, in its place, and returns it.
+func (s *DRF[T]) descend(n *Node[T]) *Node[T] {
+	up := *n
+	up.leaf, up.client, up.charged = false, *new(T), slices.Clone(n.charged)
+	up.children = map[string]*Node[T]{"": n}
+	n.parent.children[n.name] = &up
 	if n.active {
-		c.active = true
-		n.order = append(n.order, c)
+		n.parent.order[slices.Index(n.parent.order, n)] = &up
+		up.order = []*Node[T]{n}
 	}
+	n.name, n.parent, n.depth, n.weight = "", &up, n.depth+1, WeightUnit
+	return &up
 }
 
 // Remove forgets a client and what it is still charged.
-func (s *DRF) Remove(id ID) {
-	n := s.clients[id]
-	s.setActive(n, false)
+func (s *DRF[T]) Remove(n *Node[T]) {
+	s.SetActive(n, false)
 	for up := n.parent; up != nil; up = up.parent {
 		s.change(up, func() {
 			for d, amount := range n.charged {
@@ -105,17 +98,13 @@ func (s *DRF) Remove(id ID) {
 			}
 		})
 	}
-	s.clients[id], n.client = nil, none
-	s.free = append(s.free, id)
-	for ; n.parent != nil && len(n.children) == 0; n = n.parent {
+	for n.leaf = false; n.parent != nil && len(n.children) == 0; n = n.parent {
 		delete(n.parent.children, n.name)
 	}
 }
 
 // SetActive puts a client in the order or leaves it out.
-func (s *DRF) SetActive(id ID, on bool) { s.setActive(s.clients[id], on) }
-
-func (s *DRF) setActive(n *node, on bool) {
+func (s *DRF[T]) SetActive(n *Node[T], on bool) {
 	p := n.parent
 	switch {
 	case n.active == on:
@@ -125,19 +114,19 @@ func (s *DRF) setActive(n *node, on bool) {
 		i := p.index(n, s.fresh(p))
 		p.order = slices.Delete(p.order, i, i+1)
 	case s.fresh(p):
-		n.share = dominant(n.charged, s.totals.amounts)
+		n.share = s.totals.dominant(n.charged)
 		p.order = slices.Insert(p.order, p.index(n, true), n)
 	default:
 		p.order = append(p.order, n)
 	}
 	n.active = on
 	if p != nil {
-		s.setActive(p, len(p.order) > 0)
+		s.SetActive(p, len(p.order) > 0)
 	}
 }
 
 // SetWeight sets the weight of the node at path.
-func (s *DRF) SetWeight(path string, weight uint32) {
+func (s *DRF[T]) SetWeight(path string, weight uint32) {
 	s.weights[path] = weight
 	if n := s.find(path); n != nil {
 		s.change(n, func() { n.weight = weight })
@@ -145,24 +134,15 @@ func (s *DRF) SetWeight(path string, weight uint32) {
 }
 
 // Charge counts q against a client and all above it.
-func (s *DRF) Charge(id ID, q resources.Quantities) { s.charge(id, q, 1) }
+func (s *DRF[T]) Charge(n *Node[T], q resources.Quantities) { s.charge(n, q, 1) }
 
 // Refund gives back what was charged.
-func (s *DRF) Refund(id ID, q resources.Quantities) { s.charge(id, q, -1) }
+func (s *DRF[T]) Refund(n *Node[T], q resources.Quantities) { s.charge(n, q, -1) }
 
-func (s *DRF) charge(id ID, q resources.Quantities, sign resources.Scalar) {
-	for n := s.clients[id]; n != nil; n = n.parent {
+func (s *DRF[T]) charge(n *Node[T], q resources.Quantities, sign resources.Scalar) {
+	for ; n != nil; n = n.parent {
 		s.change(n, func() {
-			for _, v := range q {
-				d := s.totals.dimension(v.Name)
-				if d < 0 {
-					continue
-				}
-				for len(n.charged) <= d {
-					n.charged = append(n.charged, 0)
-				}
-				n.charged[d] += sign * v.Amount
-			}
+			s.totals.count(&n.charged, q, sign)
 			if sign > 0 {
 				n.times++
 			}
@@ -171,7 +151,7 @@ func (s *DRF) charge(id ID, q resources.Quantities, sign resources.Scalar) {
 }
 
 // change applies f to n, renews its share, and moves it to its place.
-func (s *DRF) change(n *node, f func()) {
+func (s *DRF[T]) change(n *Node[T], f func()) {
 	p := n.parent
 	if p == nil || !n.active || !s.fresh(p) {
 		f()
@@ -179,19 +159,17 @@ func (s *DRF) change(n *node, f func()) {
 	}
 	from := p.index(n, true)
 	f()
-	n.share = dominant(n.charged, s.totals.amounts)
+	n.share = s.totals.dominant(n.charged)
 	p.move(from)
 }
 
 // Order iterates over the active clients, the least served first.
-func (s *DRF) Order() iter.Seq[ID] { return s.order }
+func (s *DRF[T]) Order() iter.Seq[T] { return s.order }
 
-func (s *DRF) walk(n *node, yield func(ID) bool) bool {
-	if !s.fresh(n) {
-		s.resort(n)
-	}
+func (s *DRF[T]) walk(n *Node[T], yield func(T) bool) bool {
+	s.freshen(n)
 	for _, c := range n.order {
-		if c.leaf() {
+		if c.leaf {
 			if !yield(c.client) {
 				return false
 			}
@@ -202,29 +180,50 @@ func (s *DRF) walk(n *node, yield func(ID) bool) bool {
 	return true
 }
 
-func (s *DRF) fresh(n *node) bool { return n.version == s.totals.version }
+func (s *DRF[T]) fresh(n *Node[T]) bool { return n.version == s.totals.version }
 
-// resort orders the children of n by the totals as they are now.
-func (s *DRF) resort(n *node) {
+// freshen orders the children of n by the totals as they are now.
+func (s *DRF[T]) freshen(n *Node[T]) {
+	if s.fresh(n) {
+		return
+	}
 	for _, c := range n.order {
-		c.share = dominant(c.charged, s.totals.amounts)
+		c.share = s.totals.dominant(c.charged)
 	}
 	slices.SortFunc(n.order, compare)
 	n.version = s.totals.version
 }
 
-// Dominant tells the share of the node at path: used and total of its
-// dominant resource, or 0 and 0.
-func (s *DRF) Dominant(path string) (used, total resources.Scalar) {
+// Tied tells whether the shares of two active clients are equal where their
+// paths part.
+func (s *DRF[T]) Tied(a, b *Node[T]) bool {
+	for a.depth > b.depth {
+		a = a.parent
+	}
+	for b.depth > a.depth {
+		b = b.parent
+	}
+	for a.parent != b.parent {
+		a, b = a.parent, b.parent
+	}
+	if a == b {
+		return true
+	}
+	s.freshen(a.parent)
+	return a.share.CompareWeighted(a.weight, b.share, b.weight) == 0
+}
+
+// Dominant tells the share of the node at path.
+func (s *DRF[T]) Dominant(path string) (used, total resources.Scalar) {
 	n := s.find(path)
 	if n == nil {
 		return 0, 0
 	}
-	d := dominant(n.charged, s.totals.amounts)
-	return resources.Scalar(d.used), resources.Scalar(d.total)
+	d := s.totals.dominant(n.charged)
+	return resources.Scalar(d.Num), resources.Scalar(d.Den)
 }
 
-func (s *DRF) find(path string) *node {
+func (s *DRF[T]) find(path string) *Node[T] {
 	n := s.root
 	for part := range strings.SplitSeq(path, "/") {
 		if n = n.children[part]; n == nil {

@@ -4,45 +4,43 @@ import (
 	"cmp"
 	"slices"
 
+	"mezzo/internal/ratio"
 	"mezzo/resources"
 )
 
-// none is the ID of a node that is no client.
-const none ID = -1
-
-// node is a component of a path. A client whose path is above others' gets a
+// Node is a component of a path. A client whose path is above others' gets a
 // child of its own with the name "", so that only leaves are clients.
-type node struct {
+type Node[T any] struct {
 	name     string
 	path     string // that of the parent if the name is ""
-	parent   *node
-	children map[string]*node
-	client   ID
+	parent   *Node[T]
+	depth    int // of the root: 0
+	children map[string]*Node[T]
+	leaf     bool
+	client   T // of a leaf
 
 	active bool
-	order  []*node // active children
+	order  []*Node[T] // active children
 	// version of the Totals by which order and the children's shares are made.
 	// Another than the present one: order is in no order, shares are wrong.
 	version uint64
 
 	weight  uint32
-	charged []resources.Scalar // by dimension of the Totals
-	share   share              // of charged
-	times   uint64             // how often it was charged
+	charged resources.Amounts // by dimension of the Totals
+	share   ratio.Ratio       // the dominant one of charged
+	times   uint64            // how often it was charged
 }
 
-func (n *node) leaf() bool { return n.client != none }
-
 // compare orders siblings.
-func compare(a, b *node) int {
-	if c := a.share.compareWeighted(a.weight, b.share, b.weight); c != 0 {
+func compare[T any](a, b *Node[T]) int {
+	if c := a.share.CompareWeighted(a.weight, b.share, b.weight); c != 0 {
 		return c
 	}
 	return cmp.Or(cmp.Compare(a.times, b.times), cmp.Compare(a.name, b.name))
 }
 
 // index finds the active child c.
-func (n *node) index(c *node, fresh bool) int {
+func (n *Node[T]) index(c *Node[T], fresh bool) int {
 	if fresh {
 		i, _ := slices.BinarySearchFunc(n.order, c, compare)
 		return i
@@ -51,7 +49,7 @@ func (n *node) index(c *node, fresh bool) int {
 }
 
 // move brings the child at from, the only one out of place, to its place.
-func (n *node) move(from int) {
+func (n *Node[T]) move(from int) {
 	c := n.order[from]
 	if by, _ := slices.BinarySearchFunc(n.order[from+1:], c, compare); by > 0 {
 		copy(n.order[from:], n.order[from+1:from+1+by])

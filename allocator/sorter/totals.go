@@ -3,6 +3,7 @@ package sorter
 import (
 	"slices"
 
+	"mezzo/internal/ratio"
 	"mezzo/resources"
 )
 
@@ -10,8 +11,8 @@ import (
 // look at the same one.
 type Totals struct {
 	excluded []string
-	names    []string // position is the dimension of a resource
-	amounts  []resources.Scalar
+	names    resources.Names
+	amounts  resources.Amounts
 	version  uint64 // of amounts
 }
 
@@ -24,34 +25,33 @@ func NewTotals(excluded ...string) *Totals {
 // Add counts q in.
 //
 // Preconditions: no sum exceeds the range of Scalar.
-func (t *Totals) Add(q resources.Quantities) {
-	for _, v := range q {
-		if d := t.dimension(v.Name); d >= 0 {
-			t.amounts[d] += v.Amount
-			t.version++
-		}
-	}
-}
+func (t *Totals) Add(q resources.Quantities) { t.count(&t.amounts, q, 1) }
 
 // Sub counts q, once added, out again.
-func (t *Totals) Sub(q resources.Quantities) {
-	for _, v := range q {
-		if d := t.dimension(v.Name); d >= 0 {
-			t.amounts[d] -= v.Amount
+func (t *Totals) Sub(q resources.Quantities) { t.count(&t.amounts, q, -1) }
+
+// count adds q to v, but for what is excluded.
+func (t *Totals) count(v *resources.Amounts, q resources.Quantities, sign resources.Scalar) {
+	for _, x := range q {
+		if len(t.excluded) > 0 && slices.Contains(t.excluded, x.Name) {
+			continue
+		}
+		v.Add(t.names.Of(x.Name), sign*x.Amount)
+		if v == &t.amounts {
 			t.version++
 		}
 	}
 }
 
-// dimension is the position of name; -1 if it is excluded.
-func (t *Totals) dimension(name string) int {
-	if d := slices.Index(t.names, name); d >= 0 {
-		return d
+// dominant is the largest fraction of the totals that is charged.
+func (t *Totals) dominant(charged resources.Amounts) ratio.Ratio {
+	var s ratio.Ratio
+	for d, used := range charged {
+		if total := t.amounts.At(d); used > 0 && total > 0 {
+			if o := (ratio.Ratio{Num: uint64(used), Den: uint64(total)}); o.Compare(s) > 0 {
+				s = o
+			}
+		}
 	}
-	if slices.Contains(t.excluded, name) {
-		return -1
-	}
-	t.names = append(t.names, name)
-	t.amounts = append(t.amounts, 0)
-	return len(t.names) - 1
+	return s
 }

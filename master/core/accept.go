@@ -5,7 +5,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"mezzo/allocator"
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
@@ -44,7 +43,7 @@ func (c *Core) accept(f *framework, call *scheduler.Call_Accept) {
 		rest = c.operate(f, a, role, op, rest)
 	}
 	if !rest.IsEmpty() {
-		c.release(f, a, rest, allocator.RefuseFor(call.GetFilters()))
+		c.release(f, a, rest, refuseFor(call.GetFilters()))
 	}
 	if !rest.Equal(offered) {
 		c.wantAllocation(a.ID) // for the leftovers

@@ -3,6 +3,7 @@ package core
 import (
 	"time"
 
+	"mezzo/allocator"
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
@@ -84,7 +85,7 @@ func (c *Core) detach(a *agent) {
 	delete(c.conns, a.conn)
 	a.Connected = false
 	c.cancel(a.wake)
-	must(c.alloc.DeactivateAgent(a.ID))
+	must(c.alloc.SetHold(a.ID, allocator.HoldDisconnected, true))
 	for _, o := range a.sortedOffers() {
 		c.rescind(o)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"mezzo/allocator"
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
@@ -106,7 +107,7 @@ func (c *Core) reregister(a *agent, conn ConnID, h *hello) bool {
 	must(c.alloc.RemoveAgent(a.ID))
 	if !c.adopt(a, conn, h) {
 		must(c.allocateTo(a, a.Total, nil))
-		must(c.alloc.DeactivateAgent(a.ID))
+		must(c.alloc.SetHold(a.ID, allocator.HoldDisconnected, true))
 		return false
 	}
 	a.Reregistered = c.now
@@ -187,7 +188,7 @@ func (c *Core) recoverFramework(info *v1.FrameworkInfo) *framework {
 	f.Recovered = true
 	c.frameworks[f.ID] = f
 	must(c.alloc.AddFramework(toAllocator(f)))
-	must(c.alloc.DeactivateFramework(f.ID))
+	must(c.alloc.SetConnected(f.ID, false))
 	c.trace(Info, "framework recovered", "framework_id", string(f.ID), "name", info.GetName())
 	return f
 }

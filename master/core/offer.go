@@ -10,7 +10,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"mezzo/allocator"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
@@ -139,7 +138,7 @@ func (c *Core) decline(f *framework, call *scheduler.Call_Decline) {
 	for _, id := range call.GetOfferIds() {
 		if o, ok := f.offers[ids.OfferID(id.GetValue())]; ok {
 			f.Counts.OffersDeclined++
-			c.discard(o, allocator.RefuseFor(call.GetFilters()))
+			c.discard(o, refuseFor(call.GetFilters()))
 		}
 	}
 }

@@ -70,7 +70,7 @@ func newWorld(t tester, cfg core.Config) *world {
 	cfg.AllocationInterval, cfg.PingInterval, cfg.MaxMissedPings = time.Second, 15*time.Second, 5
 	cfg.RootSubmissions = true
 	cfg.MaxCompletedFrameworks, cfg.MaxCompletedTasks, cfg.MaxUnreachableTasks, cfg.MaxUnreachableAgents = 3, 3, 3, 3
-	cfg.Allocator = allocator.Config{Seed: 1}
+	cfg.Allocator = allocator.Config{Seed: 1, WholeAgents: true}
 	cfg.Allocator.SetDefaults()
 	w := &world{
 		t: t, cfg: cfg, now: time.Unix(1000, 0), out: &strings.Builder{},

@@ -77,7 +77,7 @@ func (c *Core) connect(f *framework, s StreamID) {
 	f.stream, f.Connected = s, true
 	c.streams[s] = f
 	c.send(f, c.subscribedEvent(f.ID))
-	must(c.alloc.ActivateFramework(f.ID))
+	must(c.alloc.SetConnected(f.ID, true))
 	c.wantAllocation("")
 }
 
@@ -87,7 +87,7 @@ func (c *Core) disconnect(f *framework, why string) {
 	if !f.Connected {
 		return
 	}
-	must(c.alloc.DeactivateFramework(f.ID))
+	must(c.alloc.SetConnected(f.ID, false))
 	if why != "" {
 		c.fail(f.stream, why)
 	}

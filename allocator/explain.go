@@ -1,0 +1,184 @@
+package allocator
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"mezzo/api/ids"
+	"mezzo/internal/errs"
+	"mezzo/resources"
+)
+
+// Why is the kind of a Reason.
+type Why string
+
+// Kinds, in the order in which they are looked at: of an agent only the first
+// is told.
+const (
+	WhyDisconnected Why = "framework disconnected"
+	WhySuppressed   Why = "suppressed"
+	WhyHeld         Why = "agent held"
+	WhyRegion       Why = "other region"
+	WhyGPU          Why = "agent with GPUs"
+	WhyConstraint   Why = "offer constraints"
+	WhyNothingLeft  Why = "nothing left"
+	WhyNotForRole   Why = "reserved for others"
+	WhyCapability   Why = "capability missing"
+	WhyBelowMinimum Why = "below minimum"
+	WhyQuotaLimit   Why = "quota limit"
+	WhyHeadroom     Why = "headroom for guarantees"
+	WhyRefused      Why = "refused"
+	WhyEligible     Why = "eligible"
+)
+
+// Reason says why nothing of some agents is offered to a framework in a role.
+type Reason struct {
+	Why     Why
+	Detail  string      // for people, with figures; equal for all the agents
+	Agents  int         // how many
+	Example ids.AgentID // the first of them by id
+	Until   time.Time   // of WhyRefused: when the first refusal ends
+}
+
+// Explanation is how a framework stands in one of its roles.
+type Explanation struct {
+	Framework ids.FrameworkID
+	Role      string
+	// Of the role's dominant resource: how much it has, offers included, of how
+	// much there is.
+	Used, Total resources.Scalar
+	Before      []string // roles due an offer before it, the first few
+	Requests    []Request
+	Reasons     []Reason // most agents first
+}
+
+// Explain tells, for each role that a framework is subscribed in, why it is not
+// offered anything now; as all that anybody could have was offered in the last
+// cycle, that is why it got nothing then. If role or agent is not empty, of
+// these alone.
+//
+// Errors: errs.NotFound if there is no such framework or agent, or the framework
+// is not subscribed in the role.
+func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agent ids.AgentID) ([]Explanation, error) {
+	fw, err := a.framework(id)
+	if err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	list := slices.Sorted(maps.Keys(a.agents))
+	if agent != "" {
+		list = []ids.AgentID{agent}
+		if _, err := a.agent(agent); err != nil {
+			return nil, fmt.Errorf("explain: %w", err)
+		}
+	}
+	a.expire(now)
+	var out []Explanation
+	for _, c := range fw.sortedClients() {
+		if c.subscribed && (role == "" || role == c.role.path) {
+			out = append(out, a.explain(c, list))
+		}
+	}
+	if role != "" && len(out) == 0 {
+		return nil, fmt.Errorf("explain framework %s: role %q: %w", id, role, errs.NotFound)
+	}
+	return out, nil
+}
+
+func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
+	e := Explanation{Framework: c.framework.ID, Role: c.role.path, Requests: c.framework.requests}
+	e.Used, e.Total = a.roleOrder.Dominant(c.role.path)
+	if a.cfg.RoleSorter != "random" { // lots are not drawn to look
+		for r := range a.roleOrder.Order() {
+			if r == c.role || len(e.Before) == 5 || c.active && a.roleOrder.Tied(r.node, c.role.node) {
+				break
+			}
+			e.Before = append(e.Before, r.path)
+		}
+	}
+	ends := map[*agent]time.Time{}
+	for _, x := range a.refusals.All() {
+		if g := x.refusal.agent; x.client == c && x.live() && (ends[g].IsZero() || x.at.Before(ends[g])) {
+			ends[g] = x.at
+		}
+	}
+	for _, id := range agents {
+		r := Reason{Agents: 1, Example: id}
+		if r.Why, r.Detail = a.why(a.agents[id], c); r.Why == WhyRefused {
+			r.Until = ends[a.agents[id]]
+		}
+		i := slices.IndexFunc(e.Reasons, func(o Reason) bool { return o.Why == r.Why && o.Detail == r.Detail })
+		if i < 0 {
+			e.Reasons = append(e.Reasons, r)
+			continue
+		}
+		if e.Reasons[i].Agents++; r.Until.Before(e.Reasons[i].Until) {
+			e.Reasons[i].Until = r.Until
+		}
+	}
+	slices.SortStableFunc(e.Reasons, func(a, b Reason) int { return b.Agents - a.Agents })
+	return e
+}
+
+// why is the first reason against offering g to c.
+func (a *Allocator) why(g *agent, c *client) (Why, string) {
+	has, minima := c.framework.caps, a.minima(c)
+	switch {
+	case !c.framework.connected:
+		return WhyDisconnected, "the framework is not connected"
+	case c.suppressed:
+		return WhySuppressed, fmt.Sprintf("the framework suppressed offers for role %q", c.role.path)
+	case g.holds != 0:
+		return WhyHeld, "the agent is " + g.holds.String()
+	case g.matters&^has&capRegion != 0:
+		return WhyRegion, fmt.Sprintf("the agent is in region %q, the framework does not know of regions", g.Region)
+	case g.matters&^has&capGPU != 0:
+		return WhyGPU, "agents with GPUs are kept for frameworks that use them (GPU_RESOURCES)"
+	case !a.admits(g, c):
+		return WhyConstraint, c.constraint.Rejects(&g.Agent)
+	case g.available.NonShared().IsEmpty():
+		return WhyNothingLeft, "all is used or offered"
+	}
+	v := a.view(g, c.role.path, has)
+	switch mine := g.available.NonShared().ForRole(c.role.path); {
+	case mine.IsEmpty():
+		return WhyNotForRole, fmt.Sprintf("what is left is reserved for %q", g.reserved)
+	case v.resources.IsEmpty():
+		return WhyCapability, "what is left is for frameworks with other capabilities"
+	case !enough(v.amount, minima):
+		return WhyBelowMinimum, fmt.Sprintf("less is left than the least worth offering, any of %v", minima)
+	case !a.fit(g, c, 1, false).IsEmpty():
+		return WhyEligible, "it is offered with the next cycle, or to who is due before"
+	}
+	if room := a.roomOf(c.role, false); room != nil && !enough(a.cut(v.resources, 1, room).NonShared().Quantities(), minima) {
+		return a.whyNoRoom(c, v.amount)
+	}
+	return WhyRefused, "the framework refused it"
+}
+
+// whyNoRoom tells which quota leaves no room for any of q.
+func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string) {
+	if at, ok := a.ledger.Reached(c.role.account, q); ok {
+		return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
+	}
+	var owed []string
+	for _, role := range slices.Sorted(maps.Keys(a.quotas)) {
+		if unmet := a.Unmet(role); len(unmet) > 0 {
+			owed = append(owed, fmt.Sprintf("%q (%v)", role, unmet))
+		}
+	}
+	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(owed, ", "))
+}
+
+// String names the holds: "disconnected, draining".
+func (h Hold) String() string {
+	var out []string
+	for i, name := range []string{"disconnected", "deactivated", "draining", "not on the whitelist"} {
+		if h&(1<<i) != 0 {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
