@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -440,6 +441,70 @@ func TestFull(t *testing.T) {
 	}
 	if got := w.Stats().DiskBytes; got > 2*16<<10 {
 		t.Errorf("disk has %d bytes", got)
+	}
+}
+
+// TestFullInstall: a spare that a segment was to be made of, and for which there
+// was no room, is a spare as before: used once, and never lost.
+func TestFullInstall(t *testing.T) {
+	for _, op := range []waltest.Op{waltest.Write, waltest.Rename} {
+		t.Run(string(op), func(t *testing.T) {
+			disk := newDisk()
+			w, _ := open(t, disk, small())
+			p := uint64(1)
+			for ; w.Stats().Recycled < 2; p++ { // as many as are kept
+				must(t, await(w, true, entry(p, 1, payload(p, 1, 5000))))
+				must(t, truncate(w, p))
+			}
+			created, used := w.Stats().Created, disk.Used()
+			refused, opened := 0, false
+			disk.SetFault(func(_ int, o waltest.Op, name string) error {
+				if o == waltest.Open && strings.HasSuffix(name, ".spare") {
+					opened = true
+				} else if o == op && opened {
+					opened = false
+					return syscall.ENOSPC
+				}
+				return nil
+			})
+			for range 20 {
+				err := await(w, true, entry(p, 1, payload(p, 1, 5000)))
+				if err != nil && !errors.Is(err, errs.Exhausted) {
+					t.Fatal(err)
+				} else if err != nil {
+					refused++
+				} else {
+					p++
+				}
+			}
+			if refused == 0 {
+				t.Fatal("nothing was refused")
+			}
+			disk.SetFault(nil)
+			want := contents(t, w)
+			for range 10 {
+				want[p] = entry(p, 1, payload(p, 1, 5000))
+				must(t, await(w, true, want[p]))
+				if err := differ(contents(t, w), want); err != nil {
+					t.Fatal(err)
+				}
+				for at := range want {
+					if at < p {
+						delete(want, at)
+					}
+				}
+				must(t, truncate(w, p))
+				p++
+			}
+			if got := w.Stats().Created; got != created || disk.Used() != used {
+				t.Errorf("%d files made and %d bytes used, %d and %d before", got, disk.Used(), created, used)
+			}
+			must(t, w.Close())
+			w, _ = open(t, disk, small())
+			if err := differ(contents(t, w), want); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
