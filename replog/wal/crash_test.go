@@ -348,7 +348,19 @@ func TestFailEverywhere(t *testing.T) {
 					t.Fatalf("%v at operation %d, disk %d: %v", cause, k, i, err)
 				}
 				must(t, await(w, true, entry(5000, 1, nil)))
+				acked[5000], tried[5000] = entry(5000, 1, nil), []wal.Record{entry(5000, 1, nil)}
+				// What the killed process had not made durable must be by now.
+				lost := d.Crash(rng)
 				must(t, w.Close())
+				w, _, err = wal.Open(small(), wal.Deps{FS: lost, Random: random(2), Fatal: func(err error) { t.Error(err) }})
+				if err != nil {
+					t.Fatalf("%v at operation %d, disk %d, then a crash: %v", cause, k, i, err)
+				}
+				if err := consistent(contents(t, w), acked, tried, begin); err != nil {
+					t.Fatalf("%v at operation %d, disk %d, then a crash: %v", cause, k, i, err)
+				}
+				must(t, w.Close())
+				delete(acked, 5000)
 			}
 		}
 		t.Logf("%v: %d operations, %d ended the log, %d were for want of room", cause, k, fatals, exhausted)

@@ -36,9 +36,9 @@ type image struct {
 	index    index
 	state    map[uint8]Record
 	begin    uint64
-	first    uint64 // sequence of the first segment that is not given up
-	tail     scanned
-	unsealed *scanned // of the segment before the last, if a crash kept its seal away
+	first    uint64  // sequence of the first segment that is not given up
+	before   scanned // of the segment before the last
+	tail     scanned // of the last
 	torn     *Torn
 	reports  []SegmentReport
 	others   []FileInfo // spares and what creating one left
@@ -113,18 +113,15 @@ func (m *image) add(dir FS, f FileInfo, behind int, write bool, buf *[]byte, vis
 		return err
 	}
 	m.reports = append(m.reports, SegmentReport{File: f.Name, Records: sc.records, End: sc.end, Size: f.Size, Sealed: sc.sealed})
-	switch before := m.unsealed; {
+	m.before, m.tail = m.tail, sc
+	switch {
 	case sc.broken:
 		return fmt.Errorf("record at offset %d is damaged though it was durable: %w", sc.end, errs.Corrupt)
-	case before != nil && (behind > 0 || sc.end > s.base):
+	case len(m.segments) > 1 && !m.before.sealed && (behind > 0 || sc.end > s.base):
 		// Nothing is appended to a segment before the one before is sealed.
-		return fmt.Errorf("segment before it ends without a seal at offset %d: %w", before.end, errs.Corrupt)
+		return fmt.Errorf("segment before it ends without a seal at offset %d: %w", m.before.end, errs.Corrupt)
 	case behind == 0 && sc.sealed:
 		return fmt.Errorf("segment %q after it is missing: %w", segmentName(s.sequence+1), errs.Corrupt)
-	case behind == 0:
-		m.tail = sc
-	case !sc.sealed:
-		m.unsealed = &sc
 	}
 	if !sc.sealed && sc.torn > sc.end {
 		m.torn = &Torn{File: f.Name, Offset: sc.end, Bytes: sc.torn - sc.end}

@@ -179,16 +179,23 @@ func (w *WAL) recover() (*Report, error) {
 	if err := w.tidy(m.others); err != nil {
 		return nil, err
 	}
-	n := len(m.segments)
-	if m.unsealed != nil {
-		if err := w.mend(m.segments[n-2], *m.unsealed); err != nil {
+	// The process before may have ended before the names were durable.
+	if err := w.deps.FS.SyncDir(); err != nil {
+		return nil, err
+	}
+	// Nor may the seal before a segment be in which nothing was appended.
+	tail, n := m.segments[len(m.segments)-1], len(m.segments)
+	if n > 1 && m.tail.end == tail.base {
+		if err := w.mend(m.segments[n-2], m.before); err != nil {
 			return nil, err
 		}
-		if err := w.seal(); err != nil {
-			return nil, err
+		if !m.before.sealed {
+			if err := w.seal(); err != nil {
+				return nil, err
+			}
 		}
 	}
-	if err := w.mend(m.segments[n-1], m.tail); err != nil {
+	if err := w.mend(tail, m.tail); err != nil {
 		return nil, err
 	}
 	return r, w.retire(int(max(w.first, m.segments[0].sequence) - m.segments[0].sequence))

@@ -143,16 +143,29 @@ func (d *Disk) Crash(rng *rand.Rand) *Disk {
 	return out
 }
 
-// Clone is another disk that has what a process sees on this one: what is left
-// when the process is killed.
+// Clone is another disk that has what a process sees on this one, which is what
+// is left when the process is killed. What was not synced is not durable there
+// either.
 func (d *Disk) Clone() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	copies := map[*inode]*inode{}
+	node := func(n *inode) *inode {
+		if copies[n] == nil {
+			copies[n] = &inode{slices.Clone(n.data), slices.Clone(n.synced), slices.Clone(n.writes), n.sized}
+		}
+		return copies[n]
+	}
 	out := New()
 	for name, n := range d.names {
-		out.names[name] = &inode{data: slices.Clone(n.data), synced: slices.Clone(n.data)}
+		out.names[name] = node(n)
 	}
-	out.durable = maps.Clone(out.names)
+	for name, n := range d.durable {
+		out.durable[name] = node(n)
+	}
+	for _, c := range d.pending {
+		out.pending = append(out.pending, change{c.from, c.to, node(c.node)})
+	}
 	return out
 }
 
@@ -381,6 +394,8 @@ func (f *file) Datasync() error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	if err := f.d.op(Datasync, f.name); err != nil {
+		// The kernel takes what it could not write for written.
+		f.n.writes = nil
 		return err
 	}
 	f.n.synced, f.n.writes, f.n.sized = slices.Clone(f.n.data), nil, false

@@ -8,7 +8,9 @@
 //
 // What was synced survives a crash. Of what was not, a seeded choice survives:
 // each sector of a write, or the first bytes of it, each change of the
-// directory by itself and in no order. That is harsher than most disks are.
+// directory by itself and in no order. What a sync failed to write is seen as long
+// as there is power, and no later sync will write it. That is harsher than most
+// disks are.
 //
 // It is safe for concurrent use.
 package waltest
