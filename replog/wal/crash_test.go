@@ -520,6 +520,48 @@ func TestFullInstall(t *testing.T) {
 	}
 }
 
+// TestStaleBirth: a spare that was to be a segment already, before a crash, has
+// state in it that parses there. None of it may come back, however the records
+// that are written over it end.
+func TestStaleBirth(t *testing.T) {
+	disk := newDisk()
+	cfg := small()
+	w, _, err := wal.Open(cfg, wal.Deps{FS: disk, Random: random(1), Fatal: func(error) {}})
+	must(t, err)
+	state := func(kind uint8, ballot uint64, size int) wal.Record {
+		return wal.Record{Kind: kind, Ballot: ballot, Payload: make([]byte, size)}
+	}
+	const wide, promise = wal.FirstState, wal.FirstState + 1
+	// The second segment is born with the promise at offset 4096, a block's start.
+	must(t, await(w, true, state(wide, 1, 4096-128-40-40), state(promise, 1, 0)))
+	must(t, await(w, true, entry(1, 1, make([]byte, 6000))))
+	disk.SetFault(func(_ int, op waltest.Op, name string) error {
+		if op == waltest.Rename && strings.HasSuffix(name, ".spare") {
+			return syscall.EIO
+		}
+		return nil
+	})
+	if err := await(w, true, entry(2, 1, make([]byte, 6000))); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("got %v", err)
+	}
+	killed := disk.Clone()
+	w.Close()
+	w, _ = open(t, killed, cfg)
+	must(t, await(w, true, state(wide, 2, 0), state(promise, 2, 0)))
+	// Begin and both states end at 128+3*40; fill the block to its end.
+	must(t, await(w, true, entry(2, 2, make([]byte, 4096-128-4*40))))
+	if s := w.Stats(); s.Segments != 2 {
+		t.Fatalf("%d segments", s.Segments)
+	}
+	again := killed.Clone()
+	must(t, w.Close())
+	w, r := open(t, again, cfg)
+	if got := r.State[promise].Ballot; got != 2 || r.Torn != nil {
+		t.Errorf("promise is %d, torn %v, want 2 and none", got, r.Torn)
+	}
+	must(t, w.Close())
+}
+
 // TestModel: random appends, overwrites, truncations, kills, power failures and
 // restarts against a map.
 func TestModel(t *testing.T) {

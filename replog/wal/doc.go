@@ -21,7 +21,7 @@
 // CRC-32C. A record's crc covers its head, its offset, and a seed made of salt
 // and sequence, so nothing parses but what was written here in this life of the
 // file. Synced is up to where the segment was durable when the record was
-// written.
+// written: 0 in what the segment is born with, base or more behind it.
 //
 // Segments whose positions are all truncated or written again later become
 // spares, from the oldest on, and spares become segments: a sync of blocks that
@@ -32,7 +32,7 @@
 //
 //  1. What was told to be durable is there after any crash. What was not is
 //     there wholly or not at all, and only if all that was appended before is.
-//  2. After a write or a sync that failed nothing is told to be durable any
+//  2. After a write or a sync that failed nothing is taken, told or read any
 //     more: Deps.Fatal ends the process. What Open reports is durable, also if
 //     the process before ended that way.
 //  3. All segments but the last are sealed. The next one is durable, with the

@@ -15,11 +15,19 @@ type scanned struct {
 // written. So if one behind the bad place says that the bad place was, then
 // that was damaged later; if none does, the bad place is of the last write,
 // which no sync covered. What a segment was born with was durable always.
+//
+// What it is born with vouches for nothing, and all that follows for at least
+// that. So a file that was to be this segment before, in vain, and was longer
+// when born, has nothing that is taken for a record now.
 func scan(data []byte, h header, visit func(offset int64, r head, payload []byte) error) (scanned, error) {
 	seed, size := h.seed(), int64(len(data))
+	parse := func(at int64) (head, bool) {
+		r, ok := parseHead(data[at:], seed, at, size)
+		return r, ok && (at < h.base) == (r.synced < h.base)
+	}
 	s := scanned{end: headerBytes, synced: headerBytes}
 	for !s.sealed {
-		r, ok := parseHead(data[s.end:], seed, s.end, size)
+		r, ok := parse(s.end)
 		if !ok {
 			break
 		}
@@ -40,7 +48,7 @@ func scan(data []byte, h header, visit func(offset int64, r head, payload []byte
 	}
 	s.broken = s.end < h.base
 	for at := s.end; at+recordBytes <= size; at += alignBytes {
-		if r, ok := parseHead(data[at:], seed, at, size); ok {
+		if r, ok := parse(at); ok {
 			s.broken = s.broken || r.synced > s.end
 			s.torn = max(s.torn, at+r.slot())
 		}
