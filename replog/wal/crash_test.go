@@ -319,6 +319,9 @@ func TestFailEverywhere(t *testing.T) {
 				var after error
 				if err != nil && !errors.Is(err, errs.Exhausted) {
 					after = await(w, true, entry(9999, 1, nil))
+					if _, err := w.Read(1); !errors.Is(err, cause) {
+						t.Fatalf("operation %d: read afterwards: %v", k, err)
+					}
 				}
 				closing := w.Close()
 				switch {

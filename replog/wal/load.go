@@ -94,6 +94,9 @@ func (m *image) add(dir FS, f FileInfo, behind int, write bool, buf *[]byte, vis
 	}
 	s := &segment{name: f.Name, file: file}
 	m.segments = append(m.segments, s)
+	if f.Size > 1<<30 {
+		return fmt.Errorf("file has %d bytes, more than any segment: %w", f.Size, errs.Corrupt)
+	}
 	data := slices.Grow((*buf)[:0], int(f.Size))[:f.Size]
 	*buf = data
 	if n, err := file.ReadAt(data, 0); err != nil && !(errors.Is(err, io.EOF) && int64(n) == f.Size) {

@@ -24,16 +24,27 @@ func OS(dir string) FS { return osFS{dir} }
 func (d osFS) path(name string) string { return filepath.Join(d.dir, name) }
 
 func (d osFS) Lock() (io.Closer, error) {
-	_, err := os.Stat(d.dir)
-	if errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(d.dir, 0o700); err != nil {
-			return nil, err
-		}
-		if err := syncDir(filepath.Dir(d.dir)); err != nil {
-			return nil, err
-		}
+	if err := makeDir(d.dir); err != nil {
+		return nil, err
 	}
 	return dirlock.Take(d.dir)
+}
+
+// makeDir makes a directory durably, with those above it that are missing.
+func makeDir(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := makeDir(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, 0o700)
+	}
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
 }
 
 func (d osFS) List() ([]FileInfo, error) {

@@ -30,9 +30,9 @@ func (w *WAL) Next(from uint64) (Meta, bool) {
 // Ownership: the payload is the caller's.
 func (w *WAL) Read(position uint64) (Record, error) {
 	w.mu.Lock()
-	if !w.readable {
+	if err := w.unread; err != nil {
 		w.mu.Unlock()
-		return Record{}, errClosed
+		return Record{}, err
 	}
 	at, ok := w.index.get(position)
 	if !ok {

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +41,7 @@ type WAL struct {
 	begin    uint64
 	segments []*segment // the last is appended to
 	stats    Stats
-	readable bool
+	unread   error // why nothing is read any more
 }
 
 // staged is a record that is written but not yet told of.
@@ -81,7 +82,7 @@ func open(cfg Config, d Deps) (*WAL, *Report, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("lock it for writing: %w", err)
 	}
-	w := &WAL{cfg: cfg, deps: d, lock: lock, queue: newQueue(cfg.QueueBytes), ended: make(chan struct{}), readable: true}
+	w := &WAL{cfg: cfg, deps: d, lock: lock, queue: newQueue(cfg.QueueBytes), ended: make(chan struct{})}
 	r, err := w.recover()
 	if err != nil {
 		return nil, nil, errors.Join(err, w.closeFiles())
@@ -146,7 +147,7 @@ func (w *WAL) closeFiles() error {
 			all = append(all, s.file.Close())
 		}
 	}
-	w.segments, w.readable = nil, false
+	w.segments, w.unread = nil, cmp.Or(w.unread, errClosed)
 	if w.next != nil {
 		all = append(all, w.next.Close())
 	}

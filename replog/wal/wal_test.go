@@ -26,7 +26,7 @@ import (
 func TestReopen(t *testing.T) {
 	for name, disk := range map[string]func(t *testing.T) wal.FS{
 		"memory": func(*testing.T) wal.FS { return newDisk() },
-		"real":   func(t *testing.T) wal.FS { return wal.OS(filepath.Join(t.TempDir(), "new")) },
+		"real":   func(t *testing.T) wal.FS { return wal.OS(filepath.Join(t.TempDir(), "new", "log")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := disk(t)

@@ -42,6 +42,9 @@ func (w *WAL) try(step func() error) {
 	if err := step(); err != nil {
 		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
 		w.queue.close(w.failure)
+		w.mu.Lock()
+		w.unread = w.failure
+		w.mu.Unlock()
 		w.deps.Fatal(w.failure)
 	}
 }
