@@ -53,18 +53,15 @@ type agent struct {
 
 	free  resources.Amounts // of available, unreserved; nothing while it is held
 	parts int               // that free can be split in
-
-	cycle uint64 // in which made was
-	made  []int  // offers of it, by position in those of the cycle
+	made  []int             // offers of it in the cycle, by position in cycle.offers
 }
 
 // AddAgent adds g, not held, with what is used on it, by frameworks known or
 // not. More may be used than there is.
 //
 // Ownership: used is not kept.
-// Errors: errs.Invalid if g.Total is allocated, or used is not, or some of it
-// is used twice; errs.Exists; errs.Exhausted if the cluster would have more
-// of a resource than can be counted.
+// Errors: errs.Exhausted if the cluster would have more of a resource than can
+// be counted.
 func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resources) error {
 	if a.agents[g.ID] != nil {
 		return fmt.Errorf("add agent %s: %w", g.ID, errs.Exists)
@@ -89,10 +86,7 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	return nil
 }
 
-// UpdateAgent replaces what is known of an agent. Its total may become less
-// than what is used: see Overdrawn.
-//
-// Errors: errs.NotFound; else as AddAgent, nothing being changed.
+// UpdateAgent replaces what is known of an agent. See Overdrawn.
 func (a *Allocator) UpdateAgent(g Agent) error {
 	n, err := a.agent(g.ID)
 	if err != nil {
@@ -105,8 +99,6 @@ func (a *Allocator) UpdateAgent(g Agent) error {
 }
 
 // RemoveAgent forgets an agent and all that is used and refused of it.
-//
-// Errors: errs.NotFound.
 func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 	g, err := a.agent(id)
 	if err != nil {
@@ -116,7 +108,12 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 		a.takeBack(g, f, g.used[f], resources.Resources{})
 	}
 	for _, r := range g.refusals {
-		a.drop(r)
+		for _, c := range a.clients {
+			if c != nil && r.clients.Has(c.index) {
+				c.refusing--
+			}
+		}
+		r.agent = nil
 	}
 	a.setAvailable(g, resources.Resources{})
 	a.totals.Sub(g.Total.Quantities())
@@ -127,10 +124,7 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 	return nil
 }
 
-// SetHold begins or ends a reason to offer nothing of an agent. What is offered
-// or used stays so.
-//
-// Errors: errs.NotFound.
+// SetHold begins or ends a reason to offer nothing of an agent.
 func (a *Allocator) SetHold(id ids.AgentID, why Hold, on bool) error {
 	g, err := a.agent(id)
 	if err != nil {

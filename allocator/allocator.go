@@ -50,8 +50,6 @@ type Allocator struct {
 }
 
 // New makes an allocator of nothing.
-//
-// Errors: errs.Invalid if cfg is not valid.
 func New(cfg Config) (*Allocator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("allocator: %w", err)
@@ -91,8 +89,6 @@ func newSorter[T any](name string, t *sorter.Totals, r *rand.Rand) sorter.Sorter
 
 // SetWeight sets the weight of a role, in 1/1000, for now and later: one of
 // twice the weight is due twice the share.
-//
-// Errors: errs.Invalid if the role is no role or the weight is 0.
 func (a *Allocator) SetWeight(roleName string, weight uint32) error {
 	if err := resources.ValidateRole(roleName); err != nil {
 		return fmt.Errorf("set weight: %w", err)
@@ -104,18 +100,15 @@ func (a *Allocator) SetWeight(roleName string, weight uint32) error {
 	return nil
 }
 
-func (a *Allocator) agent(id ids.AgentID) (*agent, error) {
-	g := a.agents[id]
-	if g == nil {
-		return nil, fmt.Errorf("agent %s: %w", id, errs.NotFound)
-	}
-	return g, nil
-}
+func (a *Allocator) agent(id ids.AgentID) (*agent, error) { return find(a.agents, "agent", id) }
 
 func (a *Allocator) framework(id ids.FrameworkID) (*framework, error) {
-	f := a.frameworks[id]
-	if f == nil {
-		return nil, fmt.Errorf("framework %s: %w", id, errs.NotFound)
+	return find(a.frameworks, "framework", id)
+}
+
+func find[K ~string, V any](m map[K]*V, what string, id K) (*V, error) {
+	if v := m[id]; v != nil {
+		return v, nil
 	}
-	return f, nil
+	return nil, fmt.Errorf("%s %s: %w", what, id, errs.NotFound)
 }

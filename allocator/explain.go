@@ -11,7 +11,6 @@ import (
 	"mezzo/api/ids"
 	"mezzo/internal/errs"
 	"mezzo/resources"
-	"mezzo/resources/quota"
 )
 
 // Why is the kind of a Reason.
@@ -59,9 +58,6 @@ type Explanation struct {
 // offered anything now; as all that anybody could have was offered in the last
 // cycle, that is why it got nothing then. If role or agent is not empty, of
 // these alone.
-//
-// Errors: errs.NotFound if there is no such framework or agent, or the framework
-// is not subscribed in the role.
 func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agent ids.AgentID) ([]Explanation, error) {
 	fw, err := a.framework(id)
 	if err != nil {
@@ -88,8 +84,8 @@ func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agen
 }
 
 func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
-	e := Explanation{Framework: c.framework.ID, Role: c.role.path, Requests: c.framework.requests}
-	e.Share = a.roleOrder.Dominant(c.role.path)
+	path := c.role.path
+	e := Explanation{Framework: c.framework.ID, Role: path, Share: a.roleOrder.Dominant(path), Requests: c.framework.requests}
 	if a.cfg.RoleSorter != "random" { // lots are not drawn to look
 		for r := range a.roleOrder.Order() {
 			if r == c.role || len(e.Before) == 5 || c.active && a.roleOrder.Tied(r.node, c.role.node) {
@@ -165,17 +161,13 @@ func (a *Allocator) lessWhat(c *client, q resources.Quantities) string {
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf(", without %s: %s", at.Name, limitText(at))
-}
-
-func limitText(at quota.Reached) string {
-	return fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
+	return fmt.Sprintf(", without %s: %s", at.Name, at)
 }
 
 // whyNoRoom tells which quota leaves no room for any of q.
 func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string) {
 	if at, ok := a.ledger.Reached(c.role.account, q); ok {
-		return WhyQuotaLimit, limitText(at)
+		return WhyQuotaLimit, at.String()
 	}
 	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(a.ledger.Debts(), ", "))
 }

@@ -50,7 +50,6 @@ func (f *Framework) validate() error {
 // them.
 //
 // Ownership: f's slices and map are the allocator's from now on.
-// Errors: errs.Invalid naming what is wrong; errs.Exists.
 func (a *Allocator) AddFramework(f Framework) error {
 	if err := f.validate(); err != nil {
 		return fmt.Errorf("add framework %s: %w", f.ID, err)
@@ -70,8 +69,6 @@ func (a *Allocator) AddFramework(f Framework) error {
 }
 
 // UpdateFramework replaces all that is known of f. Refusals stay in force.
-//
-// Errors: errs.NotFound; errs.Invalid naming what is wrong.
 func (a *Allocator) UpdateFramework(f Framework) error {
 	fw, err := a.framework(f.ID)
 	if err != nil {
@@ -86,8 +83,6 @@ func (a *Allocator) UpdateFramework(f Framework) error {
 
 // RemoveFramework forgets a framework and its refusals. What it still uses
 // stays taken from the agents until it is released.
-//
-// Errors: errs.NotFound.
 func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
 	fw, err := a.framework(id)
 	if err != nil {
@@ -103,8 +98,6 @@ func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
 
 // SetConnected makes a framework eligible, or get no offers; then what it
 // refused is forgotten. What it uses it keeps.
-//
-// Errors: errs.NotFound.
 func (a *Allocator) SetConnected(id ids.FrameworkID, on bool) error {
 	fw, err := a.framework(id)
 	if err != nil {
@@ -122,9 +115,6 @@ func (a *Allocator) SetConnected(id ids.FrameworkID, on bool) error {
 
 // Suppress stops offers to a framework in roles, none named: in all its roles;
 // or, if off, starts them and forgets what it refused in them.
-//
-// Errors: errs.NotFound if there is no such framework or it is not subscribed
-// in one of roles; then nothing is changed.
 func (a *Allocator) Suppress(id ids.FrameworkID, roles []string, on bool) error {
 	fw, err := a.framework(id)
 	if err != nil {

@@ -247,8 +247,6 @@ func (w *world) within(role string, part resources.Resources) resources.Resource
 	})
 }
 
-func parentOf(role string) string { return role[:max(0, strings.LastIndexByte(role, '/'))] }
-
 func quantities(text string) resources.Quantities { return resources.MustParse(text).Quantities() }
 
 // share is the dominant share of the known frameworks that want says yes to.

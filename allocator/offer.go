@@ -20,7 +20,6 @@ type Offer struct {
 
 // cycle is what lasts for one Allocate.
 type cycle struct {
-	number uint64
 	offers []Offer
 	split  int        // parts that an agent is offered in, at most
 	open   bitset.Set // active clients that quota may leave room for
@@ -35,7 +34,6 @@ type cycle struct {
 // Unknown agents are passed over: they may have gone in the meantime.
 func (a *Allocator) Allocate(now time.Time, agents []ids.AgentID) []Offer {
 	a.expire(now)
-	a.number++
 	a.offers, a.split = nil, 1
 	if !a.cfg.WholeAgents && a.roomy > 0 {
 		a.split = (a.active.Len() + a.roomy - 1) / a.roomy
@@ -63,6 +61,9 @@ func (a *Allocator) candidates(agents []ids.AgentID) []*agent {
 				out = append(out, g)
 			}
 		}
+	}
+	for _, g := range out {
+		g.made = g.made[:0]
 	}
 	a.rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	return out
@@ -186,9 +187,6 @@ func (a *Allocator) try(c *client) bool {
 
 // give lets the client use part of g. Two parts for one are one offer.
 func (a *Allocator) give(g *agent, c *client, part resources.Resources) {
-	if g.cycle != a.number {
-		g.cycle, g.made = a.number, g.made[:0]
-	}
 	i := slices.IndexFunc(g.made, func(i int) bool {
 		return a.offers[i].Framework == c.framework.ID && a.offers[i].Role == c.role.path
 	})

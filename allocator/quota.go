@@ -24,9 +24,8 @@ func (a *Allocator) SetQuotas(quotas map[string]Quota, force bool) error {
 	return nil
 }
 
-// Quotas tells what is promised to roles, what they may not exceed, and what they
-// consume: what is allocated to them, and what is reserved to them and free.
-// It is changed by SetQuotas only.
+// Quotas tells what is promised to roles and what they consume: what is allocated
+// to them, and what is reserved to them and free. Only SetQuotas changes it.
 func (a *Allocator) Quotas() *quota.Ledger { return a.ledger }
 
 // Free is what is unreserved and unused on agents that may be offered.
@@ -37,17 +36,11 @@ func counts(r *resources.Resource) bool {
 	return r.Kind() == resources.KindScalar && !r.Revocable() && !r.Shared()
 }
 
-// stir makes all agents be looked at again where one's change may be another's
-// chance.
-func (a *Allocator) stir() {
-	if !a.ledger.IsEmpty() {
-		a.epoch++
-	}
-}
-
 // consume counts all of r, each to the role that it is allocated to.
 func (a *Allocator) consume(r resources.Resources, sign resources.Scalar) {
-	a.stir()
+	if !a.ledger.IsEmpty() {
+		a.epoch++ // one agent's change may be another's chance
+	}
 	for item := range r.All() {
 		if counts(&item) {
 			a.ledger.Consume(item.AllocatedTo(), a.ledger.Names.Of(item.Name()), sign*item.Scalar())
@@ -58,7 +51,9 @@ func (a *Allocator) consume(r resources.Resources, sign resources.Scalar) {
 // count counts what is available on g: what is free for all, in how many parts
 // it can be split, and what is reserved, to the role that it is reserved to.
 func (a *Allocator) count(g *agent, sign resources.Scalar) {
-	a.stir()
+	if !a.ledger.IsEmpty() {
+		a.epoch++ // as above
+	}
 	if g.parts > 0 {
 		a.roomy--
 	}

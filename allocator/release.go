@@ -23,8 +23,7 @@ type Release struct {
 
 // Release takes back what a framework, known or removed, uses on an agent.
 //
-// Errors: errs.NotFound if the agent is unknown; errs.Conflict if the
-// framework does not use all of it there. Then nothing is changed.
+// Errors: errs.Conflict if the framework does not use all of it there.
 func (a *Allocator) Release(now time.Time, r Release) error {
 	g, err := a.agent(r.Agent)
 	if err != nil {

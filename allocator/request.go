@@ -30,10 +30,8 @@ func (r Request) String() string {
 // SetRequests replaces what a framework asks for.
 //
 // Ownership: list is the allocator's from now on.
-// Errors: errs.NotFound if there is no such framework, or agent that one names;
-// errs.Invalid if one asks for nothing; errs.Exhausted, with the figures, if
-// there are agents, but none that could ever satisfy one. Then nothing is
-// changed.
+// Errors: errs.Exhausted, with the figures, if there are agents, but none that
+// could ever satisfy one.
 //
 // What the framework refused so far is forgotten, as by Revive.
 func (a *Allocator) SetRequests(id ids.FrameworkID, list []Request) error {

@@ -2,6 +2,7 @@ package allocator
 
 import (
 	"net/url"
+	"strings"
 
 	"mezzo/allocator/sorter"
 	"mezzo/resources"
@@ -153,3 +154,5 @@ func (a *Allocator) refund(c *client, part, left resources.Resources) {
 
 // charged is what counts in fairness: all but what is shared.
 func charged(r resources.Resources) resources.Quantities { return r.NonShared().Quantities() }
+
+func parentOf(role string) string { return role[:max(0, strings.LastIndexByte(role, '/'))] }

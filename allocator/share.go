@@ -1,10 +1,6 @@
 package allocator
 
-import (
-	"strings"
-
-	"mezzo/allocator/sorter"
-)
+import "mezzo/allocator/sorter"
 
 // Share is how much of the cluster a role has: of its dominant resource, with
 // the roles below it, offers included.
@@ -21,7 +17,7 @@ func (a *Allocator) Shares() []Share {
 		for path != "" && !known[path] {
 			known[path] = true
 			out = append(out, Share{path, a.roleOrder.Dominant(path)})
-			path = path[:max(0, strings.LastIndexByte(path, '/'))]
+			path = parentOf(path)
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"fmt"
 	"slices"
 
 	"mezzo/resources"
@@ -179,6 +180,11 @@ func (l *Ledger) Unmet(role string) resources.Quantities {
 type Reached struct {
 	Role, Name     string
 	Consumed, Most resources.Scalar
+}
+
+// String prints it for people.
+func (r Reached) String() string {
+	return fmt.Sprintf("role %q has reached its limit of %s: %v of %v", r.Role, r.Name, r.Consumed, r.Most)
 }
 
 // Reached finds a limit that c has reached, of what there is in q; and one that
