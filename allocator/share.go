@@ -1,28 +1,24 @@
 package allocator
 
-import "mezzo/resources"
+import "mezzo/allocator/sorter"
 
 // Share is how much of the cluster a role has: of its dominant resource, with
 // the roles below it, offers included.
 type Share struct {
-	Role        string
-	Used, Total resources.Scalar // 0 of 0 if it has nothing
+	Role string
+	sorter.Share
 }
 
-// Fraction is the share from 0 to 1.
-func (s Share) Fraction() float64 {
-	if s.Total == 0 {
-		return 0
-	}
-	return s.Used.Float() / s.Total.Float()
-}
-
-// Shares lists the shares of the roles that have frameworks, in no order.
+// Shares lists the shares of the roles that have frameworks and of those above
+// them, in no order.
 func (a *Allocator) Shares() []Share {
-	out := make([]Share, 0, len(a.roles))
+	out, known := make([]Share, 0, len(a.roles)), make(map[string]bool, len(a.roles))
 	for path := range a.roles {
-		used, total := a.roleOrder.Dominant(path)
-		out = append(out, Share{path, used, total})
+		for path != "" && !known[path] {
+			known[path] = true
+			out = append(out, Share{path, a.roleOrder.Dominant(path)})
+			path = parentOf(path)
+		}
 	}
 	return out
 }

@@ -39,7 +39,7 @@ type Config struct {
 
 	WholeAgents                      bool                   // --offer_sizing=whole, as in Mesos; else shared
 	MinOfferShare                    resources.Quantities   // least that a shared agent is split into; nil: allocator's default
-	MinAllocatableResources          []resources.Quantities // an offer has one of them at least; nil: allocator's default
+	MinAllocatableResources          resources.Alternatives // an offer has one of them at least; nil: allocator's default
 	FilterGPUResources               bool                   // agents with GPUs only go to frameworks that know of them
 	FairSharingExcludedResourceNames []string
 	RoleSorter, FrameworkSorter      string // drf or random; empty: drf

@@ -56,10 +56,13 @@ func showExplanation(e *core.Explanation) *master.Response_Explain {
 func showStanding(s *allocator.Explanation) *master.Response_Explain_Standing {
 	out := &master.Response_Explain_Standing{
 		Role:     &s.Role,
-		Used:     proto.Float64(s.Used.Float()),
-		Total:    proto.Float64(s.Total.Float()),
+		Used:     proto.Float64(s.Share.Used.Float()),
+		Total:    proto.Float64(s.Share.Total.Float()),
 		Before:   s.Before,
 		Requests: showRequests(s.Requests),
+	}
+	if s.Share.Resource != "" {
+		out.Dominant = &s.Share.Resource
 	}
 	for i := range s.Reasons {
 		r := &s.Reasons[i]

@@ -148,6 +148,12 @@ func TestQuotaReachesOffers(t *testing.T) {
 		!strings.Contains(r[0].GetDetail(), "1 of 1") || r[0].GetAgents() != 1 || r[0].GetExample().GetValue() != agent.GetValue() {
 		t.Errorf("standing is %v", standing)
 	}
+	if standing.GetDominant() != "disk" || standing.GetUsed() != 100 || standing.GetTotal() != 100 {
+		t.Errorf("share is that of %s, %v of %v", standing.GetDominant(), standing.GetUsed(), standing.GetTotal())
+	}
+	if _, body := fetch(t, m, "/roles"); !strings.Contains(body, `"share":{"resource":"disk","used":100,"total":100}`) {
+		t.Errorf("roles are %s", body)
+	}
 	if roles, _ := operator(t, m, &masterapi.Call{Type: masterapi.Call_GET_ROLES.Enum()}); len(roles.GetGetRoles().GetRoles()) != 2 {
 		t.Errorf("roles are %v", roles.GetGetRoles())
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"mezzo/allocator"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/master/core"
 	"mezzo/resources"
@@ -19,7 +20,8 @@ type roleTally struct {
 	allocated  resources.Quantities
 	offered    resources.Quantities
 	reserved   resources.Quantities
-	quota      *core.QuotaView // nil: none
+	quota      *core.QuotaView  // nil: none
+	share      *allocator.Share // nil: neither it nor those below it have frameworks
 }
 
 // tallyRoles finds the roles that are known: the default one, those allowed by
@@ -67,6 +69,11 @@ func tallyRoles(s *core.Snapshot, allowed []string) []*roleTally {
 			of(o.Role).offered = of(o.Role).offered.Add(o.Resources.Quantities())
 		}
 	}
+	for i := range s.Shares {
+		if t := known[s.Shares[i].Role]; t != nil {
+			t.share = &s.Shares[i]
+		}
+	}
 	out := make([]*roleTally, 0, len(known))
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		out = append(out, known[name])
@@ -97,6 +104,15 @@ type roleModel struct {
 	Offered    map[string]float64 `json:"offered"`
 	Reserved   map[string]float64 `json:"reserved"`
 	Quota      *quotaModel        `json:"quota,omitempty"`
+	Share      *shareModel        `json:"share,omitempty"` // none as long as it has nothing
+}
+
+// shareModel is mezzo's own: what a role, with those below it, has of its
+// dominant resource.
+type shareModel struct {
+	Resource string  `json:"resource"`
+	Used     float64 `json:"used"`
+	Total    float64 `json:"total"`
 }
 
 type quotaModel struct {
@@ -118,6 +134,9 @@ func modelRole(t *roleTally) roleModel {
 	}
 	if q := t.quota; q != nil {
 		m.Quota = &quotaModel{t.name, modelQuantities(q.Guarantee), modelQuantities(q.Limit), modelQuantities(q.Consumed)}
+	}
+	if s := t.share; s != nil && s.Total > 0 {
+		m.Share = &shareModel{s.Resource, s.Used.Float(), s.Total.Float()}
 	}
 	return m
 }

@@ -93,6 +93,9 @@ func (r Resources) Sub(o Resources) (Resources, bool) {
 	if len(o.items) > len(r.items) {
 		return r, false
 	}
+	if len(o.items) == len(r.items) && &o.items[0] == &r.items[0] {
+		return Resources{}, true
+	}
 	a, b := r.items, o.items
 	out := make([]Resource, 0, len(a))
 	for len(b) > 0 {

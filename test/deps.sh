@@ -8,6 +8,8 @@ packages() {
 	case $1 in
 	native)
 		echo containerd runc busybox-static ca-certificates golang-github-mesos-mesos-go-dev
+		# A real ZooKeeper, which runs on Java, and its client for Python.
+		echo zookeeper default-jre-headless python3-kazoo
 		# Any Node with npm will do; Debian's only where there is none.
 		command -v npm >/dev/null || echo nodejs npm
 		;;

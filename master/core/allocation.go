@@ -123,19 +123,26 @@ func (c *Core) allocateTo(a *agent, info *v1.AgentInfo, total resources.Resource
 	return nil
 }
 
+// allocatorCaps are the capabilities that decide what may be offered.
+var allocatorCaps = map[v1.FrameworkInfo_Capability_Type]allocator.Caps{
+	v1.FrameworkInfo_Capability_REVOCABLE_RESOURCES:    allocator.CapRevocable,
+	v1.FrameworkInfo_Capability_SHARED_RESOURCES:       allocator.CapShared,
+	v1.FrameworkInfo_Capability_RESERVATION_REFINEMENT: allocator.CapRefined,
+	v1.FrameworkInfo_Capability_GPU_RESOURCES:          allocator.CapGPU,
+	v1.FrameworkInfo_Capability_REGION_AWARE:           allocator.CapRegion,
+}
+
 // toAllocator is f as the allocator knows it.
 func toAllocator(f *framework) allocator.Framework {
 	out := allocator.Framework{
-		ID:              f.ID,
-		Roles:           append([]string(nil), f.Roles()...),
-		Suppressed:      append([]string(nil), f.Suppressed...),
-		Revocable:       f.has(v1.FrameworkInfo_Capability_REVOCABLE_RESOURCES),
-		Shared:          f.has(v1.FrameworkInfo_Capability_SHARED_RESOURCES),
-		RefinedReserved: f.has(v1.FrameworkInfo_Capability_RESERVATION_REFINEMENT),
-		GPU:             f.has(v1.FrameworkInfo_Capability_GPU_RESOURCES),
-		RegionAware:     f.has(v1.FrameworkInfo_Capability_REGION_AWARE),
-		MinAllocatable:  map[string][]resources.Quantities{},
-		Constraints:     map[string]allocator.Constraint{},
+		ID:             f.ID,
+		Roles:          append([]string(nil), f.Roles()...),
+		Suppressed:     append([]string(nil), f.Suppressed...),
+		MinAllocatable: map[string]resources.Alternatives{},
+		Constraints:    map[string]allocator.Constraint{},
+	}
+	for capability, bit := range allocatorCaps {
+		out.Caps.Set(bit, f.has(capability))
 	}
 	for role, filter := range f.Info.GetOfferFilters() {
 		minima, err := minAllocatable(filter)
@@ -160,8 +167,8 @@ func checkOfferFilters(info *v1.FrameworkInfo) error {
 	return nil
 }
 
-func minAllocatable(filter *v1.OfferFilters) ([]resources.Quantities, error) {
-	var out []resources.Quantities
+func minAllocatable(filter *v1.OfferFilters) (resources.Alternatives, error) {
+	var out resources.Alternatives
 	for _, q := range filter.GetMinAllocatableResources().GetQuantities() {
 		var amounts resources.Quantities
 		for _, name := range sortedKeys(q.GetQuantities()) {

@@ -62,7 +62,7 @@ type QuotaView struct {
 func (c *Core) quotaViews() []QuotaView {
 	out := make([]QuotaView, 0, len(c.policy.quotas))
 	for _, role := range sortedKeys(c.policy.quotas) {
-		out = append(out, QuotaView{role, c.policy.quotas[role], c.alloc.Consumed(role)})
+		out = append(out, QuotaView{role, c.policy.quotas[role], c.alloc.Quotas().Consumed(role)})
 	}
 	return out
 }
@@ -143,8 +143,8 @@ func (c *Core) rescindForQuota() {
 // overLimit tells whether a limit would be exceeded less without the offer.
 func (c *Core) overLimit(o *Offer) bool {
 	offered := o.unreserved()
-	for over := c.alloc.Exceeded(o.Role); over != ""; over = c.alloc.Exceeded(parentRole(over)) {
-		consumed := c.alloc.Consumed(over)
+	for over := c.alloc.Quotas().Exceeded(o.Role); over != ""; over = c.alloc.Quotas().Exceeded(parentRole(over)) {
+		consumed := c.alloc.Quotas().Consumed(over)
 		if slices.ContainsFunc(c.policy.quotas[over].Limit, func(l resources.Quantity) bool {
 			return consumed.Get(l.Name) > l.Amount && offered.Get(l.Name) > 0
 		}) {
@@ -157,7 +157,7 @@ func (c *Core) overLimit(o *Offer) bool {
 // overHeadroom tells whether more of what is guaranteed could be met without
 // the offer.
 func (c *Core) overHeadroom(o *Offer) bool {
-	short, offered := c.alloc.Unmet("").Minus(c.alloc.Free()), o.unreserved()
+	short, offered := c.alloc.Quotas().Unmet("").Minus(c.alloc.Free()), o.unreserved()
 	for _, q := range short {
 		if offered.Get(q.Name) > 0 && c.hasSurplus(o.Role, q.Name) {
 			return true
@@ -170,7 +170,7 @@ func (c *Core) overHeadroom(o *Offer) bool {
 // resource than it is guaranteed.
 func (c *Core) hasSurplus(role, name string) bool {
 	for r := role; r != ""; r = parentRole(r) {
-		if g := c.policy.quotas[r].Guarantee.Get(name); g > 0 && c.alloc.Consumed(r).Get(name) <= g {
+		if g := c.policy.quotas[r].Guarantee.Get(name); g > 0 && c.alloc.Quotas().Consumed(r).Get(name) <= g {
 			return false
 		}
 	}

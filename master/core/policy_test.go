@@ -161,7 +161,7 @@ func explainCommand(w *world, d *datadriven.TestData) {
 func (w *world) printExplanation(e *core.Explanation) {
 	fmt.Fprintf(w.out, "%s %q holds %d offers%s\n", e.Framework, e.Name, e.OffersHeld, since(e.OldestOffer))
 	for _, s := range e.Standings {
-		fmt.Fprintf(w.out, "role %s has %v of %v", s.Role, s.Used, s.Total)
+		fmt.Fprintf(w.out, "role %s has %v of %v", s.Role, s.Share.Used, s.Share.Total)
 		if len(s.Before) > 0 {
 			fmt.Fprintf(w.out, ", after %v", s.Before)
 		}

@@ -189,7 +189,7 @@ func (c *Core) revive(f *framework, roles []string) {
 	f.Suppressed = slices.DeleteFunc(slices.Clone(f.Suppressed), func(r string) bool {
 		return len(roles) == 0 || slices.Contains(roles, r)
 	})
-	must(c.alloc.Revive(f.ID, roles))
+	must(c.alloc.Suppress(f.ID, roles, false))
 	c.askAgain(f)
 	c.wantAllocation("")
 }
@@ -205,7 +205,7 @@ func (c *Core) suppress(f *framework, roles []string) {
 	all := slices.Concat(f.Suppressed, roles)
 	slices.Sort(all)
 	f.Suppressed = slices.Compact(all)
-	must(c.alloc.Suppress(f.ID, roles))
+	must(c.alloc.Suppress(f.ID, roles, true))
 }
 
 func (c *Core) ownRoles(f *framework, roles []string) bool {

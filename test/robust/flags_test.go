@@ -73,7 +73,7 @@ func TestStartInVain(t *testing.T) {
 		{"role like a path", master("--roles=../x"), []string{"../x"}},
 		{"value in a file that is not there", master("--cluster=file:///no/such/file"), []string{"--cluster", "/no/such/file"}},
 		{"no master", without(agent(), []string{"--master=x"}), []string{"--master"}},
-		{"ZooKeeper", agent("--master=zk://h1:2181/mesos"), []string{"zk"}},
+		{"ZooKeeper", agent("--master=zk://h1:2181/"), []string{"zk", "path"}},
 		{"no port of a master", agent("--master=somewhere:port"), []string{"somewhere:port"}},
 		{"resources of nothing", agent("--resources=cpus"), []string{"resources", "cpus"}},
 		{"negative resources", agent("--resources=cpus:-1"), []string{"cpus"}},

@@ -3836,7 +3836,9 @@ type Response_Explain_Standing struct {
 	// What it asked for and was not offered yet.
 	Requests []*v1.Request `protobuf:"bytes,5,rep,name=requests" json:"requests,omitempty"`
 	// The one for most agents first.
-	Reasons       []*Response_Explain_Reason `protobuf:"bytes,6,rep,name=reasons" json:"reasons,omitempty"`
+	Reasons []*Response_Explain_Reason `protobuf:"bytes,6,rep,name=reasons" json:"reasons,omitempty"`
+	// Name of the dominant resource; unset if it has nothing.
+	Dominant      *string `protobuf:"bytes,7,opt,name=dominant" json:"dominant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3911,6 +3913,13 @@ func (x *Response_Explain_Standing) GetReasons() []*Response_Explain_Reason {
 		return x.Reasons
 	}
 	return nil
+}
+
+func (x *Response_Explain_Standing) GetDominant() string {
+	if x != nil && x.Dominant != nil {
+		return *x.Dominant
+	}
+	return ""
 }
 
 // Holder is a framework that has some of what nothing is left of.
@@ -4544,7 +4553,7 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x10REACTIVATE_AGENT\x10'\x12\x0e\n" +
 	"\tGET_USAGE\x10\xe9\a\x12\x0e\n" +
 	"\tKILL_TASK\x10\xea\a\x12\f\n" +
-	"\aEXPLAIN\x10\xeb\a\"\x836\n" +
+	"\aEXPLAIN\x10\xeb\a\"\x9f6\n" +
 	"\bResponse\x122\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1e.mesos.v1.master.Response.TypeR\x04type\x12B\n" +
 	"\n" +
@@ -4678,7 +4687,7 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\rGetOperations\x123\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x13.mesos.v1.OperationR\n" +
-	"operations\x1a\x96\a\n" +
+	"operations\x1a\xb2\a\n" +
 	"\aExplain\x12H\n" +
 	"\tstandings\x18\x01 \x03(\v2*.mesos.v1.master.Response.Explain.StandingR\tstandings\x128\n" +
 	"\fframework_id\x18\x02 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
@@ -4692,14 +4701,15 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x16\n" +
 	"\x06agents\x18\x03 \x02(\rR\x06agents\x12+\n" +
 	"\aexample\x18\x04 \x01(\v2\x11.mesos.v1.AgentIDR\aexample\x12(\n" +
-	"\x05until\x18\x05 \x01(\v2\x12.mesos.v1.TimeInfoR\x05until\x1a\xd3\x01\n" +
+	"\x05until\x18\x05 \x01(\v2\x12.mesos.v1.TimeInfoR\x05until\x1a\xef\x01\n" +
 	"\bStanding\x12\x12\n" +
 	"\x04role\x18\x01 \x02(\tR\x04role\x12\x12\n" +
 	"\x04used\x18\x02 \x01(\x01R\x04used\x12\x14\n" +
 	"\x05total\x18\x03 \x01(\x01R\x05total\x12\x16\n" +
 	"\x06before\x18\x04 \x03(\tR\x06before\x12-\n" +
 	"\brequests\x18\x05 \x03(\v2\x11.mesos.v1.RequestR\brequests\x12B\n" +
-	"\areasons\x18\x06 \x03(\v2(.mesos.v1.master.Response.Explain.ReasonR\areasons\x1a\xdc\x01\n" +
+	"\areasons\x18\x06 \x03(\v2(.mesos.v1.master.Response.Explain.ReasonR\areasons\x12\x1a\n" +
+	"\bdominant\x18\a \x01(\tR\bdominant\x1a\xdc\x01\n" +
 	"\x06Holder\x128\n" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +

@@ -1,0 +1,201 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"mezzo/internal/errs"
+)
+
+// run is the writer: it takes all that waits, writes it, syncs once, and tells
+// those who wait.
+func (w *WAL) run() {
+	defer close(w.ended)
+	var group, spent []*batch
+	for {
+		if group = w.queue.take(spent); len(group) == 0 {
+			break
+		}
+		w.try(func() error { return w.commit(group) })
+		for i, b := range group {
+			if w.failure != nil {
+				b.err = w.failure
+			}
+			b.done(b.err)
+			group[i] = nil
+		}
+		w.try(w.prepare)
+		spent = group
+	}
+	w.try(w.mark)
+}
+
+// try ends the log if the disk fails. There is no second try: after a sync that
+// failed, nobody knows what is on the disk.
+func (w *WAL) try(step func() error) {
+	if w.failure != nil {
+		return
+	}
+	if err := step(); err != nil {
+		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
+		w.queue.close(w.failure)
+		w.mu.Lock()
+		w.unread = w.failure
+		w.mu.Unlock()
+		w.deps.Fatal(w.failure)
+	}
+}
+
+// commit writes a group. A batch that there is no room for has its error; an
+// error that is returned is the disk's.
+func (w *WAL) commit(group []*batch) error {
+	durable, truncate := false, false
+	below := w.begin
+	for _, b := range group {
+		if b.truncate {
+			truncate, below = true, max(below, b.below)
+			continue
+		}
+		if err := w.stage(b.records, b.sums, b.bytes); errors.Is(err, errs.Exhausted) {
+			b.err = fmt.Errorf("append to log %q: %w", w.cfg.Dir, err)
+		} else if err != nil {
+			return err
+		} else {
+			durable = durable || b.sync
+		}
+	}
+	if err := w.flush(durable); err != nil {
+		return err
+	}
+	w.counts.Groups++
+	w.counts.Batches += uint64(len(group))
+	w.publish()
+	if !truncate {
+		return nil
+	}
+	err := w.truncate(below)
+	w.publish()
+	if !errors.Is(err, errs.Exhausted) {
+		return err
+	}
+	for _, b := range group {
+		if b.truncate {
+			b.err = fmt.Errorf("truncate log %q: %w", w.cfg.Dir, err)
+		}
+	}
+	return nil
+}
+
+// stage puts records, of bytes in all, into the tail, and begins another
+// segment before if they don't fit.
+//
+// Errors: errs.Exhausted if there is none; then nothing is put.
+func (w *WAL) stage(records []Record, sums []uint32, bytesAll int64) error {
+	if len(records) == 0 {
+		return nil
+	}
+	state := !slices.ContainsFunc(records, func(r Record) bool { return isEntry(r.Kind) })
+	// What follows a large batch would keep its whole segment.
+	large := !state && w.tail.size > w.cfg.SegmentBytes && w.tail.end() > w.tail.base
+	if large || w.tail.end()+bytesAll > w.tail.size-reserve(w.tail.size, state) {
+		err := w.roll(bytesAll)
+		if err != nil && !(state && errors.Is(err, errs.Exhausted) && w.tail.end()+bytesAll <= w.tail.size-ownBytes) {
+			return err
+		}
+	}
+	for i, r := range records {
+		h := head{kind: r.Kind, length: len(r.Payload), position: r.Position, ballot: r.Ballot, synced: w.synced, sum: sums[i]}
+		if isState(r.Kind) {
+			r.Payload = bytes.Clone(r.Payload)
+			w.state[r.Kind] = r
+		} else {
+			w.staged = append(w.staged, staged{r.Position, place(w.tail.segment, w.tail.end(), h), w.tail.segment})
+		}
+		if err := w.put(h, r.Payload); err != nil {
+			return err
+		}
+		w.counts.Records++
+		w.counts.StoredBytes += uint64(len(r.Payload))
+	}
+	w.debt += 2 * bytesAll
+	return nil
+}
+
+// put adds one record to the tail, which has room for it.
+func (w *WAL) put(h head, payload []byte) error {
+	w.dirty = true
+	pad := h.slot() - recordBytes - int64(h.length)
+	return errors.Join(
+		w.tail.append(h.encode(w.tail.seed(), w.tail.end())),
+		w.tail.append(payload),
+		w.tail.append(zeros[:pad]))
+}
+
+func (w *WAL) flush(durable bool) error {
+	if durable && w.dirty {
+		return w.sync()
+	}
+	return w.tail.flush()
+}
+
+// sync makes all of the tail durable.
+func (w *WAL) sync() error {
+	if err := w.tail.flush(); err != nil {
+		return err
+	}
+	if err := w.tail.file.Datasync(); err != nil {
+		return err
+	}
+	w.counts.Syncs++
+	w.synced, w.dirty = w.tail.end(), false
+	return nil
+}
+
+// publish lets readers see what was written.
+func (w *WAL) publish() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.staged {
+		if s.position < w.begin {
+			continue
+		}
+		if old, had := w.index.put(s.position, s.slot); had {
+			w.segmentOf(old).live--
+		}
+		s.segment.live++
+	}
+	clear(w.staged)
+	w.staged = w.staged[:0]
+	w.counts.WrittenBytes = w.tail.written
+	w.stats = w.counts
+}
+
+// segmentOf needs mu.
+func (w *WAL) segmentOf(s slot) *segment {
+	return w.segments[s.segment-uint32(w.segments[0].sequence)]
+}
+
+// mark says behind the last record that it is durable, so that damage to it is
+// not taken for a torn write.
+func (w *WAL) mark() error {
+	if err := w.flush(true); err != nil {
+		return err
+	}
+	h := head{kind: kindMark, synced: w.synced}
+	if w.tail.end()+h.slot() > w.tail.size-ownBytes {
+		return nil
+	}
+	return errors.Join(w.put(h, nil), w.sync())
+}
+
+// carried is what a segment is born with, in an order that is always the same.
+func (w *WAL) carried() []Record {
+	all := []Record{{Kind: kindBegin, Position: w.begin, Ballot: w.first}}
+	for _, kind := range slices.Sorted(maps.Keys(w.state)) {
+		all = append(all, w.state[kind])
+	}
+	return all
+}
