@@ -131,8 +131,8 @@ func (a *Allocator) SetHold(id ids.AgentID, why Hold, on bool) error {
 		return fmt.Errorf("hold %w", err)
 	}
 	a.count(g, -1)
-	if g.holds = slices.DeleteFunc(g.holds, func(h Hold) bool { return h == why }); on {
-		g.holds = append(g.holds, why)
+	if g.holds = slices.DeleteFunc(g.holds, func(h string) bool { return h == string(why) }); on {
+		g.holds = append(g.holds, string(why))
 		slices.Sort(g.holds)
 	}
 	a.count(g, 1)
