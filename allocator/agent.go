@@ -36,7 +36,7 @@ const (
 // agent is an Agent and what is used of it.
 type agent struct {
 	Agent
-	holds []Hold                                  // sorted
+	holds []string                                // of Hold, sorted
 	used  map[ids.FrameworkID]resources.Resources // allocated to roles; none is empty
 
 	taken     resources.Resources  // all in used that is not shared, unallocated
@@ -131,8 +131,8 @@ func (a *Allocator) SetHold(id ids.AgentID, why Hold, on bool) error {
 		return fmt.Errorf("hold %w", err)
 	}
 	a.count(g, -1)
-	if g.holds = slices.DeleteFunc(g.holds, func(h Hold) bool { return h == why }); on {
-		g.holds = append(g.holds, why)
+	if g.holds = slices.DeleteFunc(g.holds, func(h string) bool { return h == string(why) }); on {
+		g.holds = append(g.holds, string(why))
 		slices.Sort(g.holds)
 	}
 	a.count(g, 1)

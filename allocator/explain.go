@@ -127,7 +127,7 @@ func (a *Allocator) why(g *agent, c *client) (Why, string) {
 	case c.suppressed:
 		return WhySuppressed, fmt.Sprintf("the framework suppressed offers for role %q", c.role.path)
 	case len(g.holds) > 0:
-		return WhyHeld, "the agent is " + string(g.holds[0])
+		return WhyHeld, "the agent is " + strings.Join(g.holds, ", ")
 	case g.matters&^has&CapRegion != 0:
 		return WhyRegion, fmt.Sprintf("the agent is in region %q, the framework does not know of regions", g.Region)
 	case g.matters&^has&CapGPU != 0:
