@@ -36,7 +36,7 @@ const (
 // agent is an Agent and what is used of it.
 type agent struct {
 	Agent
-	holds []Hold                                  // sorted
+	holds []string                                // of Hold, sorted
 	used  map[ids.FrameworkID]resources.Resources // allocated to roles; none is empty
 
 	taken     resources.Resources  // all in used that is not shared, unallocated
