@@ -51,6 +51,7 @@ type agent struct {
 	idle     uint64 // epoch at which nobody was eligible; 0: perhaps somebody is
 	judged   map[*constraint]bool
 
+	last  gift              // that was offered
 	free  resources.Amounts // of available, unreserved; nothing while it is held
 	parts int               // that free can be split in
 	made  []int             // offers of it in the cycle, by position in cycle.offers
@@ -78,7 +79,9 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	a.order = append(a.order, n)
 	for _, f := range slices.Sorted(maps.Keys(used)) {
 		a.use(n, f, used[f])
-		a.consume(used[f], 1)
+		for role, part := range used[f].Allocations() {
+			a.consume(role, part, 1)
+		}
 		if fw := a.frameworks[f]; fw != nil {
 			a.chargeAll(fw, used[f])
 		}

@@ -34,7 +34,7 @@ type cycle struct {
 // Unknown agents are passed over: they may have gone in the meantime.
 func (a *Allocator) Allocate(now time.Time, agents []ids.AgentID) []Offer {
 	a.expire(now)
-	a.offers, a.split = nil, 1
+	a.offers, a.split = make([]Offer, 0, len(a.offers)), 1
 	if !a.cfg.WholeAgents && a.roomy > 0 {
 		a.split = (a.active.Len() + a.roomy - 1) / a.roomy
 	}
@@ -185,6 +185,20 @@ func (a *Allocator) try(c *client) bool {
 	return true
 }
 
+// gift is a part and what follows from it, kept since the next is often the same.
+type gift struct {
+	role        string
+	part, given resources.Resources
+	amount      resources.Quantities // of what is not shared
+}
+
+func (l *gift) amountOf(part resources.Resources) resources.Quantities {
+	if l.part.Equal(part) {
+		return l.amount
+	}
+	return part.NonShared().Quantities()
+}
+
 // give lets the client use part of g. Two parts for one are one offer.
 func (a *Allocator) give(g *agent, c *client, part resources.Resources) {
 	i := slices.IndexFunc(g.made, func(i int) bool {
@@ -193,10 +207,13 @@ func (a *Allocator) give(g *agent, c *client, part resources.Resources) {
 	if i >= 0 {
 		part = part.NonShared() // it has the shared already
 	}
-	given, single, had := part.Allocated(c.role.path), part.NonShared(), g.used[c.framework.ID]
-	a.charge(c, single.Quantities(), had)
+	if g.last.role != c.role.path || !g.last.part.Equal(part) {
+		g.last = gift{c.role.path, part, part.Allocated(c.role.path), g.last.amountOf(part)}
+	}
+	given, single, had := g.last.given, part.NonShared(), g.used[c.framework.ID]
+	a.charge(c, g.last.amount, had)
 	a.use(g, c.framework.ID, had.Add(given))
-	a.consume(given, 1)
+	a.consume(c.role.path, part, 1)
 	g.taken = g.taken.Add(single)
 	left, _ := g.available.Sub(single)
 	a.setAvailable(g, left)

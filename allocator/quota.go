@@ -36,14 +36,14 @@ func counts(r *resources.Resource) bool {
 	return r.Kind() == resources.KindScalar && !r.Revocable() && !r.Shared()
 }
 
-// consume counts all of r, each to the role that it is allocated to.
-func (a *Allocator) consume(r resources.Resources, sign resources.Scalar) {
+// consume counts r, which a role uses.
+func (a *Allocator) consume(role string, r resources.Resources, sign resources.Scalar) {
 	if !a.ledger.IsEmpty() {
 		a.epoch++ // one agent's change may be another's chance
 	}
 	for item := range r.All() {
 		if counts(&item) {
-			a.ledger.Consume(item.AllocatedTo(), a.ledger.Names.Of(item.Name()), sign*item.Scalar())
+			a.ledger.Consume(role, a.ledger.Names.Of(item.Name()), sign*item.Scalar())
 		}
 	}
 }

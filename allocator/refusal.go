@@ -35,6 +35,9 @@ func earlier(a, b *expiry) bool { return a.at.Before(b.at) }
 //
 // Preconditions: the views of g are made anew before they are used.
 func (a *Allocator) refuse(now time.Time, g *agent, c *client, r resources.Resources, d time.Duration) {
+	if r.Equal(g.Total) {
+		r = g.Total // once in memory
+	}
 	d = min(max(d, a.cfg.MinRefuse), MaxRefuse)
 	i := slices.IndexFunc(g.refusals, func(o *refusal) bool { return o.resources.Equal(r) })
 	if i < 0 {

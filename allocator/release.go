@@ -49,10 +49,10 @@ func (a *Allocator) Release(now time.Time, r Release) error {
 // takeBack undoes that a framework uses r on g, and leaves it left.
 func (a *Allocator) takeBack(g *agent, f ids.FrameworkID, r, left resources.Resources) {
 	a.use(g, f, left)
-	a.consume(r, -1)
 	g.taken = g.taken.Minus(r.NonShared().Unallocated())
-	if fw := a.frameworks[f]; fw != nil {
-		for role, part := range r.Allocations() {
+	fw := a.frameworks[f]
+	for role, part := range r.Allocations() {
+		if a.consume(role, part, -1); fw != nil {
 			a.refund(fw.clients[role], part, left)
 		}
 	}

@@ -58,7 +58,7 @@ func (a *Allocator) view(g *agent, role string, has Caps) *view {
 		}
 	}
 	v := view{agent: g, reserved: deepest, caps: has, resources: usable(g, g.available, deepest, has)}
-	v.amount = v.resources.NonShared().Quantities()
+	v.amount = g.last.amountOf(v.resources)
 	v.enough = a.cfg.MinAllocatable.MetBy(v.amount)
 	for _, r := range g.refusals {
 		if r.resources.Contains(v.resources) {
