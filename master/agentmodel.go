@@ -32,6 +32,7 @@ type agentModel struct {
 	Capabilities            []string                     `json:"capabilities"`
 	DrainInfo               json.RawMessage              `json:"drain_info,omitempty"`
 	DrainStart              *float64                     `json:"estimated_drain_start_time_seconds,omitempty"`
+	Unavailability          json.RawMessage              `json:"unavailability,omitempty"`
 }
 
 func modelAgent(a *core.Agent) agentModel {
@@ -58,6 +59,7 @@ func modelAgent(a *core.Agent) agentModel {
 		Deactivated:             a.Deactivated,
 		Version:                 a.Version,
 		Capabilities:            []string{},
+		Unavailability:          raw(a.Unavailability),
 	}
 	if !a.Reregistered.IsZero() {
 		m.ReregisteredTime = seconds(a.Reregistered)

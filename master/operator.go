@@ -164,6 +164,7 @@ func showAgents(s *core.Snapshot) *master.Response_GetAgents {
 			DrainInfo:          a.Drain,
 
 			EstimatedDrainStartTime: core.TimeInfo(a.DrainStarted),
+			Unavailability:          a.Unavailability,
 		})
 	}
 	return out

@@ -3346,8 +3346,10 @@ type Response_GetAgents_Agent struct {
 	DrainInfo *v1.DrainInfo `protobuf:"bytes,13,opt,name=drain_info,json=drainInfo" json:"drain_info,omitempty"`
 	// By the clock of the master that started it.
 	EstimatedDrainStartTime *v1.TimeInfo `protobuf:"bytes,14,opt,name=estimated_drain_start_time,json=estimatedDrainStartTime" json:"estimated_drain_start_time,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// mezzo's own: when its machine is scheduled to be away.
+	Unavailability *v1.Unavailability `protobuf:"bytes,1001,opt,name=unavailability" json:"unavailability,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Response_GetAgents_Agent) Reset() {
@@ -3474,6 +3476,13 @@ func (x *Response_GetAgents_Agent) GetDrainInfo() *v1.DrainInfo {
 func (x *Response_GetAgents_Agent) GetEstimatedDrainStartTime() *v1.TimeInfo {
 	if x != nil {
 		return x.EstimatedDrainStartTime
+	}
+	return nil
+}
+
+func (x *Response_GetAgents_Agent) GetUnavailability() *v1.Unavailability {
+	if x != nil {
+		return x.Unavailability
 	}
 	return nil
 }
@@ -4553,7 +4562,7 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x10REACTIVATE_AGENT\x10'\x12\x0e\n" +
 	"\tGET_USAGE\x10\xe9\a\x12\x0e\n" +
 	"\tKILL_TASK\x10\xea\a\x12\f\n" +
-	"\aEXPLAIN\x10\xeb\a\"\x9f6\n" +
+	"\aEXPLAIN\x10\xeb\a\"\xe26\n" +
 	"\bResponse\x122\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1e.mesos.v1.master.Response.TypeR\x04type\x12B\n" +
 	"\n" +
@@ -4608,10 +4617,10 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\rget_executors\x18\x02 \x01(\v2&.mesos.v1.master.Response.GetExecutorsR\fgetExecutors\x12N\n" +
 	"\x0eget_frameworks\x18\x03 \x01(\v2'.mesos.v1.master.Response.GetFrameworksR\rgetFrameworks\x12B\n" +
 	"\n" +
-	"get_agents\x18\x04 \x01(\v2#.mesos.v1.master.Response.GetAgentsR\tgetAgents\x1a\xcf\b\n" +
+	"get_agents\x18\x04 \x01(\v2#.mesos.v1.master.Response.GetAgentsR\tgetAgents\x1a\x92\t\n" +
 	"\tGetAgents\x12A\n" +
 	"\x06agents\x18\x01 \x03(\v2).mesos.v1.master.Response.GetAgents.AgentR\x06agents\x12>\n" +
-	"\x10recovered_agents\x18\x02 \x03(\v2\x13.mesos.v1.AgentInfoR\x0frecoveredAgents\x1a\xbe\a\n" +
+	"\x10recovered_agents\x18\x02 \x03(\v2\x13.mesos.v1.AgentInfoR\x0frecoveredAgents\x1a\x81\b\n" +
 	"\x05Agent\x122\n" +
 	"\n" +
 	"agent_info\x18\x01 \x02(\v2\x13.mesos.v1.AgentInfoR\tagentInfo\x12\x16\n" +
@@ -4629,7 +4638,8 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\vdeactivated\x18\f \x01(\bR\vdeactivated\x122\n" +
 	"\n" +
 	"drain_info\x18\r \x01(\v2\x13.mesos.v1.DrainInfoR\tdrainInfo\x12O\n" +
-	"\x1aestimated_drain_start_time\x18\x0e \x01(\v2\x12.mesos.v1.TimeInfoR\x17estimatedDrainStartTime\x1a\xa5\x01\n" +
+	"\x1aestimated_drain_start_time\x18\x0e \x01(\v2\x12.mesos.v1.TimeInfoR\x17estimatedDrainStartTime\x12A\n" +
+	"\x0eunavailability\x18\xe9\a \x01(\v2\x18.mesos.v1.UnavailabilityR\x0eunavailability\x1a\xa5\x01\n" +
 	"\x10ResourceProvider\x12T\n" +
 	"\x16resource_provider_info\x18\x01 \x02(\v2\x1e.mesos.v1.ResourceProviderInfoR\x14resourceProviderInfo\x12;\n" +
 	"\x0ftotal_resources\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x0etotalResources\x1a\xab\b\n" +
@@ -4904,14 +4914,15 @@ var file_mesos_v1_master_master_proto_goTypes = []any{
 	(*v1.TimeInfo)(nil),                               // 91: mesos.v1.TimeInfo
 	(*v1.AgentInfo_Capability)(nil),                   // 92: mesos.v1.AgentInfo.Capability
 	(*v1.DrainInfo)(nil),                              // 93: mesos.v1.DrainInfo
-	(*v1.ResourceProviderInfo)(nil),                   // 94: mesos.v1.ResourceProviderInfo
-	(*v1.Offer)(nil),                                  // 95: mesos.v1.Offer
-	(*v1.InverseOffer)(nil),                           // 96: mesos.v1.InverseOffer
-	(*scheduler.OfferConstraints)(nil),                // 97: mesos.v1.scheduler.OfferConstraints
-	(*v1.Request)(nil),                                // 98: mesos.v1.Request
-	(*v1.ExecutorInfo)(nil),                           // 99: mesos.v1.ExecutorInfo
-	(*v1.TaskStatus)(nil),                             // 100: mesos.v1.TaskStatus
-	(v1.TaskState)(0),                                 // 101: mesos.v1.TaskState
+	(*v1.Unavailability)(nil),                         // 94: mesos.v1.Unavailability
+	(*v1.ResourceProviderInfo)(nil),                   // 95: mesos.v1.ResourceProviderInfo
+	(*v1.Offer)(nil),                                  // 96: mesos.v1.Offer
+	(*v1.InverseOffer)(nil),                           // 97: mesos.v1.InverseOffer
+	(*scheduler.OfferConstraints)(nil),                // 98: mesos.v1.scheduler.OfferConstraints
+	(*v1.Request)(nil),                                // 99: mesos.v1.Request
+	(*v1.ExecutorInfo)(nil),                           // 100: mesos.v1.ExecutorInfo
+	(*v1.TaskStatus)(nil),                             // 101: mesos.v1.TaskStatus
+	(v1.TaskState)(0),                                 // 102: mesos.v1.TaskState
 }
 var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	0,   // 0: mesos.v1.master.Call.type:type_name -> mesos.v1.master.Call.Type
@@ -5045,42 +5056,43 @@ var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	51,  // 128: mesos.v1.master.Response.GetAgents.Agent.resource_providers:type_name -> mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
 	93,  // 129: mesos.v1.master.Response.GetAgents.Agent.drain_info:type_name -> mesos.v1.DrainInfo
 	91,  // 130: mesos.v1.master.Response.GetAgents.Agent.estimated_drain_start_time:type_name -> mesos.v1.TimeInfo
-	94,  // 131: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.resource_provider_info:type_name -> mesos.v1.ResourceProviderInfo
-	69,  // 132: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.total_resources:type_name -> mesos.v1.Resource
-	84,  // 133: mesos.v1.master.Response.GetFrameworks.Framework.framework_info:type_name -> mesos.v1.FrameworkInfo
-	91,  // 134: mesos.v1.master.Response.GetFrameworks.Framework.registered_time:type_name -> mesos.v1.TimeInfo
-	91,  // 135: mesos.v1.master.Response.GetFrameworks.Framework.reregistered_time:type_name -> mesos.v1.TimeInfo
-	91,  // 136: mesos.v1.master.Response.GetFrameworks.Framework.unregistered_time:type_name -> mesos.v1.TimeInfo
-	95,  // 137: mesos.v1.master.Response.GetFrameworks.Framework.offers:type_name -> mesos.v1.Offer
-	96,  // 138: mesos.v1.master.Response.GetFrameworks.Framework.inverse_offers:type_name -> mesos.v1.InverseOffer
-	69,  // 139: mesos.v1.master.Response.GetFrameworks.Framework.allocated_resources:type_name -> mesos.v1.Resource
-	69,  // 140: mesos.v1.master.Response.GetFrameworks.Framework.offered_resources:type_name -> mesos.v1.Resource
-	97,  // 141: mesos.v1.master.Response.GetFrameworks.Framework.offer_constraints:type_name -> mesos.v1.scheduler.OfferConstraints
-	98,  // 142: mesos.v1.master.Response.GetFrameworks.Framework.requests:type_name -> mesos.v1.Request
-	91,  // 143: mesos.v1.master.Response.GetFrameworks.Framework.oldest_offer_time:type_name -> mesos.v1.TimeInfo
-	99,  // 144: mesos.v1.master.Response.GetExecutors.Executor.executor_info:type_name -> mesos.v1.ExecutorInfo
-	68,  // 145: mesos.v1.master.Response.GetExecutors.Executor.agent_id:type_name -> mesos.v1.AgentID
-	68,  // 146: mesos.v1.master.Response.Explain.Reason.example:type_name -> mesos.v1.AgentID
-	91,  // 147: mesos.v1.master.Response.Explain.Reason.until:type_name -> mesos.v1.TimeInfo
-	98,  // 148: mesos.v1.master.Response.Explain.Standing.requests:type_name -> mesos.v1.Request
-	54,  // 149: mesos.v1.master.Response.Explain.Standing.reasons:type_name -> mesos.v1.master.Response.Explain.Reason
-	73,  // 150: mesos.v1.master.Response.Explain.Holder.framework_id:type_name -> mesos.v1.FrameworkID
-	91,  // 151: mesos.v1.master.Response.Explain.Holder.oldest_offer:type_name -> mesos.v1.TimeInfo
-	37,  // 152: mesos.v1.master.Event.Subscribed.get_state:type_name -> mesos.v1.master.Response.GetState
-	85,  // 153: mesos.v1.master.Event.TaskAdded.task:type_name -> mesos.v1.Task
-	73,  // 154: mesos.v1.master.Event.TaskUpdated.framework_id:type_name -> mesos.v1.FrameworkID
-	100, // 155: mesos.v1.master.Event.TaskUpdated.status:type_name -> mesos.v1.TaskStatus
-	101, // 156: mesos.v1.master.Event.TaskUpdated.state:type_name -> mesos.v1.TaskState
-	50,  // 157: mesos.v1.master.Event.AgentAdded.agent:type_name -> mesos.v1.master.Response.GetAgents.Agent
-	68,  // 158: mesos.v1.master.Event.AgentRemoved.agent_id:type_name -> mesos.v1.AgentID
-	52,  // 159: mesos.v1.master.Event.FrameworkAdded.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	52,  // 160: mesos.v1.master.Event.FrameworkUpdated.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	84,  // 161: mesos.v1.master.Event.FrameworkRemoved.framework_info:type_name -> mesos.v1.FrameworkInfo
-	162, // [162:162] is the sub-list for method output_type
-	162, // [162:162] is the sub-list for method input_type
-	162, // [162:162] is the sub-list for extension type_name
-	162, // [162:162] is the sub-list for extension extendee
-	0,   // [0:162] is the sub-list for field type_name
+	94,  // 131: mesos.v1.master.Response.GetAgents.Agent.unavailability:type_name -> mesos.v1.Unavailability
+	95,  // 132: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.resource_provider_info:type_name -> mesos.v1.ResourceProviderInfo
+	69,  // 133: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.total_resources:type_name -> mesos.v1.Resource
+	84,  // 134: mesos.v1.master.Response.GetFrameworks.Framework.framework_info:type_name -> mesos.v1.FrameworkInfo
+	91,  // 135: mesos.v1.master.Response.GetFrameworks.Framework.registered_time:type_name -> mesos.v1.TimeInfo
+	91,  // 136: mesos.v1.master.Response.GetFrameworks.Framework.reregistered_time:type_name -> mesos.v1.TimeInfo
+	91,  // 137: mesos.v1.master.Response.GetFrameworks.Framework.unregistered_time:type_name -> mesos.v1.TimeInfo
+	96,  // 138: mesos.v1.master.Response.GetFrameworks.Framework.offers:type_name -> mesos.v1.Offer
+	97,  // 139: mesos.v1.master.Response.GetFrameworks.Framework.inverse_offers:type_name -> mesos.v1.InverseOffer
+	69,  // 140: mesos.v1.master.Response.GetFrameworks.Framework.allocated_resources:type_name -> mesos.v1.Resource
+	69,  // 141: mesos.v1.master.Response.GetFrameworks.Framework.offered_resources:type_name -> mesos.v1.Resource
+	98,  // 142: mesos.v1.master.Response.GetFrameworks.Framework.offer_constraints:type_name -> mesos.v1.scheduler.OfferConstraints
+	99,  // 143: mesos.v1.master.Response.GetFrameworks.Framework.requests:type_name -> mesos.v1.Request
+	91,  // 144: mesos.v1.master.Response.GetFrameworks.Framework.oldest_offer_time:type_name -> mesos.v1.TimeInfo
+	100, // 145: mesos.v1.master.Response.GetExecutors.Executor.executor_info:type_name -> mesos.v1.ExecutorInfo
+	68,  // 146: mesos.v1.master.Response.GetExecutors.Executor.agent_id:type_name -> mesos.v1.AgentID
+	68,  // 147: mesos.v1.master.Response.Explain.Reason.example:type_name -> mesos.v1.AgentID
+	91,  // 148: mesos.v1.master.Response.Explain.Reason.until:type_name -> mesos.v1.TimeInfo
+	99,  // 149: mesos.v1.master.Response.Explain.Standing.requests:type_name -> mesos.v1.Request
+	54,  // 150: mesos.v1.master.Response.Explain.Standing.reasons:type_name -> mesos.v1.master.Response.Explain.Reason
+	73,  // 151: mesos.v1.master.Response.Explain.Holder.framework_id:type_name -> mesos.v1.FrameworkID
+	91,  // 152: mesos.v1.master.Response.Explain.Holder.oldest_offer:type_name -> mesos.v1.TimeInfo
+	37,  // 153: mesos.v1.master.Event.Subscribed.get_state:type_name -> mesos.v1.master.Response.GetState
+	85,  // 154: mesos.v1.master.Event.TaskAdded.task:type_name -> mesos.v1.Task
+	73,  // 155: mesos.v1.master.Event.TaskUpdated.framework_id:type_name -> mesos.v1.FrameworkID
+	101, // 156: mesos.v1.master.Event.TaskUpdated.status:type_name -> mesos.v1.TaskStatus
+	102, // 157: mesos.v1.master.Event.TaskUpdated.state:type_name -> mesos.v1.TaskState
+	50,  // 158: mesos.v1.master.Event.AgentAdded.agent:type_name -> mesos.v1.master.Response.GetAgents.Agent
+	68,  // 159: mesos.v1.master.Event.AgentRemoved.agent_id:type_name -> mesos.v1.AgentID
+	52,  // 160: mesos.v1.master.Event.FrameworkAdded.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	52,  // 161: mesos.v1.master.Event.FrameworkUpdated.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	84,  // 162: mesos.v1.master.Event.FrameworkRemoved.framework_info:type_name -> mesos.v1.FrameworkInfo
+	163, // [163:163] is the sub-list for method output_type
+	163, // [163:163] is the sub-list for method input_type
+	163, // [163:163] is the sub-list for extension type_name
+	163, // [163:163] is the sub-list for extension extendee
+	0,   // [0:163] is the sub-list for field type_name
 }
 
 func init() { file_mesos_v1_master_master_proto_init() }
