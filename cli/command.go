@@ -56,10 +56,11 @@ func TaskCommands(d Deps) []*cobra.Command {
 	return []*cobra.Command{runCommand(d), psCommand(d), topCommand(d), logsCommand(d), killCommand(d)}
 }
 
-// ClusterCommands returns the commands about agents, frameworks and roles.
+// ClusterCommands returns the commands about agents, machines, frameworks and roles.
 func ClusterCommands(d Deps) []*cobra.Command {
 	return []*cobra.Command{
 		agentsCommand(d), frameworksCommand(d), explainCommand(d), rolesCommand(d), quotaCommand(d), weightsCommand(d),
+		maintenanceCommand(d), drainCommand(d),
 	}
 }
 
@@ -91,6 +92,7 @@ const (
 	anAgent    = "AGENT is given: `mezzo agents` lists them"
 	aFramework = "FRAMEWORK is given: `mezzo frameworks` lists them"
 	aRole      = "ROLE is given: `mezzo roles` lists them"
+	aMachine   = "MACHINE is given: `mezzo maintenance status` lists them"
 	aWeight    = "ROLE=WEIGHT is given: `mezzo weights ls` lists them"
 )
 
