@@ -135,7 +135,7 @@ func (m *machines) find(ref string) (*v1.MachineID, error) {
 	}
 	id, err := one("machine", ref, found, func(id *v1.MachineID) (string, string) { return machineName(id), "" })
 	if err == nil && id == nil {
-		return nil, m.unknown(ref)
+		return nil, m.unknown(ref, "`mezzo agents` and `mezzo maintenance status` list what there is")
 	}
 	return id, err
 }
@@ -143,7 +143,8 @@ func (m *machines) find(ref string) (*v1.MachineID, error) {
 // errNoMachine is the class of errors for names that mean no machine.
 var errNoMachine = errors.New("no agent runs there and it is not scheduled")
 
-func (m *machines) unknown(ref string) error {
+// unknown is the error for a ref that means none; next is what to do.
+func (m *machines) unknown(ref, next string) error {
 	var known []string
 	for _, x := range m.scheduled {
 		known = append(known, x.id.GetHostname(), x.id.GetIp())
@@ -153,9 +154,9 @@ func (m *machines) unknown(ref string) error {
 		known = append(known, id, host)
 	}
 	if guess := spell.Closest(ref, known); guess != "" {
-		return fmt.Errorf("machine %q: %w; did you mean %s?", ref, errNoMachine, guess)
+		return fmt.Errorf("machine %q: %w; did you mean %s? %s", ref, errNoMachine, guess, next)
 	}
-	return fmt.Errorf("machine %q: %w; `mezzo agents` and `mezzo maintenance status` list what there is", ref, errNoMachine)
+	return fmt.Errorf("machine %q: %w; %s", ref, errNoMachine, next)
 }
 
 // planned returns the machines of the schedule that refs mean, each once.
@@ -210,9 +211,12 @@ func machineHosts(ctx context.Context, op *operator) ([]cobra.Completion, error)
 		return nil, err
 	}
 	var out []cobra.Completion
+	seen := map[string]bool{}
 	for _, a := range m.agents {
 		id := machineOf(a)
-		if !slices.ContainsFunc(m.scheduled, func(x machine) bool { return sameMachine(x.id, id) }) {
+		scheduled := slices.ContainsFunc(m.scheduled, func(x machine) bool { return sameMachine(x.id, id) })
+		if !scheduled && !seen[machineName(id)] {
+			seen[machineName(id)] = true
 			out = append(out, cobra.CompletionWithDesc(machineName(id), "agent "+agentID(a)))
 		}
 	}
