@@ -1,6 +1,6 @@
 // Package cli holds mezzo's commands for users and operators: run, ps, top,
-// logs, kill; agents, frameworks, explain, roles, quota, weights. They use the
-// public HTTP API alone: whatever they do, any program may do.
+// logs, kill; agents, frameworks, explain, roles, quota, weights, maintenance,
+// drain. They use the public HTTP API alone: whatever they do, any program may do.
 //
 // What is asked for goes to stdout; what happens meanwhile, and errors, to
 // stderr, each line of ours beginning with "mezzo: ". -o json prints the API's
@@ -19,6 +19,8 @@
 //	kill                    KILL_TASK             master /api/v1   (mezzo's own)
 //	agents, frameworks      GET_AGENTS, …         master /api/v1
 //	agents de-, reactivate  DEACTIVATE_AGENT, …   master /api/v1
+//	drain                   DRAIN_AGENT           master /api/v1
+//	maintenance             …_MAINTENANCE_…       master /api/v1
 //	explain                 EXPLAIN               master /api/v1   (mezzo's own)
 //	weights                 …_WEIGHTS             master /api/v1
 //	quota set, rm           UPDATE_QUOTA          master /api/v1
