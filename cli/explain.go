@@ -234,7 +234,7 @@ func (x *explanation) byKind(reasons []*master.Response_Explain_Reason) []*kind 
 var advice = map[string]string{
 	"framework disconnected":  "start it, or see its log",
 	"suppressed":              "it wants no offers until it sends REVIVE",
-	"agent held":              "`mezzo agents` shows why; `mezzo agents reactivate` ends a deactivation",
+	"agent held":              "`mezzo agents` shows why; `mezzo agents reactivate` ends a deactivation or a drain",
 	"other region":            "the framework lacks the capability REGION_AWARE",
 	"agent with GPUs":         "the framework lacks the capability GPU_RESOURCES",
 	"offer constraints":       "they are the framework's own",

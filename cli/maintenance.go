@@ -132,7 +132,7 @@ func moveCommand(d Deps, v move) *cobra.Command {
 	return command(d, &cobra.Command{
 		Use:               v.verb + " MACHINE...",
 		Short:             v.short,
-		Long:              v.short + ".\nAll that are named, or none. " + v.long + "\n\n" + machineLong,
+		Long:              v.short + ".\nAll that are named, or none.\n\n" + v.long + "\n\n" + machineLong,
 		Example:           "  mezzo maintenance " + v.verb + " host1",
 		Args:              arguments(aMachine, 1, math.MaxInt),
 		ValidArgsFunction: completeArguments(d, math.MaxInt, plannedMachines(v.down)),

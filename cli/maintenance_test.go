@@ -113,6 +113,8 @@ func TestSchedule(t *testing.T) {
 		{"maintenance|schedule|host1|--start=soon", `--start "soon": want a time, as in '2026-01-31 22:00'`},
 		{"maintenance|schedule|host1|--start=2300-01-01", `--start "2300-01-01": year 2300: want one from 1970 to 2261`},
 		{"maintenance|schedule|host1|--start=1900-01-01", "want one from 1970 to 2261"},
+		{"maintenance|schedule|host1|--start=2500000h", "want one from 1970 to 2261"},
+		{"maintenance|schedule|host1|--start=-2500000h", "want one from 1970 to 2261"},
 		{"maintenance|schedule|host1|--duration=0s", "--duration 0s: want a positive time"},
 		{"maintenance|schedule|host1|--duration=-1h", "--duration -1h0m0s: want a positive time"},
 		{"maintenance|schedule|host1|hots2", `machine "hots2": no agent runs there and it is not scheduled; did you mean host2? --force schedules it all the same`},

@@ -103,20 +103,20 @@ func (m *machines) toSchedule(refs []string, force bool) ([]*v1.MachineID, error
 
 // parseTime reads a time, or how long it is from now.
 func parseTime(text string, now time.Time) (time.Time, error) {
-	if d, err := time.ParseDuration(text); err == nil {
-		return now.Add(d), nil
-	}
+	d, err := time.ParseDuration(text)
+	t := now.Add(d)
 	for _, layout := range []string{time.RFC3339, time.DateTime, "2006-01-02 15:04", time.DateOnly} {
-		t, err := time.ParseInLocation(layout, text, now.Location())
-		switch {
-		case err != nil:
-		case t.Before(time.Unix(0, 0)) || t.Year() > 2261: // nanoseconds have no more room
-			return t, fmt.Errorf("year %d: want one from 1970 to 2261", t.Year())
-		default:
-			return t, nil
+		if err != nil {
+			t, err = time.ParseInLocation(layout, text, now.Location())
 		}
 	}
-	return time.Time{}, fmt.Errorf("want a time, as in '2026-01-31 22:00' or 2026-01-31T22:00:00Z, or how long from now, as in 2h")
+	switch {
+	case err != nil:
+		return t, errors.New("want a time, as in '2026-01-31 22:00' or 2026-01-31T22:00:00Z, or how long from now, as in 2h")
+	case t.Before(time.Unix(0, 0)) || t.Year() > 2261: // nanoseconds have no more room
+		return t, fmt.Errorf("year %d: want one from 1970 to 2261", t.Year())
+	}
+	return t, nil
 }
 
 // without is windows less some machines.
