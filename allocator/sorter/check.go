@@ -29,7 +29,7 @@ func (s *DRF[T]) check(n *Node[T], charged func(T) resources.Quantities) error {
 		for d, amount := range c.charged {
 			sum.Add(d, amount)
 		}
-		if active = active || c.active; c.active != slices.Contains(n.order, c) || c.parent != n {
+		if active = active || c.active; c.active != slices.Contains(n.order, c.slot) || c.parent != n || n.slots[c.slot] != c {
 			return fmt.Errorf("node %q is active: %t, but not so in the order: %w", c.path, c.active, errs.Corrupt)
 		}
 	}
@@ -38,7 +38,7 @@ func (s *DRF[T]) check(n *Node[T], charged func(T) resources.Quantities) error {
 			return fmt.Errorf("node %q is charged %v, those below it %v: %w", n.path, n.charged, sum, errs.Corrupt)
 		}
 	}
-	if n.active != active && n.parent != nil || n.leaf && len(n.children) > 0 || s.fresh(n) && !slices.IsSortedFunc(n.order, compare) {
+	if n.active != active && n.parent != nil || n.leaf && len(n.children) > 0 || s.fresh(n) && !slices.IsSortedFunc(n.order, func(a, b int32) int { return compare(n.slots[a], n.slots[b]) }) {
 		return fmt.Errorf("node %q: active: %t, should be %t; its children may be out of order: %w", n.path, n.active, active, errs.Corrupt)
 	}
 	return nil

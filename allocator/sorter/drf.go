@@ -52,7 +52,7 @@ func (s *DRF[T]) child(n *Node[T], name string) *Node[T] {
 	if c := n.children[name]; c != nil {
 		return c
 	}
-	c := &Node[T]{name: name, path: n.path, parent: n, depth: n.depth + 1, weight: WeightUnit}
+	c := &Node[T]{name: name, path: n.path, depth: n.depth + 1, weight: WeightUnit}
 	if name != "" {
 		if n != s.root {
 			c.path += "/"
@@ -62,15 +62,12 @@ func (s *DRF[T]) child(n *Node[T], name string) *Node[T] {
 			c.weight = w
 		}
 	}
-	for i, sibling := range n.order {
-		if i == 0 || sibling.times < c.times {
-			c.times = sibling.times
+	for i, slot := range n.order {
+		if times := n.slots[slot].times; i == 0 || times < c.times {
+			c.times = times
 		}
 	}
-	if n.children == nil {
-		n.children = map[string]*Node[T]{}
-	}
-	n.children[name] = c
+	n.place(c)
 	return c
 }
 
@@ -78,13 +75,11 @@ func (s *DRF[T]) child(n *Node[T], name string) *Node[T] {
 func (s *DRF[T]) descend(n *Node[T]) *Node[T] {
 	up := *n
 	up.leaf, up.client, up.charged = false, *new(T), slices.Clone(n.charged)
-	up.children = map[string]*Node[T]{"": n}
-	n.parent.children[n.name] = &up
-	if n.active {
-		n.parent.order[slices.Index(n.parent.order, n)] = &up
-		up.order = []*Node[T]{n}
+	up.parent.children[up.name], up.parent.slots[up.slot] = &up, &up
+	n.name, n.depth, n.weight = "", n.depth+1, WeightUnit
+	if up.place(n); n.active {
+		up.order = []int32{n.slot}
 	}
-	n.name, n.parent, n.depth, n.weight = "", &up, n.depth+1, WeightUnit
 	return &up
 }
 
@@ -100,6 +95,8 @@ func (s *DRF[T]) Remove(n *Node[T]) {
 	}
 	for n.leaf = false; n.parent != nil && len(n.children) == 0; n = n.parent {
 		delete(n.parent.children, n.name)
+		n.parent.slots[n.slot] = nil
+		n.parent.free = append(n.parent.free, n.slot)
 	}
 }
 
@@ -115,9 +112,9 @@ func (s *DRF[T]) SetActive(n *Node[T], on bool) {
 		p.order = slices.Delete(p.order, i, i+1)
 	case s.fresh(p):
 		n.share = s.totals.share(n.charged)
-		p.order = slices.Insert(p.order, p.index(n, true), n)
+		p.order = slices.Insert(p.order, p.index(n, true), n.slot)
 	default:
-		p.order = append(p.order, n)
+		p.order = append(p.order, n.slot)
 	}
 	n.active = on
 	if p != nil {
@@ -168,7 +165,8 @@ func (s *DRF[T]) Order() iter.Seq[T] { return s.order }
 
 func (s *DRF[T]) walk(n *Node[T], yield func(T) bool) bool {
 	s.freshen(n)
-	for _, c := range n.order {
+	for _, slot := range n.order {
+		c := n.slots[slot]
 		if c.leaf {
 			if !yield(c.client) {
 				return false
@@ -187,10 +185,11 @@ func (s *DRF[T]) freshen(n *Node[T]) {
 	if s.fresh(n) {
 		return
 	}
-	for _, c := range n.order {
+	for _, slot := range n.order {
+		c := n.slots[slot]
 		c.share = s.totals.share(c.charged)
 	}
-	slices.SortFunc(n.order, compare)
+	slices.SortFunc(n.order, func(a, b int32) int { return compare(n.slots[a], n.slots[b]) })
 	n.version = s.totals.version
 }
 

@@ -16,11 +16,14 @@ type Node[T any] struct {
 	parent   *Node[T]
 	depth    int // of the root: 0
 	children map[string]*Node[T]
+	slots    []*Node[T] // the children again; nil where free
+	free     []int32    // of slots
+	slot     int32      // of its parent's
 	leaf     bool
 	client   T // of a leaf
 
 	active bool
-	order  []*Node[T] // active children
+	order  []int32 // slots of the active children: what has no pointers moves fast
 	// version of the Totals by which order and the children's shares are made.
 	// Another than the present one: order is in no order, shares are wrong.
 	version uint64
@@ -39,24 +42,44 @@ func compare[T any](a, b *Node[T]) int {
 	return cmp.Or(cmp.Compare(a.times, b.times), cmp.Compare(a.name, b.name))
 }
 
+// place puts c below n.
+func (n *Node[T]) place(c *Node[T]) {
+	if n.children == nil {
+		n.children = map[string]*Node[T]{}
+	}
+	n.children[c.name], c.parent = c, n
+	if i := len(n.free) - 1; i >= 0 {
+		c.slot, n.free = n.free[i], n.free[:i]
+		n.slots[c.slot] = c
+		return
+	}
+	c.slot = int32(len(n.slots))
+	n.slots = append(n.slots, c)
+}
+
+// search finds where c is, or would be, in a part of the order.
+func (n *Node[T]) search(order []int32, c *Node[T]) int {
+	i, _ := slices.BinarySearchFunc(order, c, func(slot int32, c *Node[T]) int { return compare(n.slots[slot], c) })
+	return i
+}
+
 // index finds the active child c.
 func (n *Node[T]) index(c *Node[T], fresh bool) int {
 	if fresh {
-		i, _ := slices.BinarySearchFunc(n.order, c, compare)
-		return i
+		return n.search(n.order, c)
 	}
-	return slices.Index(n.order, c)
+	return slices.Index(n.order, c.slot)
 }
 
 // move brings the child at from, the only one out of place, to its place.
 func (n *Node[T]) move(from int) {
-	c := n.order[from]
-	if by, _ := slices.BinarySearchFunc(n.order[from+1:], c, compare); by > 0 {
+	c := n.slots[n.order[from]]
+	if by := n.search(n.order[from+1:], c); by > 0 {
 		copy(n.order[from:], n.order[from+1:from+1+by])
-		n.order[from+by] = c
+		n.order[from+by] = c.slot
 		return
 	}
-	to, _ := slices.BinarySearchFunc(n.order[:from], c, compare)
+	to := n.search(n.order[:from], c)
 	copy(n.order[to+1:from+1], n.order[to:from])
-	n.order[to] = c
+	n.order[to] = c.slot
 }

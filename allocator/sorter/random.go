@@ -8,7 +8,7 @@ import "math/rand/v2"
 type Random[T any] struct {
 	*DRF[T]
 	rand *rand.Rand
-	lots []*Node[T] // of the nodes being drawn from, the root's first
+	lots []int32 // slots of the nodes being drawn from, the root's first
 }
 
 var _ Sorter[int] = (*Random[int])(nil)
@@ -29,15 +29,15 @@ func (s *Random[T]) draw(n *Node[T], yield func(T) bool) bool {
 	first, total := len(s.lots), uint64(0)
 	s.lots = append(s.lots, n.order...)
 	defer func() { s.lots = s.lots[:first] }()
-	for _, c := range n.order {
-		total += uint64(c.weight)
+	for _, slot := range n.order {
+		total += uint64(n.slots[slot].weight)
 	}
 	for left := len(n.order); left > 0; left-- {
 		i, at := first, s.rand.Uint64N(total)
-		for ; at >= uint64(s.lots[i].weight); i++ {
-			at -= uint64(s.lots[i].weight)
+		for ; at >= uint64(n.slots[s.lots[i]].weight); i++ {
+			at -= uint64(n.slots[s.lots[i]].weight)
 		}
-		c := s.lots[i]
+		c := n.slots[s.lots[i]]
 		total -= uint64(c.weight)
 		s.lots[i] = s.lots[first+left-1]
 		if c.leaf && !yield(c.client) || !c.leaf && !s.draw(c, yield) {
