@@ -60,7 +60,6 @@ type agent struct {
 // AddAgent adds g, not held, with what is used on it, by frameworks known or
 // not. More may be used than there is.
 //
-// Ownership: used is not kept.
 // Errors: errs.Exhausted if the cluster would have more of a resource than can
 // be counted.
 func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resources) error {
@@ -111,17 +110,16 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 		a.takeBack(g, f, g.used[f], resources.Resources{})
 	}
 	for _, r := range g.refusals {
-		for _, c := range a.clients {
+		for _, c := range a.clients.All() {
 			if c != nil && r.clients.Has(c.index) {
 				c.refusing--
 			}
 		}
 		r.agent = nil
 	}
-	a.setAvailable(g, resources.Resources{})
-	a.totals.Sub(g.Total.Quantities())
-	a.firm = a.firm.Minus(firm(g.Total))
-	a.load = a.load.Minus(g.load)
+	if err := a.resize(g, Agent{}); err != nil {
+		return fmt.Errorf("remove agent %s: %w", id, err)
+	}
 	a.order = slices.DeleteFunc(a.order, func(o *agent) bool { return o == g })
 	delete(a.agents, id)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"mezzo/internal/bitset"
 	"mezzo/internal/errs"
 	"mezzo/internal/minheap"
+	"mezzo/internal/slots"
 	"mezzo/resources"
 	"mezzo/resources/quota"
 )
@@ -26,8 +27,7 @@ type Allocator struct {
 	asking      int // frameworks with requests
 	roles       map[string]*role
 	roleOrder   sorter.Sorter[*role]
-	clients     []*client // by index; nil where free
-	freeIndex   []int32
+	clients     slots.Slots[*client]   // by index
 	active      bitset.Set             // clients that want offers
 	constraints map[string]*constraint // by key
 	refusals    minheap.Heap[expiry]

@@ -239,7 +239,7 @@ func BenchmarkIdle(b *testing.B) {
 			a := s.cluster(b, agents, 1000)
 			for _, g := range a.order {
 				r := &refusal{agent: g, resources: g.Total}
-				for _, c := range a.clients {
+				for _, c := range a.clients.All() {
 					r.clients.Add(c.index)
 					c.refusing++
 				}

@@ -36,7 +36,7 @@ func (a *Allocator) Check() error {
 		for path, c := range f.clients {
 			charged[c.role] = charged[c.role].Add(b.charged[c])
 			on := c.subscribed && !c.suppressed && f.connected
-			if c.role.path != path || a.clients[c.index] != c || c.active != on || a.active.Has(c.index) != on ||
+			if c.role.path != path || a.clients.At(c.index) != c || c.active != on || a.active.Has(c.index) != on ||
 				!c.subscribed && c.agents == 0 || c.agents != b.agents[c] || c.refusing != b.refusing[c] {
 				return fmt.Errorf("framework %s in role %q does not fit what it is, uses or refuses: %w", f.ID, path, errs.Corrupt)
 			}
@@ -88,7 +88,7 @@ func (a *Allocator) checkAgent(g *agent, b *books) error {
 		}
 	}
 	for _, r := range g.refusals {
-		for _, c := range a.clients {
+		for _, c := range a.clients.All() {
 			if c != nil && r.clients.Has(c.index) {
 				b.refusing[c]++
 			}

@@ -11,23 +11,19 @@ import (
 
 // Config is what an Allocator is made with.
 type Config struct {
-	// MinAllocatable: an offer must have at least one of these. Empty: any
-	// offer will do.
+	// MinAllocatable: an offer must have one of these. Empty: any will do.
 	MinAllocatable resources.Alternatives
 	// MinRefuse is the least time that a refusal holds: the time between
 	// cycles, or it would end before it was heard.
 	MinRefuse time.Duration
 	// WholeAgents offers all that is left of an agent to one client, as Mesos
-	// does. Otherwise, when more clients wait than agents have something left,
-	// an agent is split among them.
+	// does. Otherwise it is split if more wait than agents have something left.
 	WholeAgents bool
 	// MinShare is what a split leaves each at least.
 	MinShare resources.Quantities
-	// GPUsForAll offers agents with GPUs also to frameworks that do not know
-	// of them.
+	// GPUsForAll offers agents with GPUs also to who does not know of them.
 	GPUsForAll bool
-	// Region is the master's. Agents of other regions are offered to frameworks
-	// that know of regions.
+	// Region is the master's. Others' agents are for who knows of regions.
 	Region string
 	// UnfairNames names resources that play no part in fairness.
 	UnfairNames []string

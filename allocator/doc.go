@@ -22,7 +22,8 @@
 //     parts of them, for a time, or until the client revives.
 //
 // A cycle first serves only roles that are owed something guaranteed, then all.
-// Among those who are due the same, who asked for what an agent has comes first.
+// Among those who are due the same, who asked for what an agent has comes first,
+// and is offered that much of it while others wait too.
 // Explain goes through the same rules and counts where a client fails.
 //
 // Agents are asked in an order shuffled in each cycle. Going round in a fixed
@@ -35,7 +36,8 @@
 // to many at once and charged to nobody.
 //
 // A call that returns an error has changed nothing: errs.NotFound and errs.Exists
-// of what it names, errs.Invalid of what makes no sense.
+// of what it names, errs.Invalid of what makes no sense. Slices and maps that are
+// handed in are the allocator's from then on, those it returns must not be changed.
 //
 // Invariants, verified by Check:
 //

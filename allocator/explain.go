@@ -16,8 +16,7 @@ import (
 // Why is the kind of a Reason.
 type Why string
 
-// Kinds, in the order in which they are looked at: of an agent only the first
-// is told.
+// Kinds, as they are looked at: of an agent only the first is told.
 const (
 	WhyDisconnected Why = "framework disconnected"
 	WhySuppressed   Why = "suppressed"
@@ -54,10 +53,9 @@ type Explanation struct {
 	Reasons   []Reason // most agents first
 }
 
-// Explain tells, for each role that a framework is subscribed in, why it is not
-// offered anything now; as all that anybody could have was offered in the last
-// cycle, that is why it got nothing then. If role or agent is not empty, of
-// these alone.
+// Explain tells, for each role that a framework is subscribed in, or one, why it is
+// offered nothing now, of all agents or one; as all that anybody could have was
+// offered in the last cycle, that is why it got nothing then.
 func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agent ids.AgentID) ([]Explanation, error) {
 	fw, err := a.framework(id)
 	if err != nil {

@@ -46,10 +46,7 @@ func (f *Framework) validate() error {
 	return nil
 }
 
-// AddFramework adds f, active. What it uses on agents already is known from
-// them.
-//
-// Ownership: f's slices and map are the allocator's from now on.
+// AddFramework adds f, active. What it uses already is known from the agents.
 func (a *Allocator) AddFramework(f Framework) error {
 	if err := f.validate(); err != nil {
 		return fmt.Errorf("add framework %s: %w", f.ID, err)

@@ -13,9 +13,6 @@ import (
 type Quota = quota.Quota
 
 // SetQuotas replaces the quota of some roles, all or none, as Ledger.Replace.
-//
-// Ownership: the quantities are the allocator's from now on.
-// Errors: as Ledger.Replace.
 func (a *Allocator) SetQuotas(quotas map[string]Quota, force bool) error {
 	if err := a.ledger.Replace(quotas, a.firm, force); err != nil {
 		return fmt.Errorf("set quota: %w", err)
@@ -89,8 +86,7 @@ func (a *Allocator) roomOf(r *role, owed bool) *quota.Room {
 	return &a.room
 }
 
-// hasRoom tells whether quota leaves the client room for what is the least for
-// it.
+// hasRoom tells whether quota leaves the client room for the least it takes.
 func (a *Allocator) hasRoom(g *agent, c *client, owed bool) bool {
 	room, minima := a.roomOf(c.role, owed), a.minima(c)
 	return room == nil || !g.plain() || len(minima) == 0 || slices.ContainsFunc(minima, func(q resources.Quantities) bool {

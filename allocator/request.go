@@ -10,10 +10,7 @@ import (
 )
 
 // Request is what a framework asks for: so much, of one agent. It is pending
-// until the framework was offered it.
-//
-// Among those that are due the same, who asks for what an agent has comes
-// first; while others wait too it is offered that, not the whole agent.
+// until the framework was offered it. See the package comment.
 type Request struct {
 	Agent  ids.AgentID // empty: any
 	Amount resources.Quantities
@@ -27,13 +24,10 @@ func (r Request) String() string {
 	return r.Amount.String() + " of agent " + string(r.Agent)
 }
 
-// SetRequests replaces what a framework asks for.
+// SetRequests replaces what a framework asks for, and forgets what it refused.
 //
-// Ownership: list is the allocator's from now on.
 // Errors: errs.Exhausted, with the figures, if there are agents, but none that
 // could ever satisfy one.
-//
-// What the framework refused so far is forgotten, as by Revive.
 func (a *Allocator) SetRequests(id ids.FrameworkID, list []Request) error {
 	fw, err := a.framework(id)
 	if err != nil {
@@ -54,8 +48,6 @@ func (a *Allocator) SetRequests(id ids.FrameworkID, list []Request) error {
 }
 
 // Requests is what a framework asks for and was not offered yet.
-//
-// Ownership: the result must not be changed.
 func (a *Allocator) Requests(id ids.FrameworkID) []Request {
 	if fw := a.frameworks[id]; fw != nil {
 		return fw.requests

@@ -47,13 +47,7 @@ func (a *Allocator) client(f *framework, path string) *client {
 	c := &client{framework: f, role: r, age: a.age}
 	c.node = r.order.Add(url.PathEscape(string(f.ID)), c)
 	r.clients++
-	if n := len(a.freeIndex); n > 0 {
-		c.index, a.freeIndex = a.freeIndex[n-1], a.freeIndex[:n-1]
-		a.clients[c.index] = c
-	} else {
-		c.index = int32(len(a.clients))
-		a.clients = append(a.clients, c)
-	}
+	c.index = a.clients.Add(c)
 	f.clients[path] = c
 	return c
 }
@@ -114,8 +108,7 @@ func (a *Allocator) removeClient(c *client) {
 		}
 	}
 	r.order.Remove(c.node)
-	a.clients[c.index] = nil
-	a.freeIndex = append(a.freeIndex, c.index)
+	a.clients.Remove(c.index)
 	delete(c.framework.clients, r.path)
 	if r.clients--; r.clients == 0 {
 		a.roleOrder.Remove(r.node)

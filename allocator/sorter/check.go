@@ -8,10 +8,7 @@ import (
 	"mezzo/resources"
 )
 
-// Check verifies the invariants of the package comment, and that each client
-// is charged what charged says.
-//
-// Errors: errs.Corrupt naming the node.
+// Check verifies the invariants; what it finds is errs.Corrupt.
 func (s *DRF[T]) Check(charged func(T) resources.Quantities) error {
 	return s.check(s.root, charged)
 }
@@ -29,7 +26,7 @@ func (s *DRF[T]) check(n *Node[T], charged func(T) resources.Quantities) error {
 		for d, amount := range c.charged {
 			sum.Add(d, amount)
 		}
-		if active = active || c.active; c.active != slices.Contains(n.order, c.slot) || c.parent != n || n.slots[c.slot] != c {
+		if active = active || c.active; c.active != slices.Contains(n.order, c.slot) || c.parent != n || n.slots.At(c.slot) != c {
 			return fmt.Errorf("node %q is active: %t, but not so in the order: %w", c.path, c.active, errs.Corrupt)
 		}
 	}
@@ -38,7 +35,7 @@ func (s *DRF[T]) check(n *Node[T], charged func(T) resources.Quantities) error {
 			return fmt.Errorf("node %q is charged %v, those below it %v: %w", n.path, n.charged, sum, errs.Corrupt)
 		}
 	}
-	if n.active != active && n.parent != nil || n.leaf && len(n.children) > 0 || s.fresh(n) && !slices.IsSortedFunc(n.order, func(a, b int32) int { return compare(n.slots[a], n.slots[b]) }) {
+	if n.active != active && n.parent != nil || n.leaf && len(n.children) > 0 || s.fresh(n) && !slices.IsSortedFunc(n.order, func(a, b int32) int { return compare(n.slots.At(a), n.slots.At(b)) }) {
 		return fmt.Errorf("node %q: active: %t, should be %t; its children may be out of order: %w", n.path, n.active, active, errs.Corrupt)
 	}
 	return nil

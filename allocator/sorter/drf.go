@@ -18,9 +18,7 @@ type DRF[T any] struct {
 
 var _ Sorter[int] = (*DRF[int])(nil)
 
-// NewDRF makes a sorter without clients that takes shares of t.
-//
-// Ownership: t stays the caller's, who may change it at any time.
+// NewDRF makes a sorter that takes shares of t, which stays the caller's.
 func NewDRF[T any](t *Totals) *DRF[T] {
 	s := &DRF[T]{totals: t, root: &Node[T]{weight: WeightUnit}, weights: map[string]uint32{}}
 	s.order = func(yield func(T) bool) { s.walk(s.root, yield) }
@@ -63,7 +61,7 @@ func (s *DRF[T]) child(n *Node[T], name string) *Node[T] {
 		}
 	}
 	for i, slot := range n.order {
-		if times := n.slots[slot].times; i == 0 || times < c.times {
+		if times := n.slots.At(slot).times; i == 0 || times < c.times {
 			c.times = times
 		}
 	}
@@ -75,7 +73,8 @@ func (s *DRF[T]) child(n *Node[T], name string) *Node[T] {
 func (s *DRF[T]) descend(n *Node[T]) *Node[T] {
 	up := *n
 	up.leaf, up.client, up.charged = false, *new(T), slices.Clone(n.charged)
-	up.parent.children[up.name], up.parent.slots[up.slot] = &up, &up
+	up.parent.children[up.name] = &up
+	up.parent.slots.Set(up.slot, &up)
 	n.name, n.depth, n.weight = "", n.depth+1, WeightUnit
 	if up.place(n); n.active {
 		up.order = []int32{n.slot}
@@ -95,8 +94,7 @@ func (s *DRF[T]) Remove(n *Node[T]) {
 	}
 	for n.leaf = false; n.parent != nil && len(n.children) == 0; n = n.parent {
 		delete(n.parent.children, n.name)
-		n.parent.slots[n.slot] = nil
-		n.parent.free = append(n.parent.free, n.slot)
+		n.parent.slots.Remove(n.slot)
 	}
 }
 
@@ -111,7 +109,7 @@ func (s *DRF[T]) SetActive(n *Node[T], on bool) {
 		i := p.index(n, s.fresh(p))
 		p.order = slices.Delete(p.order, i, i+1)
 	case s.fresh(p):
-		n.share = s.totals.share(n.charged)
+		_, n.share = s.totals.dominant(n.charged)
 		p.order = slices.Insert(p.order, p.index(n, true), n.slot)
 	default:
 		p.order = append(p.order, n.slot)
@@ -156,7 +154,7 @@ func (s *DRF[T]) change(n *Node[T], f func()) {
 	}
 	from := p.index(n, true)
 	f()
-	n.share = s.totals.share(n.charged)
+	_, n.share = s.totals.dominant(n.charged)
 	p.move(from)
 }
 
@@ -166,7 +164,7 @@ func (s *DRF[T]) Order() iter.Seq[T] { return s.order }
 func (s *DRF[T]) walk(n *Node[T], yield func(T) bool) bool {
 	s.freshen(n)
 	for _, slot := range n.order {
-		c := n.slots[slot]
+		c := n.slots.At(slot)
 		if c.leaf {
 			if !yield(c.client) {
 				return false
@@ -186,10 +184,10 @@ func (s *DRF[T]) freshen(n *Node[T]) {
 		return
 	}
 	for _, slot := range n.order {
-		c := n.slots[slot]
-		c.share = s.totals.share(c.charged)
+		c := n.slots.At(slot)
+		_, c.share = s.totals.dominant(c.charged)
 	}
-	slices.SortFunc(n.order, func(a, b int32) int { return compare(n.slots[a], n.slots[b]) })
+	slices.SortFunc(n.order, func(a, b int32) int { return compare(n.slots.At(a), n.slots.At(b)) })
 	n.version = s.totals.version
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"mezzo/internal/ratio"
+	"mezzo/internal/slots"
 	"mezzo/resources"
 )
 
@@ -16,9 +17,8 @@ type Node[T any] struct {
 	parent   *Node[T]
 	depth    int // of the root: 0
 	children map[string]*Node[T]
-	slots    []*Node[T] // the children again; nil where free
-	free     []int32    // of slots
-	slot     int32      // of its parent's
+	slots    slots.Slots[*Node[T]] // the children again
+	slot     int32                 // of its parent's
 	leaf     bool
 	client   T // of a leaf
 
@@ -47,19 +47,12 @@ func (n *Node[T]) place(c *Node[T]) {
 	if n.children == nil {
 		n.children = map[string]*Node[T]{}
 	}
-	n.children[c.name], c.parent = c, n
-	if i := len(n.free) - 1; i >= 0 {
-		c.slot, n.free = n.free[i], n.free[:i]
-		n.slots[c.slot] = c
-		return
-	}
-	c.slot = int32(len(n.slots))
-	n.slots = append(n.slots, c)
+	n.children[c.name], c.parent, c.slot = c, n, n.slots.Add(c)
 }
 
 // search finds where c is, or would be, in a part of the order.
 func (n *Node[T]) search(order []int32, c *Node[T]) int {
-	i, _ := slices.BinarySearchFunc(order, c, func(slot int32, c *Node[T]) int { return compare(n.slots[slot], c) })
+	i, _ := slices.BinarySearchFunc(order, c, func(slot int32, c *Node[T]) int { return compare(n.slots.At(slot), c) })
 	return i
 }
 
@@ -73,7 +66,7 @@ func (n *Node[T]) index(c *Node[T], fresh bool) int {
 
 // move brings the child at from, the only one out of place, to its place.
 func (n *Node[T]) move(from int) {
-	c := n.slots[n.order[from]]
+	c := n.slots.At(n.order[from])
 	if by := n.search(n.order[from+1:], c); by > 0 {
 		copy(n.order[from:], n.order[from+1:from+1+by])
 		n.order[from+by] = c.slot

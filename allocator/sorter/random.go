@@ -13,9 +13,7 @@ type Random[T any] struct {
 
 var _ Sorter[int] = (*Random[int])(nil)
 
-// NewRandom makes a sorter without clients.
-//
-// Ownership: t and r stay the caller's.
+// NewRandom makes a sorter; t and r stay the caller's.
 func NewRandom[T any](t *Totals, r *rand.Rand) *Random[T] {
 	s := &Random[T]{DRF: NewDRF[T](t), rand: r}
 	s.order = func(yield func(T) bool) { s.draw(s.root, yield) }
@@ -30,14 +28,14 @@ func (s *Random[T]) draw(n *Node[T], yield func(T) bool) bool {
 	s.lots = append(s.lots, n.order...)
 	defer func() { s.lots = s.lots[:first] }()
 	for _, slot := range n.order {
-		total += uint64(n.slots[slot].weight)
+		total += uint64(n.slots.At(slot).weight)
 	}
 	for left := len(n.order); left > 0; left-- {
 		i, at := first, s.rand.Uint64N(total)
-		for ; at >= uint64(n.slots[s.lots[i]].weight); i++ {
-			at -= uint64(n.slots[s.lots[i]].weight)
+		for ; at >= uint64(n.slots.At(s.lots[i]).weight); i++ {
+			at -= uint64(n.slots.At(s.lots[i]).weight)
 		}
-		c := n.slots[s.lots[i]]
+		c := n.slots.At(s.lots[i])
 		total -= uint64(c.weight)
 		s.lots[i] = s.lots[first+left-1]
 		if c.leaf && !yield(c.client) || !c.leaf && !s.draw(c, yield) {

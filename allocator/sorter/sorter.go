@@ -26,9 +26,8 @@ func (s Share) Fraction() float64 {
 
 // Sorter keeps clients in the order in which they should be offered to.
 //
-// Preconditions: a path is not empty and has no client yet when it is added; a
-// Node is one that Add returned and Remove was not called with; Refund gives
-// back no more than Charge took.
+// Preconditions: a path that is added is not empty and has no client; a Node is
+// one that is there; Refund gives back no more than Charge took.
 type Sorter[T any] interface {
 	// Add makes a client, inactive and charged nothing.
 	Add(path string, client T) *Node[T]
@@ -39,15 +38,12 @@ type Sorter[T any] interface {
 	SetWeight(path string, weight uint32)
 	Charge(*Node[T], resources.Quantities)
 	Refund(*Node[T], resources.Quantities)
-	// Order iterates over the active clients. The Sorter must not be changed
-	// until it is done with.
+	// Order iterates over the active clients. Nothing may change meanwhile.
 	Order() iter.Seq[T]
-	// Tied tells whether two active clients are due the same: which comes first
-	// in Order is a matter of form.
+	// Tied tells whether two active clients are due the same.
 	Tied(a, b *Node[T]) bool
 	// Dominant tells the share of the node at path.
 	Dominant(path string) Share
-	// Check verifies the invariants, and that each client is charged what
-	// charged says.
+	// Check verifies the invariants, and that clients are charged what it says.
 	Check(charged func(T) resources.Quantities) error
 }

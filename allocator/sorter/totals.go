@@ -16,8 +16,7 @@ type Totals struct {
 	version  uint64 // of amounts
 }
 
-// NewTotals is nothing of everything. Resources named in excluded play no
-// part in shares.
+// NewTotals is nothing of everything. What is excluded plays no part in shares.
 func NewTotals(excluded ...string) *Totals {
 	return &Totals{excluded: slices.Clone(excluded)}
 }
@@ -43,13 +42,8 @@ func (t *Totals) count(v *resources.Amounts, q resources.Quantities, sign resour
 	}
 }
 
-// share is the largest fraction of the totals that is charged.
-func (t *Totals) share(charged resources.Amounts) ratio.Ratio {
-	_, s := t.dominant(charged)
-	return s
-}
-
-// dominant is that fraction, and which of the names it is of; -1 if none.
+// dominant is the largest fraction of the totals that is charged, and which of
+// the names it is of; -1 if none.
 func (t *Totals) dominant(charged resources.Amounts) (int, ratio.Ratio) {
 	at, s := -1, ratio.Ratio{}
 	for d, used := range charged {
