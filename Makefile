@@ -55,10 +55,9 @@ lint: vet ## vet, and golangci-lint as .golangci.yml says
 race: ## the native tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 30m $$(go list ./... | grep -v '^mezzo/test/')
 
-bench: build ## micro-benchmarks, then launch latency and memory beside ctr's
-	@test/deps.sh native
-	go test -run '^$$' -bench . -benchmem -benchtime 200ms ./api/... ./resources/... ./allocator/... ./isolator/... ./master/...
-	go run ./test/bench
+BENCH ?=
+bench: build ## benchmarks: BENCH=allocator, parts or launch, or all of them; MARKDOWN=1 prints for docs/performance.md
+	@test/bench.sh $(BENCH)
 
 FUZZTIME ?= 20s
 fuzz: ## every fuzz test, each for FUZZTIME (20s)

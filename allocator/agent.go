@@ -22,49 +22,47 @@ type Agent struct {
 	Region, Zone string // empty: unknown
 }
 
-// Hold is a set of reasons why nothing of an agent is offered.
-type Hold uint8
+// Hold is a reason why nothing of an agent is offered, for people.
+type Hold string
 
 // Holds.
 const (
-	HoldDisconnected Hold = 1 << iota // the agent is not there
-	HoldDeactivated                   // an operator said so
-	HoldDraining                      // its tasks are ended, to empty it
-	HoldUnlisted                      // a whitelist leaves it out
+	HoldDisconnected Hold = "disconnected"
+	HoldDeactivated  Hold = "deactivated"
+	HoldDraining     Hold = "draining"
+	HoldUnlisted     Hold = "not on the whitelist"
 )
 
 // agent is an Agent and what is used of it.
 type agent struct {
 	Agent
-	holds Hold
+	holds []string                                // of Hold, sorted
 	used  map[ids.FrameworkID]resources.Resources // allocated to roles; none is empty
 
 	taken     resources.Resources  // all in used that is not shared, unallocated
 	available resources.Resources  // total less taken
+	spent     bool                 // nothing available but what is shared
 	load      resources.Quantities // the most that can ever be used at once
 
 	reserved []string // roles that something available is reserved to
-	matters  caps     // that make a difference here
+	matters  Caps     // that make a difference here
 	views    []view   // of available; made when needed
 	refusals []*refusal
 	idle     uint64 // epoch at which nobody was eligible; 0: perhaps somebody is
 	judged   map[*constraint]bool
 
-	free     resources.Amounts // of available, unreserved; nothing while it is held
-	reserves []reserve         // of available, reserved
-	roomy    bool              // free is enough for a share
-
-	cycle uint64 // in which made was
-	made  []int  // offers of it, by position in those of the cycle
+	last  gift              // that was offered
+	free  resources.Amounts // of available, unreserved; nothing while it is held
+	parts int               // that free can be split in
+	made  []int             // offers of it in the cycle, by position in cycle.offers
 }
 
 // AddAgent adds g, not held, with what is used on it, by frameworks known or
 // not. More may be used than there is.
 //
 // Ownership: used is not kept.
-// Errors: errs.Invalid if g.Total is allocated, or used is not, or some of it
-// is used twice; errs.Exists; errs.Exhausted if the cluster would have more
-// of a resource than can be counted.
+// Errors: errs.Exhausted if the cluster would have more of a resource than can
+// be counted.
 func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resources) error {
 	if a.agents[g.ID] != nil {
 		return fmt.Errorf("add agent %s: %w", g.ID, errs.Exists)
@@ -81,7 +79,9 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	a.order = append(a.order, n)
 	for _, f := range slices.Sorted(maps.Keys(used)) {
 		a.use(n, f, used[f])
-		a.consume(used[f], 1)
+		for role, part := range used[f].Allocations() {
+			a.consume(role, part, 1)
+		}
 		if fw := a.frameworks[f]; fw != nil {
 			a.chargeAll(fw, used[f])
 		}
@@ -89,10 +89,7 @@ func (a *Allocator) AddAgent(g Agent, used map[ids.FrameworkID]resources.Resourc
 	return nil
 }
 
-// UpdateAgent replaces what is known of an agent. Its total may become less
-// than what is used: see Overdrawn.
-//
-// Errors: errs.NotFound; else as AddAgent, nothing being changed.
+// UpdateAgent replaces what is known of an agent. See Overdrawn.
 func (a *Allocator) UpdateAgent(g Agent) error {
 	n, err := a.agent(g.ID)
 	if err != nil {
@@ -105,24 +102,21 @@ func (a *Allocator) UpdateAgent(g Agent) error {
 }
 
 // RemoveAgent forgets an agent and all that is used and refused of it.
-//
-// Errors: errs.NotFound.
 func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 	g, err := a.agent(id)
 	if err != nil {
 		return fmt.Errorf("remove %w", err)
 	}
 	for _, f := range slices.Sorted(maps.Keys(g.used)) {
-		if fw := a.frameworks[f]; fw != nil {
-			for role, part := range g.used[f].Allocations() {
-				a.refund(fw.clients[role], part, resources.Resources{})
-			}
-		}
-		a.consume(g.used[f], -1)
-		a.use(g, f, resources.Resources{})
+		a.takeBack(g, f, g.used[f], resources.Resources{})
 	}
 	for _, r := range g.refusals {
-		a.drop(r)
+		for _, c := range a.clients {
+			if c != nil && r.clients.Has(c.index) {
+				c.refusing--
+			}
+		}
+		r.agent = nil
 	}
 	a.setAvailable(g, resources.Resources{})
 	a.totals.Sub(g.Total.Quantities())
@@ -133,20 +127,19 @@ func (a *Allocator) RemoveAgent(id ids.AgentID) error {
 	return nil
 }
 
-// SetHold begins or ends a reason to offer nothing of an agent. What is offered
-// or used stays so.
-//
-// Errors: errs.NotFound.
+// SetHold begins or ends a reason to offer nothing of an agent.
 func (a *Allocator) SetHold(id ids.AgentID, why Hold, on bool) error {
 	g, err := a.agent(id)
 	if err != nil {
 		return fmt.Errorf("hold %w", err)
 	}
-	if g.holds &^= why; on {
-		g.holds |= why
+	a.count(g, -1)
+	if g.holds = slices.DeleteFunc(g.holds, func(h string) bool { return h == string(why) }); on {
+		g.holds = append(g.holds, string(why))
+		slices.Sort(g.holds)
 	}
+	a.count(g, 1)
 	g.idle = 0
-	a.countFree(g)
 	return nil
 }
 
@@ -218,19 +211,21 @@ func (a *Allocator) offerable(g *agent) {
 }
 
 func (a *Allocator) setAvailable(g *agent, r resources.Resources) {
+	a.count(g, -1)
 	g.available, g.idle = r, 0
+	a.count(g, 1)
 	g.views = g.views[:0]
 	g.reserved = g.reserved[:0]
-	g.matters = 0
+	g.matters, g.spent = 0, true
 	for r := range r.All() {
+		g.spent = g.spent && r.Shared()
 		if to := r.ReservedTo(); to != "" && !slices.Contains(g.reserved, to) {
 			g.reserved = append(g.reserved, to)
 		}
 		g.matters |= needs(r)
 	}
-	g.matters.set(capGPU, g.Total.Total("gpus") > 0 && !a.cfg.GPUsForAll)
-	g.matters.set(capRegion, g.Region != a.cfg.Region && g.Region != "")
-	a.countFree(g)
+	g.matters.Set(CapGPU, g.Total.Total("gpus") > 0 && !a.cfg.GPUsForAll)
+	g.matters.Set(CapRegion, g.Region != a.cfg.Region && g.Region != "")
 }
 
 // Overdrawn is what is used of an agent, or offered, and no longer there.

@@ -12,13 +12,18 @@ type books struct {
 	agents   map[*client]int
 	charged  map[*client]resources.Quantities
 	refusing map[*client]int
-	consumed map[string]resources.Quantities // by role, those below not included
+	consumed map[string]resources.Quantities // by role
 	free     resources.Quantities
 }
 
-// Check verifies all invariants. It is slow, for tests and simulation.
-//
-// Errors: errs.Corrupt naming what does not fit.
+func (b *books) consume(role string, q resources.Quantities) {
+	for ; role != ""; role = parentOf(role) {
+		b.consumed[role] = b.consumed[role].Add(q)
+	}
+}
+
+// Check verifies all invariants; what it finds is errs.Corrupt. It is slow, for
+// tests and simulation.
 func (a *Allocator) Check() error {
 	b := books{map[*client]int{}, map[*client]resources.Quantities{}, map[*client]int{}, map[string]resources.Quantities{}, nil}
 	for _, g := range a.order {
@@ -45,14 +50,8 @@ func (a *Allocator) Check() error {
 	if free := a.Free(); !free.Contains(b.free) || !b.free.Contains(free) {
 		return fmt.Errorf("%v is free, counted %v: %w", b.free, free, errs.Corrupt)
 	}
-	for path := range b.consumed {
-		var want resources.Quantities
-		for role, q := range b.consumed {
-			if resources.Within(role, path) {
-				want = want.Add(q)
-			}
-		}
-		if got := a.Consumed(path); !got.Contains(want) || !want.Contains(got) {
+	for path, want := range b.consumed {
+		if got := a.Quotas().Consumed(path); !got.Contains(want) || !want.Contains(got) {
 			return fmt.Errorf("role %q consumes %v, counted %v: %w", path, want, got, errs.Corrupt)
 		}
 	}
@@ -65,7 +64,7 @@ func (a *Allocator) checkAgent(g *agent, b *books) error {
 	for f, used := range g.used {
 		taken = taken.Add(used.NonShared().Unallocated())
 		for role, part := range used.Allocations() {
-			b.consumed[role] = b.consumed[role].Add(firm(part.NonShared()))
+			b.consume(role, firm(part.NonShared()))
 			if fw := a.frameworks[f]; fw == nil {
 				continue
 			} else if c := fw.clients[role]; c == nil {
@@ -83,8 +82,8 @@ func (a *Allocator) checkAgent(g *agent, b *books) error {
 		switch q := (resources.Quantities{{Name: r.Name(), Amount: r.Scalar()}}); {
 		case r.Scalar() == 0:
 		case r.ReservedTo() != "":
-			b.consumed[r.ReservedTo()] = b.consumed[r.ReservedTo()].Add(q)
-		case g.holds == 0:
+			b.consume(r.ReservedTo(), q)
+		case len(g.holds) == 0:
 			b.free = b.free.Add(q)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	// MinAllocatable: an offer must have at least one of these. Empty: any
 	// offer will do.
-	MinAllocatable []resources.Quantities
+	MinAllocatable resources.Alternatives
 	// MinRefuse is the least time that a refusal holds: the time between
 	// cycles, or it would end before it was heard.
 	MinRefuse time.Duration
@@ -41,7 +41,7 @@ type Config struct {
 // second, and cpus:1;mem:1024 as the least share.
 func (c *Config) SetDefaults() {
 	if c.MinAllocatable == nil {
-		c.MinAllocatable = []resources.Quantities{{{Name: "cpus", Amount: 10}}, {{Name: "mem", Amount: 32_000}}}
+		c.MinAllocatable = resources.Alternatives{{{Name: "cpus", Amount: 10}}, {{Name: "mem", Amount: 32_000}}}
 	}
 	if c.MinRefuse == 0 {
 		c.MinRefuse = time.Second

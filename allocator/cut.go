@@ -8,30 +8,11 @@ import (
 	"mezzo/resources/quota"
 )
 
-// portion is a part of an item of which so many are to have one. Amounts of
-// more than 1 are cut to whole numbers, so that tasks fit.
-func portion(item *resources.Resource, shares int) resources.Scalar {
-	const one = 1000
-	size := item.Size()
-	if shares <= 1 || item.Whole() || item.Shared() {
-		return size
-	}
-	x := size / resources.Scalar(shares)
-	switch {
-	case item.Kind() == resources.KindRanges || item.Name() == "gpus":
-		return (x + one - 1) / one * one
-	case x > one:
-		return x / one * one
-	default:
-		return x
-	}
-}
-
 // cut is the part of r, which is of one agent, that a client in a role gets: one
 // of so many shares, within the room. A nil room is endless.
 func (a *Allocator) cut(r resources.Resources, shares int, in *quota.Room) resources.Resources {
 	return r.Trim(func(item resources.Resource) resources.Scalar {
-		x := portion(&item, shares)
+		x := item.Part(shares)
 		if in == nil || !counts(&item) {
 			return x
 		}
@@ -52,7 +33,7 @@ func (a *Allocator) cut(r resources.Resources, shares int, in *quota.Room) resou
 // nothing if it may not, or does not want to, have it. Who cannot use one share
 // is given the part of a smaller number, down to all of it.
 func (a *Allocator) fit(g *agent, c *client, shares int, owed bool) resources.Resources {
-	v := a.view(g, c.role.path, c.framework.caps)
+	v := a.view(g, c.role.path, c.framework.Caps)
 	if v.resources.IsEmpty() || !a.admits(g, c) {
 		return resources.Resources{}
 	}
@@ -77,12 +58,12 @@ func (a *Allocator) fits(v *view, c *client, part resources.Resources, cut bool)
 	if !cut {
 		ok := v.enough
 		if c.minima != nil {
-			ok = enough(v.amount, c.minima)
+			ok = c.minima.MetBy(v.amount)
 		}
 		return ok && !slices.ContainsFunc(v.refusals, func(r *refusal) bool { return r.clients.Has(c.index) })
 	}
 	single := part.NonShared()
-	return !single.IsEmpty() && enough(single.Quantities(), a.minima(c)) && !v.agent.refuses(c, part)
+	return !single.IsEmpty() && a.minima(c).MetBy(single.Quantities()) && !v.agent.refuses(c, part)
 }
 
 // refuses tells whether the client refused as much or more of g.
@@ -93,14 +74,9 @@ func (g *agent) refuses(c *client, part resources.Resources) bool {
 }
 
 // minima are those that hold for the client.
-func (a *Allocator) minima(c *client) []resources.Quantities {
+func (a *Allocator) minima(c *client) resources.Alternatives {
 	if c.minima != nil {
 		return c.minima
 	}
 	return a.cfg.MinAllocatable
-}
-
-// enough tells whether q has one of the minima; if there are none, it has.
-func enough(q resources.Quantities, minima []resources.Quantities) bool {
-	return len(minima) == 0 || slices.ContainsFunc(minima, q.Contains)
 }

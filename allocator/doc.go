@@ -9,16 +9,21 @@
 // A pair of a framework and one of its roles is a client. In each cycle, for
 // each agent with something to give, the roles are asked in the order of
 // Dominant Resource Fairness over the tree of roles, and in a role its
-// clients in that order too; the first eligible client is offered all of the
-// agent that it may use. Offers count as used at once. A client is eligible if
+// clients in that order too; the first eligible client is offered of the agent
+// what it may use: all of it, or a part if more clients wait than agents have
+// something left. Offers count as used at once. A client is eligible if
 //
 //   - it is active: subscribed in the role, connected, not suppressed;
 //   - its role may use it: unreserved, or reserved to it or a role above;
-//   - its capabilities allow it: revocable and shared resources, refined
-//     reservations and whole agents with GPUs only go to who knows of them;
+//   - its capabilities and constraints allow the agent and what is on it;
+//   - quota leaves its role room for it: see package quota;
 //   - it is enough: one of the framework's or else of the configured minima;
 //   - it has not refused it: a refusal of an agent's resources holds for all
 //     parts of them, for a time, or until the client revives.
+//
+// A cycle first serves only roles that are owed something guaranteed, then all.
+// Among those who are due the same, who asked for what an agent has comes first.
+// Explain goes through the same rules and counts where a client fails.
 //
 // Agents are asked in an order shuffled in each cycle. Going round in a fixed
 // order instead would pair the same frameworks with the same agents again and
@@ -28,6 +33,9 @@
 // or by an offer, and is taken off the agent until it is released, also when
 // its framework is removed before or not yet known. Shared volumes are offered
 // to many at once and charged to nobody.
+//
+// A call that returns an error has changed nothing: errs.NotFound and errs.Exists
+// of what it names, errs.Invalid of what makes no sense.
 //
 // Invariants, verified by Check:
 //

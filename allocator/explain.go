@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"mezzo/allocator/sorter"
 	"mezzo/api/ids"
 	"mezzo/internal/errs"
 	"mezzo/resources"
@@ -47,21 +48,16 @@ type Reason struct {
 type Explanation struct {
 	Framework ids.FrameworkID
 	Role      string
-	// Of the role's dominant resource: how much it has, offers included, of how
-	// much there is.
-	Used, Total resources.Scalar
-	Before      []string // roles due an offer before it, the first few
-	Requests    []Request
-	Reasons     []Reason // most agents first
+	Share     sorter.Share // of the role, offers included
+	Before    []string     // roles due an offer before it, the first few
+	Requests  []Request
+	Reasons   []Reason // most agents first
 }
 
 // Explain tells, for each role that a framework is subscribed in, why it is not
 // offered anything now; as all that anybody could have was offered in the last
 // cycle, that is why it got nothing then. If role or agent is not empty, of
 // these alone.
-//
-// Errors: errs.NotFound if there is no such framework or agent, or the framework
-// is not subscribed in the role.
 func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agent ids.AgentID) ([]Explanation, error) {
 	fw, err := a.framework(id)
 	if err != nil {
@@ -88,8 +84,8 @@ func (a *Allocator) Explain(now time.Time, id ids.FrameworkID, role string, agen
 }
 
 func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
-	e := Explanation{Framework: c.framework.ID, Role: c.role.path, Requests: c.framework.requests}
-	e.Used, e.Total = a.roleOrder.Dominant(c.role.path)
+	path := c.role.path
+	e := Explanation{Framework: c.framework.ID, Role: path, Share: a.roleOrder.Dominant(path), Requests: c.framework.requests}
 	if a.cfg.RoleSorter != "random" { // lots are not drawn to look
 		for r := range a.roleOrder.Order() {
 			if r == c.role || len(e.Before) == 5 || c.active && a.roleOrder.Tied(r.node, c.role.node) {
@@ -124,21 +120,21 @@ func (a *Allocator) explain(c *client, agents []ids.AgentID) Explanation {
 
 // why is the first reason against offering g to c.
 func (a *Allocator) why(g *agent, c *client) (Why, string) {
-	has, minima := c.framework.caps, a.minima(c)
+	has, minima := c.framework.Caps, a.minima(c)
 	switch {
 	case !c.framework.connected:
 		return WhyDisconnected, "the framework is not connected"
 	case c.suppressed:
 		return WhySuppressed, fmt.Sprintf("the framework suppressed offers for role %q", c.role.path)
-	case g.holds != 0:
-		return WhyHeld, "the agent is " + g.holds.String()
-	case g.matters&^has&capRegion != 0:
+	case len(g.holds) > 0:
+		return WhyHeld, "the agent is " + strings.Join(g.holds, ", ")
+	case g.matters&^has&CapRegion != 0:
 		return WhyRegion, fmt.Sprintf("the agent is in region %q, the framework does not know of regions", g.Region)
-	case g.matters&^has&capGPU != 0:
+	case g.matters&^has&CapGPU != 0:
 		return WhyGPU, "agents with GPUs are kept for frameworks that use them (GPU_RESOURCES)"
 	case !a.admits(g, c):
 		return WhyConstraint, c.constraint.Rejects(&g.Agent)
-	case g.available.NonShared().IsEmpty():
+	case g.spent:
 		return WhyNothingLeft, "all is used or offered"
 	}
 	v := a.view(g, c.role.path, has)
@@ -147,38 +143,31 @@ func (a *Allocator) why(g *agent, c *client) (Why, string) {
 		return WhyNotForRole, fmt.Sprintf("what is left is reserved for %q", g.reserved)
 	case v.resources.IsEmpty():
 		return WhyCapability, "what is left is for frameworks with other capabilities"
-	case !enough(v.amount, minima):
+	case !minima.MetBy(v.amount):
 		return WhyBelowMinimum, fmt.Sprintf("less is left than the least worth offering, any of %v", minima)
 	case !a.fit(g, c, 1, false).IsEmpty():
-		return WhyEligible, "it is offered with the next cycle, or to who is due before"
+		return WhyEligible, "it is offered with the next cycle, or to who is due before" + a.lessWhat(c, v.amount)
 	}
-	if room := a.roomOf(c.role, false); room != nil && !enough(a.cut(v.resources, 1, room).NonShared().Quantities(), minima) {
+	if room := a.roomOf(c.role, false); room != nil && !minima.MetBy(a.cut(v.resources, 1, room).NonShared().Quantities()) {
 		return a.whyNoRoom(c, v.amount)
 	}
-	return WhyRefused, "the framework refused it"
+	return WhyRefused, "the framework refused it" + a.lessWhat(c, v.amount)
+}
+
+// lessWhat tells which of q a limit keeps out of what is offered: who waits for
+// it refuses the rest.
+func (a *Allocator) lessWhat(c *client, q resources.Quantities) string {
+	at, ok := a.ledger.Reached(c.role.account, q)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(", without %s: %s", at.Name, at)
 }
 
 // whyNoRoom tells which quota leaves no room for any of q.
 func (a *Allocator) whyNoRoom(c *client, q resources.Quantities) (Why, string) {
 	if at, ok := a.ledger.Reached(c.role.account, q); ok {
-		return WhyQuotaLimit, fmt.Sprintf("role %q has reached its limit of %s: %v of %v", at.Role, at.Name, at.Consumed, at.Most)
+		return WhyQuotaLimit, at.String()
 	}
-	var owed []string
-	for _, role := range slices.Sorted(maps.Keys(a.quotas)) {
-		if unmet := a.Unmet(role); len(unmet) > 0 {
-			owed = append(owed, fmt.Sprintf("%q (%v)", role, unmet))
-		}
-	}
-	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(owed, ", "))
-}
-
-// String names the holds: "disconnected, draining".
-func (h Hold) String() string {
-	var out []string
-	for i, name := range []string{"disconnected", "deactivated", "draining", "not on the whitelist"} {
-		if h&(1<<i) != 0 {
-			out = append(out, name)
-		}
-	}
-	return strings.Join(out, ", ")
+	return WhyHeadroom, fmt.Sprintf("%v is free, and kept for what is guaranteed to %s", a.Free(), strings.Join(a.ledger.Debts(), ", "))
 }

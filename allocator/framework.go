@@ -16,19 +16,14 @@ type Framework struct {
 	Roles      []string // subscribed in
 	Suppressed []string // of Roles: wants no offers now
 
-	Revocable       bool                              // takes what may be taken back
-	Shared          bool                              // takes shared volumes
-	RefinedReserved bool                              // takes refined reservations
-	GPU             bool                              // takes agents with GPUs
-	RegionAware     bool                              // takes agents of other regions
-	MinAllocatable  map[string][]resources.Quantities // of a role, in place of Config's
-	Constraints     map[string]Constraint             // of a role: which agents it takes
+	Caps           Caps
+	MinAllocatable map[string]resources.Alternatives // of a role, in place of Config's
+	Constraints    map[string]Constraint             // of a role: which agents it takes
 }
 
 // framework is a Framework and its clients.
 type framework struct {
 	Framework
-	caps      caps
 	connected bool
 	clients   map[string]*client // by role
 	requests  []Request          // not offered yet
@@ -55,7 +50,6 @@ func (f *Framework) validate() error {
 // them.
 //
 // Ownership: f's slices and map are the allocator's from now on.
-// Errors: errs.Invalid naming what is wrong; errs.Exists.
 func (a *Allocator) AddFramework(f Framework) error {
 	if err := f.validate(); err != nil {
 		return fmt.Errorf("add framework %s: %w", f.ID, err)
@@ -75,8 +69,6 @@ func (a *Allocator) AddFramework(f Framework) error {
 }
 
 // UpdateFramework replaces all that is known of f. Refusals stay in force.
-//
-// Errors: errs.NotFound; errs.Invalid naming what is wrong.
 func (a *Allocator) UpdateFramework(f Framework) error {
 	fw, err := a.framework(f.ID)
 	if err != nil {
@@ -91,8 +83,6 @@ func (a *Allocator) UpdateFramework(f Framework) error {
 
 // RemoveFramework forgets a framework and its refusals. What it still uses
 // stays taken from the agents until it is released.
-//
-// Errors: errs.NotFound.
 func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
 	fw, err := a.framework(id)
 	if err != nil {
@@ -108,8 +98,6 @@ func (a *Allocator) RemoveFramework(id ids.FrameworkID) error {
 
 // SetConnected makes a framework eligible, or get no offers; then what it
 // refused is forgotten. What it uses it keeps.
-//
-// Errors: errs.NotFound.
 func (a *Allocator) SetConnected(id ids.FrameworkID, on bool) error {
 	fw, err := a.framework(id)
 	if err != nil {
@@ -125,30 +113,16 @@ func (a *Allocator) SetConnected(id ids.FrameworkID, on bool) error {
 	return nil
 }
 
-// Suppress stops offers to a framework in roles; none named: in all its roles.
-//
-// Errors: errs.NotFound if there is no such framework or it is not subscribed
-// in one of roles; then nothing is changed.
-func (a *Allocator) Suppress(id ids.FrameworkID, roles []string) error {
-	return a.suppress("suppress", id, roles, true)
-}
-
-// Revive starts offers to a framework in roles and forgets what it refused
-// in them; none named: in all its roles.
-//
-// Errors: as Suppress.
-func (a *Allocator) Revive(id ids.FrameworkID, roles []string) error {
-	return a.suppress("revive", id, roles, false)
-}
-
-func (a *Allocator) suppress(verb string, id ids.FrameworkID, roles []string, on bool) error {
+// Suppress stops offers to a framework in roles, none named: in all its roles;
+// or, if off, starts them and forgets what it refused in them.
+func (a *Allocator) Suppress(id ids.FrameworkID, roles []string, on bool) error {
 	fw, err := a.framework(id)
 	if err != nil {
-		return fmt.Errorf("%s %w", verb, err)
+		return fmt.Errorf("suppress or revive %w", err)
 	}
 	for _, r := range roles {
 		if !slices.Contains(fw.Roles, r) {
-			return fmt.Errorf("%s framework %s: role %q: %w", verb, id, r, errs.NotFound)
+			return fmt.Errorf("suppress or revive framework %s: role %q: %w", id, r, errs.NotFound)
 		}
 	}
 	for _, c := range fw.sortedClients() {
@@ -165,12 +139,7 @@ func (a *Allocator) suppress(verb string, id ids.FrameworkID, roles []string, on
 
 // set makes fw what f says, and clients for the roles that are new.
 func (a *Allocator) set(fw *framework, f Framework) {
-	fw.Framework, fw.caps = f, 0
-	fw.caps.set(capRevocable, f.Revocable)
-	fw.caps.set(capShared, f.Shared)
-	fw.caps.set(capRefined, f.RefinedReserved)
-	fw.caps.set(capGPU, f.GPU)
-	fw.caps.set(capRegion, f.RegionAware)
+	fw.Framework = f
 	for _, r := range f.Roles {
 		a.client(fw, r)
 	}

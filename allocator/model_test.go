@@ -93,7 +93,7 @@ func (w *world) due(f *tribe, role string, id ids.AgentID) resources.Resources {
 // constraints allow it.
 func (w *world) may(f *tribe, role string, id ids.AgentID, r resources.Resources) resources.Resources {
 	l, none := w.agents[id], resources.Resources{}
-	if l.Total.Total("gpus") > 0 && !f.GPU || l.Region != "" && l.Region != w.cfg.Region && !f.RegionAware {
+	if l.Total.Total("gpus") > 0 && f.Caps&CapGPU == 0 || l.Region != "" && l.Region != w.cfg.Region && f.Caps&CapRegion == 0 {
 		return none
 	}
 	if want := f.Constraints[role]; want != nil && want.Rejects(&l.Agent) != "" {
@@ -101,7 +101,7 @@ func (w *world) may(f *tribe, role string, id ids.AgentID, r resources.Resources
 	}
 	return r.Filter(func(r resources.Resource) bool {
 		switch {
-		case r.Revocable() && !f.Revocable, r.Shared() && !f.Shared, len(r.Reservations()) > 1 && !f.RefinedReserved:
+		case r.Revocable() && f.Caps&CapRevocable == 0, r.Shared() && f.Caps&CapShared == 0, len(r.Reservations()) > 1 && f.Caps&CapRefined == 0:
 			return false
 		case r.ReservedTo() == "":
 			return true
@@ -247,8 +247,6 @@ func (w *world) within(role string, part resources.Resources) resources.Resource
 	})
 }
 
-func parentOf(role string) string { return role[:max(0, strings.LastIndexByte(role, '/'))] }
-
 func quantities(text string) resources.Quantities { return resources.MustParse(text).Quantities() }
 
 // share is the dominant share of the known frameworks that want says yes to.
@@ -386,8 +384,7 @@ var (
 
 func drawFramework(t *rapid.T, id ids.FrameworkID) Framework {
 	roles := rapid.SliceOfNDistinct(rapid.SampledFrom(someRoles), 1, 3, rapid.ID).Draw(t, "roles")
-	flags := rapid.SliceOfN(rapid.Bool(), 5, 5).Draw(t, "capabilities")
-	f := Framework{ID: id, Roles: roles, Revocable: flags[0], Shared: flags[1], RefinedReserved: flags[2], GPU: flags[3], RegionAware: flags[4]}
+	f := Framework{ID: id, Roles: roles, Caps: Caps(rapid.IntRange(0, 31).Draw(t, "capabilities"))}
 	if host := rapid.SampledFrom([]string{"", "", "", "h1", "h2"}).Draw(t, "host"); host != "" {
 		f.Constraints = map[string]Constraint{roles[0]: onlyHost(host)}
 	}
@@ -395,7 +392,7 @@ func drawFramework(t *rapid.T, id ids.FrameworkID) Framework {
 		f.Suppressed = roles[:1]
 	}
 	if rapid.IntRange(0, 3).Draw(t, "minima") == 0 {
-		f.MinAllocatable = map[string][]resources.Quantities{roles[0]: {quantities("cpus:2")}}
+		f.MinAllocatable = map[string]resources.Alternatives{roles[0]: {quantities("cpus:2")}}
 	}
 	return f
 }
@@ -475,9 +472,9 @@ func (p *pair) suppress(t *rapid.T) {
 	ok := known != nil && slices.Contains(known.Roles, role)
 	p.do(t, ok, func(a *Allocator) error {
 		if on {
-			return a.Suppress(id, []string{role})
+			return a.Suppress(id, []string{role}, true)
 		}
-		return a.Revive(id, []string{role})
+		return a.Suppress(id, []string{role}, false)
 	})
 	if !ok {
 		return
@@ -724,9 +721,6 @@ func (p *pair) release(t *rapid.T) {
 		return
 	}
 	known.used[f] = left
-	if refuse < 0 {
-		refuse = DefaultRefuse
-	}
 	for role, r := range part.Allocations() {
 		if fw := p.w.frameworks[f]; fw != nil && refuse > 0 && slices.Contains(fw.Roles, role) {
 			p.w.refusals = append(p.w.refusals, refused{f, role, id, r.Unallocated(), p.w.now.Add(max(refuse, time.Second))})
@@ -858,7 +852,7 @@ func TestRevivingForeverTakesNoMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := a.Revive("f", nil); err != nil {
+		if err := a.Suppress("f", nil, false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -33,10 +33,10 @@ func earlier(a, b *expiry) bool { return a.at.Before(b.at) }
 // refuse makes the client refuse r for d. Of two such refusals the longer
 // one counts.
 //
-// Preconditions: g has no views yet, or they would not know of it.
+// Preconditions: the views of g are made anew before they are used.
 func (a *Allocator) refuse(now time.Time, g *agent, c *client, r resources.Resources, d time.Duration) {
-	if d < 0 {
-		d = DefaultRefuse
+	if r.Equal(g.Total) {
+		r = g.Total // once in memory
 	}
 	d = min(max(d, a.cfg.MinRefuse), MaxRefuse)
 	i := slices.IndexFunc(g.refusals, func(o *refusal) bool { return o.resources.Equal(r) })
@@ -54,8 +54,7 @@ func (a *Allocator) refuse(now time.Time, g *agent, c *client, r resources.Resou
 		}
 		ref.again[c]++
 	}
-	// Each time their number has doubled the forgotten are thrown out, or a
-	// client that refuses for a year and revives would fill the memory.
+	// Or a client that refuses for a year and revives would fill the memory.
 	if a.refusals.Len() >= a.sweepAt {
 		a.refusals.Filter((*expiry).live)
 		a.sweepAt = max(1024, 2*a.refusals.Len())
@@ -102,16 +101,6 @@ func (a *Allocator) forget(c *client) {
 	}
 	a.age++
 	c.age = a.age
-}
-
-// drop ends a refusal of all clients, when its agent goes.
-func (a *Allocator) drop(r *refusal) {
-	for _, c := range a.clients {
-		if c != nil && r.clients.Has(c.index) {
-			c.refusing--
-		}
-	}
-	r.agent = nil
 }
 
 // end takes the client off the refusal, and the refusal off the agent if it

@@ -3,7 +3,6 @@ package allocator
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"mezzo/api/ids"
 	"mezzo/internal/errs"
@@ -31,10 +30,8 @@ func (r Request) String() string {
 // SetRequests replaces what a framework asks for.
 //
 // Ownership: list is the allocator's from now on.
-// Errors: errs.NotFound if there is no such framework, or agent that one names;
-// errs.Invalid if one asks for nothing; errs.Exhausted, with the figures, if
-// there are agents, but none that could ever satisfy one. Then nothing is
-// changed.
+// Errors: errs.Exhausted, with the figures, if there are agents, but none that
+// could ever satisfy one.
 //
 // What the framework refused so far is forgotten, as by Revive.
 func (a *Allocator) SetRequests(id ids.FrameworkID, list []Request) error {
@@ -97,18 +94,14 @@ func (a *Allocator) checkRequest(fw *framework, r Request) error {
 			if !c.subscribed || !a.admits(g, c) {
 				continue
 			}
-			has := usable(g, g.Total, c.role.path, fw.caps).Quantities()
+			has := usable(g, g.Total, c.role.path, fw.Caps).Quantities()
 			if has.Contains(r.Amount) {
 				return nil
 			}
 			most = most.Max(has)
 		}
 	}
-	var at []string
-	for _, q := range r.Amount {
-		at = append(at, fmt.Sprintf("%s:%v", q.Name, most.Get(q.Name)))
-	}
-	return fmt.Errorf("no agent has as much, at most %s: %w", strings.Join(at, ";"), errs.Exhausted)
+	return fmt.Errorf("no agent has as much, the most are %v: %w", most, errs.Exhausted)
 }
 
 // asked is what g has of what the client asks for, with the identities it has
@@ -119,7 +112,7 @@ func (a *Allocator) asked(g *agent, c *client, has resources.Resources) resource
 			continue
 		}
 		part, ok := has.Find(r.Amount.Resources(), c.role.path)
-		if ok && enough(part.Quantities(), a.minima(c)) && !g.refuses(c, part) {
+		if ok && a.minima(c).MetBy(part.Quantities()) && !g.refuses(c, part) {
 			return part
 		}
 	}

@@ -1,10 +1,10 @@
 package allocator
 
 import (
+	"net/url"
 	"strings"
 
 	"mezzo/allocator/sorter"
-	"mezzo/api/ids"
 	"mezzo/resources"
 	"mezzo/resources/quota"
 )
@@ -30,7 +30,7 @@ type client struct {
 	suppressed bool
 	active     bool                   // in role.order
 	agents     int                    // on which the framework uses something for the role
-	minima     []resources.Quantities // nil: those of the Config
+	minima     resources.Alternatives // nil: those of the Config
 	constraint *constraint            // nil: takes all agents
 
 	refusing int    // refusals in force
@@ -45,7 +45,7 @@ func (a *Allocator) client(f *framework, path string) *client {
 	r := a.role(path)
 	a.age++
 	c := &client{framework: f, role: r, age: a.age}
-	c.node = r.order.Add(component(f.ID), c)
+	c.node = r.order.Add(url.PathEscape(string(f.ID)), c)
 	r.clients++
 	if n := len(a.freeIndex); n > 0 {
 		c.index, a.freeIndex = a.freeIndex[n-1], a.freeIndex[:n-1]
@@ -75,14 +75,20 @@ func (a *Allocator) refresh(c *client) {
 		return
 	}
 	c.active = on
-	c.role.order.SetActive(c.node, on)
+	a.enlist(c, on)
 	if on {
-		c.role.active++
 		a.active.Add(c.index)
 		a.epoch++
 	} else {
-		c.role.active--
 		a.active.Remove(c.index)
+	}
+}
+
+// enlist puts the client, and its role with it, into the order or out of it.
+func (a *Allocator) enlist(c *client, on bool) {
+	c.role.order.SetActive(c.node, on)
+	if c.role.active--; on {
+		c.role.active += 2
 	}
 	a.roleOrder.SetActive(c.role.node, c.role.active > 0)
 }
@@ -103,7 +109,7 @@ func (a *Allocator) removeClient(c *client) {
 	r := c.role
 	if c.agents > 0 {
 		for _, g := range a.order {
-			part := g.used[c.framework.ID].Filter(allocatedTo(r.path))
+			part := g.used[c.framework.ID].AllocatedTo(r.path)
 			a.roleOrder.Refund(r.node, charged(part))
 		}
 	}
@@ -123,7 +129,7 @@ func (a *Allocator) removeClient(c *client) {
 func (a *Allocator) charge(c *client, q resources.Quantities, had resources.Resources) {
 	c.role.order.Charge(c.node, q)
 	a.roleOrder.Charge(c.role.node, q)
-	if !usesFor(had, c.role.path) {
+	if !had.IsAllocatedTo(c.role.path) {
 		c.agents++
 	}
 }
@@ -140,7 +146,7 @@ func (a *Allocator) refund(c *client, part, left resources.Resources) {
 	q := charged(part)
 	c.role.order.Refund(c.node, q)
 	a.roleOrder.Refund(c.role.node, q)
-	if !usesFor(left, c.role.path) {
+	if !left.IsAllocatedTo(c.role.path) {
 		c.agents--
 		a.prune(c)
 	}
@@ -149,20 +155,4 @@ func (a *Allocator) refund(c *client, part, left resources.Resources) {
 // charged is what counts in fairness: all but what is shared.
 func charged(r resources.Resources) resources.Quantities { return r.NonShared().Quantities() }
 
-func usesFor(used resources.Resources, role string) bool {
-	for r := range used.All() {
-		if r.AllocatedTo() == role {
-			return true
-		}
-	}
-	return false
-}
-
-func allocatedTo(role string) func(resources.Resource) bool {
-	return func(r resources.Resource) bool { return r.AllocatedTo() == role }
-}
-
-// component makes a framework's id one component of a path.
-func component(id ids.FrameworkID) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(string(id))
-}
+func parentOf(role string) string { return role[:max(0, strings.LastIndexByte(role, '/'))] }

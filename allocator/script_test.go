@@ -8,6 +8,7 @@ package allocator
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -153,14 +154,12 @@ func (s *script) listAgents(*testing.T, *datadriven.TestData) string {
 // framework ID roles=(a,b) [suppressed=(a)] [revocable] [shared] [refined] [gpu] [min=cpus:1] [region] [host=h] [update]
 func (s *script) framework(t *testing.T, d *datadriven.TestData) string {
 	f := Framework{
-		ID:              ids.FrameworkID(d.CmdArgs[0].Key),
-		Roles:           words(arg(d, "roles")),
-		Suppressed:      words(arg(d, "suppressed")),
-		Revocable:       d.HasArg("revocable"),
-		Shared:          d.HasArg("shared"),
-		RefinedReserved: d.HasArg("refined"),
-		GPU:             d.HasArg("gpu"),
-		RegionAware:     d.HasArg("region"),
+		ID:         ids.FrameworkID(d.CmdArgs[0].Key),
+		Roles:      words(arg(d, "roles")),
+		Suppressed: words(arg(d, "suppressed")),
+	}
+	for bit, name := range []string{"revocable", "shared", "refined", "gpu", "region"} {
+		f.Caps.Set(1<<bit, d.HasArg(name))
 	}
 	if host := arg(d, "host"); host != "" {
 		f.Constraints = map[string]Constraint{f.Roles[0]: onlyHost(host)}
@@ -170,7 +169,7 @@ func (s *script) framework(t *testing.T, d *datadriven.TestData) string {
 		if err != nil {
 			return errText(err)
 		}
-		f.MinAllocatable = map[string][]resources.Quantities{f.Roles[0]: q}
+		f.MinAllocatable = map[string]resources.Alternatives{f.Roles[0]: q}
 	}
 	if d.HasArg("update") {
 		return errText(s.a.UpdateFramework(f))
@@ -203,9 +202,9 @@ func (s *script) activate(t *testing.T, d *datadriven.TestData) string {
 func (s *script) suppress(t *testing.T, d *datadriven.TestData) string {
 	f, roles := ids.FrameworkID(d.CmdArgs[0].Key), words(arg(d, "roles"))
 	if d.Cmd == "revive" {
-		return errText(s.a.Revive(f, roles))
+		return errText(s.a.Suppress(f, roles, false))
 	}
-	return errText(s.a.Suppress(f, roles))
+	return errText(s.a.Suppress(f, roles, true))
 }
 
 // weight role=R weight=N in thousandths
@@ -293,13 +292,13 @@ func (s *script) wait(t *testing.T, d *datadriven.TestData) string {
 func (s *script) shares(*testing.T, *datadriven.TestData) string {
 	var b strings.Builder
 	for _, path := range slices.Sorted(maps.Keys(s.a.roles)) {
-		used, total := s.a.roleOrder.Dominant(path)
-		fmt.Fprintf(&b, "%s %v/%v\n", path, used, total)
+		share := s.a.roleOrder.Dominant(path)
+		fmt.Fprintf(&b, "%s %v/%v\n", path, share.Used, share.Total)
 		r := s.a.roles[path]
 		for _, f := range slices.Sorted(maps.Keys(s.a.frameworks)) {
 			if s.a.frameworks[f].clients[path] != nil {
-				used, total = r.order.Dominant(component(f))
-				fmt.Fprintf(&b, "  %s %v/%v\n", f, used, total)
+				share = r.order.Dominant(url.PathEscape(string(f)))
+				fmt.Fprintf(&b, "  %s %v/%v\n", f, share.Used, share.Total)
 			}
 		}
 	}
@@ -342,10 +341,10 @@ func (s *script) quota(t *testing.T, d *datadriven.TestData) string {
 // quotas: what roles with a quota consume, and what is unmet
 func (s *script) listQuotas(*testing.T, *datadriven.TestData) string {
 	var b strings.Builder
-	for _, role := range slices.Sorted(maps.Keys(s.a.quotas)) {
-		fmt.Fprintf(&b, "%s consumes %v, unmet %v\n", role, s.a.Consumed(role), s.a.Unmet(role))
+	for _, role := range slices.Sorted(maps.Keys(s.a.ledger.Quotas())) {
+		fmt.Fprintf(&b, "%s consumes %v, unmet %v\n", role, s.a.Quotas().Consumed(role), s.a.Quotas().Unmet(role))
 	}
-	fmt.Fprintf(&b, "free %v, unmet in all %v\n", s.a.Free(), s.a.Unmet(""))
+	fmt.Fprintf(&b, "free %v, unmet in all %v\n", s.a.Free(), s.a.Quotas().Unmet(""))
 	return b.String()
 }
 
@@ -373,7 +372,7 @@ func (s *script) explain(_ *testing.T, d *datadriven.TestData) string {
 	}
 	var b strings.Builder
 	for _, e := range list {
-		fmt.Fprintf(&b, "%s in %s has %v of %v, before it %v, asks for %v\n", e.Framework, e.Role, e.Used, e.Total, e.Before, e.Requests)
+		fmt.Fprintf(&b, "%s in %s has %v of %v, before it %v, asks for %v\n", e.Framework, e.Role, e.Share.Used, e.Share.Total, e.Before, e.Requests)
 		for _, r := range e.Reasons {
 			fmt.Fprintf(&b, "  %d (%s): %s: %s", r.Agents, r.Example, r.Why, r.Detail)
 			if !r.Until.IsZero() {

@@ -2,29 +2,31 @@ package allocator
 
 import "mezzo/resources"
 
-// caps is what a framework knows to handle: what may be in its offers.
-type caps uint8
+// Caps is what a framework knows to handle, and may be offered.
+type Caps uint8
 
+// Caps.
 const (
-	capRevocable caps = 1 << iota
-	capShared
-	capRefined
-	capGPU
-	capRegion
+	CapRevocable Caps = 1 << iota // what may be taken back
+	CapShared                     // shared volumes
+	CapRefined                    // refined reservations
+	CapGPU                        // agents with GPUs
+	CapRegion                     // agents of other regions
 )
 
-func (c *caps) set(bit caps, on bool) {
+// Set adds bit if on.
+func (c *Caps) Set(bit Caps, on bool) {
 	if on {
 		*c |= bit
 	}
 }
 
 // needs is what a framework must know of to be offered r.
-func needs(r resources.Resource) caps {
-	var c caps
-	c.set(capRevocable, r.Revocable())
-	c.set(capShared, r.Shared())
-	c.set(capRefined, r.Depth() > 1)
+func needs(r resources.Resource) Caps {
+	var c Caps
+	c.Set(CapRevocable, r.Revocable())
+	c.Set(CapShared, r.Shared())
+	c.Set(CapRefined, r.Depth() > 1)
 	return c
 }
 
@@ -33,7 +35,7 @@ func needs(r resources.Resource) caps {
 type view struct {
 	agent    *agent
 	reserved string // the deepest role reserved to that the client's role is within
-	caps     caps
+	caps     Caps
 
 	resources resources.Resources
 	amount    resources.Quantities // of what is not shared
@@ -42,7 +44,7 @@ type view struct {
 }
 
 // view finds or makes the view of g for a role and caps.
-func (a *Allocator) view(g *agent, role string, has caps) *view {
+func (a *Allocator) view(g *agent, role string, has Caps) *view {
 	has &= g.matters
 	var deepest string
 	for _, r := range g.reserved {
@@ -56,8 +58,8 @@ func (a *Allocator) view(g *agent, role string, has caps) *view {
 		}
 	}
 	v := view{agent: g, reserved: deepest, caps: has, resources: usable(g, g.available, deepest, has)}
-	v.amount = v.resources.NonShared().Quantities()
-	v.enough = enough(v.amount, a.cfg.MinAllocatable)
+	v.amount = g.last.amountOf(v.resources)
+	v.enough = a.cfg.MinAllocatable.MetBy(v.amount)
 	for _, r := range g.refusals {
 		if r.resources.Contains(v.resources) {
 			v.refusals = append(v.refusals, r)
@@ -69,8 +71,8 @@ func (a *Allocator) view(g *agent, role string, has caps) *view {
 
 // usable is the part of r, which is of g, that a role may have of who has caps:
 // nothing if all would be shared.
-func usable(g *agent, r resources.Resources, role string, has caps) resources.Resources {
-	if g.matters&^has&(capGPU|capRegion) != 0 {
+func usable(g *agent, r resources.Resources, role string, has Caps) resources.Resources {
+	if g.matters&^has&(CapGPU|CapRegion) != 0 {
 		return resources.Resources{}
 	}
 	r = r.Filter(func(r resources.Resource) bool { return r.AllocatableTo(role) && needs(r)&^has == 0 })

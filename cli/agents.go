@@ -3,6 +3,8 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -13,11 +15,23 @@ import (
 )
 
 func agentsCommand(d Deps) *cobra.Command {
-	return command(d, &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "agents",
-		Short: "List agents and what is given out of them",
-		Args:  arguments(0, 0),
-	}, func(ctx context.Context, op *operator, o *options, _ []string) error {
+		Short: "List agents and what is given out of them, or change what is offered",
+		Long:  "List agents, what they are up to, and what is given out of them: allocated or offered.",
+		Example: `  mezzo agents
+  mezzo agents deactivate host1`,
+		Args: none,
+	}
+	cmd.AddCommand(
+		holdCommand(d, "deactivate", "Offer nothing more of agents, and take their offers back; tasks go on", func(id *v1.AgentID) *master.Call {
+			return &master.Call{Type: master.Call_DEACTIVATE_AGENT.Enum(), DeactivateAgent: &master.Call_DeactivateAgent{AgentId: id}}
+		}),
+		holdCommand(d, "reactivate", "Offer agents again", func(id *v1.AgentID) *master.Call {
+			return &master.Call{Type: master.Call_REACTIVATE_AGENT.Enum(), ReactivateAgent: &master.Call_ReactivateAgent{AgentId: id}}
+		}),
+	)
+	return command(d, cmd, func(ctx context.Context, op *operator, o *options, _ []string) error {
 		resp, err := op.get(ctx, master.Call_GET_AGENTS)
 		if err != nil {
 			return err
@@ -40,6 +54,63 @@ func agentsCommand(d Deps) *cobra.Command {
 		}
 		return w.flush()
 	})
+}
+
+// holdCommand makes a command that changes what agents are offered, one after
+// the other, and prints the states that they are in then.
+func holdCommand(d Deps, verb, short string, call func(*v1.AgentID) *master.Call) *cobra.Command {
+	return command(d, &cobra.Command{
+		Use:               verb + " AGENT...",
+		Short:             short,
+		Long:              short + ".\n\nAGENT is an id, the beginning of an id, or a host name.",
+		Example:           "  mezzo agents " + verb + " host1",
+		Args:              arguments(anAgent, 1, math.MaxInt),
+		ValidArgsFunction: completeArguments(d, math.MaxInt, agentIDs),
+	}, func(ctx context.Context, op *operator, o *options, args []string) error {
+		agents, err := loadAgents(ctx, op)
+		if err != nil {
+			return err
+		}
+		var meant []*v1.AgentID
+		for _, ref := range args {
+			a, err := pick("agent", ref, "`mezzo agents`", agents, agentNames)
+			if err != nil {
+				return err
+			}
+			meant = append(meant, a.GetAgentInfo().GetId())
+		}
+		for _, id := range meant {
+			if _, err := op.call(ctx, call(id)); err != nil {
+				return fmt.Errorf("%s agent %s: %w", verb, id.GetValue(), err)
+			}
+		}
+		if agents, err = loadAgents(ctx, op); err != nil {
+			return err
+		}
+		for _, id := range meant {
+			a, err := pick("agent", id.GetValue(), "`mezzo agents`", agents, agentNames)
+			switch {
+			case err != nil:
+			case o.json():
+				err = op.print(a)
+			default:
+				_, err = fmt.Fprintf(d.Stdout, "%s\t%s\n", id.GetValue(), agentState(a))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func loadAgents(ctx context.Context, op *operator) ([]*master.Response_GetAgents_Agent, error) {
+	resp, err := op.get(ctx, master.Call_GET_AGENTS)
+	return resp.GetGetAgents().GetAgents(), err
+}
+
+func agentNames(a *master.Response_GetAgents_Agent) (id, name string) {
+	return agentID(a), a.GetAgentInfo().GetHostname()
 }
 
 func agentID(a *master.Response_GetAgents_Agent) string { return a.GetAgentInfo().GetId().GetValue() }

@@ -7,9 +7,12 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mezzo/internal/spell"
 )
 
 // Deps are the things the commands are given.
@@ -48,11 +51,15 @@ func (e *ExitError) Error() string {
 
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// Commands returns all user commands, to be hung below a root.
-func Commands(d Deps) []*cobra.Command {
+// TaskCommands returns the commands about tasks, to be hung below a root.
+func TaskCommands(d Deps) []*cobra.Command {
+	return []*cobra.Command{runCommand(d), psCommand(d), topCommand(d), logsCommand(d), killCommand(d)}
+}
+
+// ClusterCommands returns the commands about agents, frameworks and roles.
+func ClusterCommands(d Deps) []*cobra.Command {
 	return []*cobra.Command{
-		runCommand(d), psCommand(d), topCommand(d), logsCommand(d),
-		killCommand(d), agentsCommand(d), frameworksCommand(d),
+		agentsCommand(d), frameworksCommand(d), explainCommand(d), rolesCommand(d), quotaCommand(d), weightsCommand(d),
 	}
 }
 
@@ -67,7 +74,7 @@ func (o *options) add(cmd *cobra.Command, d Deps) {
 	if master == "" {
 		master = DefaultMaster
 	}
-	cmd.Flags().StringVar(&o.master, "master", master, "the master's `host:port`, several separated by commas (env MEZZO_MASTER)")
+	cmd.Flags().StringVar(&o.master, "master", master, "the master's `host:port`, several separated by commas, or zk://host:port/path (env MEZZO_MASTER)")
 	cmd.Flags().StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("master", cobra.NoFileCompletions)
@@ -78,17 +85,54 @@ func FlagError(c *cobra.Command, err error) error {
 	return fmt.Errorf("%w; see `%s --help`", err, c.CommandPath())
 }
 
-// arguments wants at least and at most that many TASKs.
-func arguments(least, most int) cobra.PositionalArgs {
+// What arguments name, and what tells which there are.
+const (
+	aTask      = "TASK is given: `mezzo ps` lists them"
+	anAgent    = "AGENT is given: `mezzo agents` lists them"
+	aFramework = "FRAMEWORK is given: `mezzo frameworks` lists them"
+	aRole      = "ROLE is given: `mezzo roles` lists them"
+	aWeight    = "ROLE=WEIGHT is given: `mezzo weights ls` lists them"
+)
+
+// arguments wants at least and at most that many of what each is.
+func arguments(each string, least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return fmt.Errorf("no TASK is given: `mezzo ps` lists them; usage: %s", c.UseLine())
+			return fmt.Errorf("no %s; usage: %s", each, c.UseLine())
 		case len(args) > most:
 			return fmt.Errorf("argument %q is too much; usage: %s", args[most], c.UseLine())
 		}
 		return nil
 	}
+}
+
+// none wants no arguments. What may have been meant as the name of a command
+// below this one gets a better answer.
+func none(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !c.HasSubCommands() {
+		return arguments("", 0, 0)(c, args)
+	}
+	var verbs []string
+	for _, v := range c.Commands() {
+		verbs = append(verbs, v.Name())
+	}
+	if guess := spell.Closest(args[0], verbs); guess != "" {
+		return fmt.Errorf("no command `%s %s`; did you mean `%s %s`?", c.CommandPath(), args[0], c.CommandPath(), guess)
+	}
+	return fmt.Errorf("no command `%s %s`; there are %s: see `%s --help`", c.CommandPath(), args[0], strings.Join(verbs, ", "), c.CommandPath())
+}
+
+// family makes c nothing but the commands below it: alone it shows its help.
+func family(c *cobra.Command, members ...*cobra.Command) *cobra.Command {
+	c.Args = none
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.FParseErrWhitelist.UnknownFlags = true // those of a command below whose name is misspelt
+	c.AddCommand(members...)
+	return c
 }
 
 func (o *options) json() bool { return o.output == "json" }

@@ -37,9 +37,10 @@ type cluster struct {
 
 	mu      sync.Mutex
 	answers map[master.Call_Type]string // operator calls: the response in JSON
-	refuse  map[master.Call_Type]string // or the sentence of a 404
+	refuse  map[master.Call_Type]string // or the sentence of a 404, of a 409 if it begins so
 	other   master.Response_Type        // or what is answered instead
 	got     []*master.Call
+	roles   string            // the master's /roles
 	state   string            // the agent's /state
 	files   map[string]string // by path, of the agent
 
@@ -64,6 +65,7 @@ func newCluster(t *testing.T) *cluster {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/v1", c.operator)
 	mux.HandleFunc("POST /api/v1/scheduler", c.scheduler)
+	mux.HandleFunc("GET /roles", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.roles) })
 	mux.HandleFunc("GET /state", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, c.state) })
 	mux.HandleFunc("GET /files/download", c.download)
 	c.server = httptest.NewServer(mux)
@@ -95,7 +97,11 @@ func (c *cluster) operator(w http.ResponseWriter, r *http.Request) {
 	defer c.mu.Unlock()
 	c.got = append(c.got, call)
 	if text, ok := c.refuse[call.GetType()]; ok {
-		http.Error(w, text, http.StatusNotFound)
+		status := http.StatusNotFound
+		if rest, ok := strings.CutPrefix(text, "409 "); ok {
+			text, status = rest, http.StatusConflict
+		}
+		http.Error(w, text, status)
 		return
 	}
 	text, ok := c.answers[call.GetType()]
@@ -260,7 +266,7 @@ func executeWith(t *testing.T, d cli.Deps, args ...string) result {
 	d.Env = func(string) string { return "" }
 	d.Now = func() time.Time { return time.Unix(now, 0) }
 	d.HTTP = &http.Client{Transport: &http.Transport{}}
-	root.AddCommand(cli.Commands(d)...)
+	root.AddCommand(append(cli.TaskCommands(d), cli.ClusterCommands(d)...)...)
 	root.SetArgs(args)
 	root.SetOut(&stdout)
 	root.SetErr(&stderr)

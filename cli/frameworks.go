@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +17,14 @@ func frameworksCommand(d Deps) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "frameworks",
-		Short: "List frameworks and what they hold",
-		Args:  arguments(0, 0),
+		Short: "List frameworks, what they use and what they hold in offers",
+		Long: `List frameworks, what they use and what they hold in offers.
+
+CPUS and MEM are used by tasks. OFFERS are those that a framework has neither
+accepted nor declined; OFFERED is what is in them, which nobody else can use
+meanwhile, and OLDEST how long it holds the first. Who gets nothing is told why
+by mezzo explain.`,
+		Args: none,
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also frameworks that have ended")
 	return command(d, cmd, func(ctx context.Context, op *operator, o *options, _ []string) error {
@@ -28,7 +35,7 @@ func frameworksCommand(d Deps) *cobra.Command {
 		if o.json() {
 			return op.print(resp.GetGetFrameworks())
 		}
-		w := newTable(d.Stdout, "NAME", "STATE", "ROLES", "CPUS", "MEM", "OFFERS", "AGE", "FRAMEWORK")
+		w := newTable(d.Stdout, "NAME", "STATE", "ROLES", "CPUS", "MEM", "OFFERS", "OFFERED", "OLDEST", "AGE", "FRAMEWORK")
 		rows := func(fs []*master.Response_GetFrameworks_Framework, ended bool) {
 			slices.SortFunc(fs, func(a, b *master.Response_GetFrameworks_Framework) int {
 				return cmp.Compare(a.GetFrameworkInfo().GetId().GetValue(), b.GetFrameworkInfo().GetId().GetValue())
@@ -36,7 +43,7 @@ func frameworksCommand(d Deps) *cobra.Command {
 			for _, f := range fs {
 				w.row(f.GetFrameworkInfo().GetName(), frameworkState(f, ended), frameworkRoles(f),
 					cpus(scalar(f.GetAllocatedResources(), "cpus")), mib(scalar(f.GetAllocatedResources(), "mem")),
-					strconv.Itoa(len(f.GetOffers())), age(d.Now(), nanos(f.GetRegisteredTime())), f.GetFrameworkInfo().GetId().GetValue())
+					strconv.Itoa(len(f.GetOffers())), amountsText(scalars(f.GetOfferedResources())), age(d.Now(), nanos(f.GetOldestOfferTime())), age(d.Now(), nanos(f.GetRegisteredTime())), f.GetFrameworkInfo().GetId().GetValue())
 			}
 		}
 		rows(resp.GetGetFrameworks().GetFrameworks(), false)
@@ -45,6 +52,23 @@ func frameworksCommand(d Deps) *cobra.Command {
 		}
 		return w.flush()
 	})
+}
+
+func frameworkNames(f *master.Response_GetFrameworks_Framework) (id, name string) {
+	return f.GetFrameworkInfo().GetId().GetValue(), f.GetFrameworkInfo().GetName()
+}
+
+// findFramework returns the one that ref means, which must not have ended.
+func findFramework(ctx context.Context, op *operator, ref string) (*master.Response_GetFrameworks_Framework, error) {
+	resp, err := op.get(ctx, master.Call_GET_FRAMEWORKS)
+	if err != nil {
+		return nil, err
+	}
+	live, ended := resp.GetGetFrameworks().GetFrameworks(), resp.GetGetFrameworks().GetCompletedFrameworks()
+	if len(meant(ref, live, frameworkNames)) == 0 && len(meant(ref, ended, frameworkNames)) > 0 {
+		return nil, fmt.Errorf("framework %q: has ended", ref)
+	}
+	return pick("framework", ref, "`mezzo frameworks`", live, frameworkNames)
 }
 
 func frameworkState(f *master.Response_GetFrameworks_Framework, ended bool) string {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"time"
 
@@ -23,8 +22,8 @@ func killCommand(d Deps) *cobra.Command {
 		Use:               "kill TASK...",
 		Short:             "Kill tasks and wait for their end",
 		Long:              "Kill tasks, of whatever framework, and wait for their end: SIGTERM first, SIGKILL after the grace.\n\nTASK is an id, the beginning of an id, or a name.",
-		Args:              arguments(1, math.MaxInt),
-		ValidArgsFunction: completeTasks(d, false, math.MaxInt),
+		Args:              arguments(aTask, 1, math.MaxInt),
+		ValidArgsFunction: completeArguments(d, math.MaxInt, taskIDs(false)),
 	}
 	cmd.Flags().DurationVar(&grace, "grace", 0, "time between SIGTERM and SIGKILL; the task's own unless given, 3s where it has none")
 	cmd.Flags().BoolVarP(&detach, "detach", "d", false, "don't wait for the end")
@@ -93,36 +92,4 @@ func killTask(ctx context.Context, d Deps, op *operator, t *tasks, x *v1.Task, p
 
 func killPolicy(grace time.Duration) *v1.KillPolicy {
 	return &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(grace.Nanoseconds())}}
-}
-
-// completeTasks completes up to that many tasks' ids while they are typed.
-// Without a master there is nothing to offer, and that is no error.
-func completeTasks(d Deps, ended bool, most int) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if len(args) >= most {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
-		defer cancel()
-		master, _ := cmd.Flags().GetString("master")
-		op, err := newOperator(master, d)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		t, _, err := loadTasks(ctx, op)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		shown := t.active
-		if ended {
-			shown = t.all()
-		}
-		var out []cobra.Completion
-		for _, x := range shown {
-			if id := x.GetTaskId().GetValue(); !slices.Contains(args, id) {
-				out = append(out, cobra.CompletionWithDesc(id, stateName(x.GetState())))
-			}
-		}
-		return out, cobra.ShellCompDirectiveNoFileComp
-	}
 }

@@ -18,8 +18,8 @@ func logsCommand(d Deps) *cobra.Command {
 		Use:               "logs [-f] TASK",
 		Short:             "Print what a task wrote, stdout to stdout and stderr to stderr",
 		Long:              "Print what a task wrote, stdout to stdout and stderr to stderr; with -o json both to stdout, an object with stream and line for each line.\n\nTASK is an id, the beginning of an id, or a name.",
-		Args:              arguments(1, 1),
-		ValidArgsFunction: completeTasks(d, true, 1),
+		Args:              arguments(aTask, 1, 1),
+		ValidArgsFunction: completeArguments(d, 1, taskIDs(true)),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until the task ends")
 	return command(d, cmd, func(ctx context.Context, op *operator, o *options, args []string) (err error) {

@@ -45,7 +45,29 @@ func newOperator(masters string, d Deps) (*operator, error) {
 }
 
 // call makes one operator call.
-func (o *operator) call(ctx context.Context, call *master.Call) (*master.Response, error) {
+func (o *operator) call(ctx context.Context, call *master.Call) (resp *master.Response, err error) {
+	return resp, o.ask(ctx, func(ctx context.Context, addr string) error {
+		resp, err = o.callAt(ctx, addr, call)
+		return err
+	})
+}
+
+// read gets a document in JSON from a path of the master's.
+func (o *operator) read(ctx context.Context, path string) (body []byte, err error) {
+	return body, o.ask(ctx, func(ctx context.Context, addr string) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+path, nil)
+		if err == nil {
+			body, err = fetch(o.http, req)
+		}
+		if err != nil {
+			return fmt.Errorf("read %s at %s: %w", path, addr, err)
+		}
+		return nil
+	})
+}
+
+// ask asks one master after the other until one answers.
+func (o *operator) ask(ctx context.Context, at func(ctx context.Context, addr string) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %v", answerTimeout))
 	defer cancel()
 	var tried []string
@@ -53,15 +75,14 @@ func (o *operator) call(ctx context.Context, call *master.Call) (*master.Respons
 	for addr := ""; ; {
 		next, err := o.masters.Detect(ctx, addr)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if addr = next; slices.Contains(tried, addr) {
-			return nil, fmt.Errorf("no master answers at %s (%w): start one with `mezzo local` or pass --master", strings.Join(tried, ", "), dial.Err)
+			return fmt.Errorf("no master answers at %s (%w): start one with `mezzo local` or pass --master", strings.Join(tried, ", "), dial.Err)
 		}
 		tried = append(tried, addr)
-		resp, err := o.callAt(ctx, addr, call)
-		if !errors.As(err, &dial) {
-			return resp, err
+		if err := at(ctx, addr); !errors.As(err, &dial) {
+			return err
 		}
 	}
 }
@@ -105,12 +126,25 @@ func (o *operator) print(m proto.Message) error {
 	if err != nil {
 		return err
 	}
+	return o.printJSON(b)
+}
+
+// printAny is print for what is no message.
+func (o *operator) printAny(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return o.printJSON(b)
+}
+
+func (o *operator) printJSON(b []byte) error {
 	var buf bytes.Buffer
 	if err := json.Indent(&buf, b, "", "  "); err != nil {
 		return err
 	}
 	buf.WriteByte('\n')
-	_, err = buf.WriteTo(o.out)
+	_, err := buf.WriteTo(o.out)
 	return err
 }
 

@@ -13,7 +13,7 @@ func psCommand(d Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ps",
 		Short: "List tasks",
-		Args:  arguments(0, 0),
+		Args:  none,
 	}
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also tasks that have ended")
 	return command(d, cmd, func(ctx context.Context, op *operator, o *options, _ []string) error {

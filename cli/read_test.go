@@ -91,11 +91,11 @@ func TestFrameworks(t *testing.T) {
 	  {"framework_info":{"user":"","name":"left","id":{"value":"m-0003"},"labels":{"labels":[{"key":"mezzo.detached"}]}},"active":false,"connected":false,"recovered":false}],
 	 "completed_frameworks":[{"framework_info":{"user":"","name":"old","id":{"value":"m-0002"}},"active":false,"connected":false,"recovered":false}]}}`)
 	check(t, c.run("frameworks", "--all"), `
-NAME  STATE         ROLES  CPUS  MEM    OFFERS  AGE  FRAMEWORK
-lost  DISCONNECTED  *      0     0B     0       -    m-0000
-web   ACTIVE        a,b/c  0.5   64MiB  0       16m  m-0001
-left  DETACHED      *      0     0B     0       -    m-0003
-old   ENDED         *      0     0B     0       -    m-0002
+NAME  STATE         ROLES  CPUS  MEM    OFFERS  OFFERED  OLDEST  AGE  FRAMEWORK
+lost  DISCONNECTED  *      0     0B     0       -        -       -    m-0000
+web   ACTIVE        a,b/c  0.5   64MiB  0       -        -       16m  m-0001
+left  DETACHED      *      0     0B     0       -        -       -    m-0003
+old   ENDED         *      0     0B     0       -        -       -    m-0002
 `)
 	if r := c.run("frameworks"); strings.Contains(r.stdout, "m-0002") {
 		t.Errorf("ended framework without --all:\n%s", r.stdout)
@@ -278,7 +278,7 @@ func TestNobodyThere(t *testing.T) {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	for _, args := range [][]string{{"ps"}, {"top", "--once"}, {"agents"}, {"frameworks"}, {"logs", "x"}, {"kill", "x"}, {"run", "--image=x"}} {
+	for _, args := range [][]string{{"ps"}, {"top", "--once"}, {"agents"}, {"frameworks"}, {"roles"}, {"quota", "ls"}, {"explain", "x"}, {"weights", "set", "a=1"}, {"logs", "x"}, {"kill", "x"}, {"run", "--image=x"}} {
 		r := execute(t, nil, append(args, "--master="+addr)...)
 		if r.err == nil || !strings.Contains(r.err.Error(), "no master answers at "+addr+" (connect: connection refused): start one with `mezzo local` or pass --master") {
 			t.Errorf("%v: %v", args, r.err)
@@ -295,7 +295,7 @@ func TestBadFlags(t *testing.T) {
 		says string
 	}{
 		{[]string{"ps", "--master=:1"}, "bad host"},
-		{[]string{"ps", "--master=zk://h/mesos"}, "not supported yet"},
+		{[]string{"ps", "--master=zk://user:secret@h:x/mesos"}, `"zk://***@h:x/mesos": server 1: port must be`},
 		{[]string{"ps", "-o", "yaml"}, "want table or json"},
 		{[]string{"ps", "x"}, `argument "x" is too much; usage: mezzo ps`},
 		{[]string{"top", "--interval=1ms"}, "at least 100ms"},

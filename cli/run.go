@@ -64,6 +64,7 @@ func runCommand(d Deps) *cobra.Command {
 	f.DurationVar(&s.timeout, "timeout", 0, "kill the task after it ran so long; never unless given")
 	f.BoolVarP(&detach, "detach", "d", false, "print the task's id once it runs, and leave it running")
 	f.BoolVarP(&quiet, "quiet", "q", false, "say nothing but what the task says")
+	completeFlag(cmd, d, "role", roleNames)
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &ExitError{Code: codeNotRun, Err: FlagError(c, err)} })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s.command = args

@@ -10,14 +10,19 @@ import (
 	"mezzo/api/mesos/v1/master"
 )
 
+const noAgent = "no agent is registered: start one with `mezzo agent --master=… --work_dir=…`"
+
 // shortage tells in a sentence why no offer fits want: there are no agents,
 // none is large enough, or what is large enough is taken.
 func shortage(want map[string]float64, role string, agents []*master.Response_GetAgents_Agent) string {
+	if len(agents) == 0 {
+		return noAgent
+	}
 	agents = slices.DeleteFunc(slices.Clone(agents), func(a *master.Response_GetAgents_Agent) bool {
 		return !a.GetActive() || a.GetDeactivated()
 	})
 	if len(agents) == 0 {
-		return "no agent is registered: start one with `mezzo agent --master=… --work_dir=…`"
+		return "no agent is offered: `mezzo agents` shows their states"
 	}
 	total := func(a *master.Response_GetAgents_Agent) map[string]float64 {
 		return amounts(want, usable(a.GetTotalResources(), role))
@@ -35,7 +40,7 @@ func shortage(want map[string]float64, role string, agents []*master.Response_Ge
 	if lacking, most, host := scarcest(want, agents, free); lacking != "" {
 		return fmt.Sprintf("no offer yet fits %s: the most that is free is %s on %s", quantity(lacking, want), most, host)
 	}
-	return fmt.Sprintf("no offer yet fits %s: enough is free on some agents, but not all of it on one, or it is offered elsewhere", quantities(want))
+	return fmt.Sprintf("no offer yet fits %s: enough is free on some agents, but not all of it on one, or it is offered elsewhere; `mezzo explain` tells more", quantities(want))
 }
 
 // scarcest names the first resource of which no agent has enough, and where

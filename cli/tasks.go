@@ -5,11 +5,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/master"
-	"mezzo/internal/spell"
 )
 
 // tasks is one snapshot of the master's tasks and where they run.
@@ -84,54 +82,18 @@ func (t *tasks) find(ref string, ended bool) (*v1.Task, error) {
 	if ended {
 		pools, list = append(pools, t.ended), "`mezzo ps -a`"
 	}
-	rules := []func(*v1.Task) bool{
-		func(x *v1.Task) bool { return x.GetTaskId().GetValue() == ref },
-		func(x *v1.Task) bool { return x.GetName() == ref },
-		func(x *v1.Task) bool { return strings.HasPrefix(x.GetTaskId().GetValue(), ref) },
-	}
 	for _, pool := range pools {
-		for _, meant := range rules {
-			var found []*v1.Task
-			for _, x := range pool {
-				if ref != "" && meant(x) {
-					found = append(found, x)
-				}
-			}
-			switch {
-			case len(found) == 1:
-				return found[0], nil
-			case len(found) > 1:
-				return nil, fmt.Errorf("task %q: may be any of %s", ref, someOf(found))
-			}
+		if x, err := one("task", ref, meant(ref, pool, taskNames), taskNames); x != nil || err != nil {
+			return x, err
 		}
 	}
-	if !ended && ref != "" && slices.ContainsFunc(t.ended, func(x *v1.Task) bool {
-		return slices.ContainsFunc(rules, func(meant func(*v1.Task) bool) bool { return meant(x) })
-	}) {
+	if !ended && len(meant(ref, t.ended, taskNames)) > 0 {
 		return nil, fmt.Errorf("task %q: has ended", ref)
 	}
-	var known []string
-	for _, x := range slices.Concat(pools...) {
-		known = append(known, x.GetName(), x.GetTaskId().GetValue())
-	}
-	if guess := spell.Closest(ref, known); guess != "" {
-		return nil, fmt.Errorf("task %q: no such task; did you mean %s? %s lists all", ref, guess, list)
-	}
-	return nil, fmt.Errorf("task %q: no such task; %s lists them", ref, list)
+	return nil, unknown("task", ref, list, slices.Concat(pools...), taskNames)
 }
 
-// someOf names a few tasks.
-func someOf(ts []*v1.Task) string {
-	const few = 8
-	var ids []string
-	for _, t := range ts[:min(len(ts), few)] {
-		ids = append(ids, t.GetTaskId().GetValue())
-	}
-	if more := len(ts) - few; more > 0 {
-		ids = append(ids, fmt.Sprintf("%d more", more))
-	}
-	return strings.Join(ids, ", ")
-}
+func taskNames(t *v1.Task) (id, name string) { return t.GetTaskId().GetValue(), t.GetName() }
 
 // hostname is where a task runs or ran, as people call the place.
 func (t *tasks) hostname(id *v1.AgentID) string {

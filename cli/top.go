@@ -20,7 +20,7 @@ func topCommand(d Deps) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top",
 		Short: "Show what is allocated beside what is used, per node and task",
-		Args:  arguments(0, 0),
+		Args:  none,
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "print once instead of refreshing (so it is when stdout is no terminal)")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "also tasks that have ended")

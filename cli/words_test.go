@@ -33,11 +33,11 @@ func TestShortage(t *testing.T) {
 		want      string
 	}{
 		{1, 64, nil, "no agent is registered: start one with `mezzo agent --master=… --work_dir=…`"},
-		{1, 64, []*master.Response_GetAgents_Agent{away}, "no agent is registered: start one with `mezzo agent --master=… --work_dir=…`"},
+		{1, 64, []*master.Response_GetAgents_Agent{away}, "no agent is offered: `mezzo agents` shows their states"},
 		{64, 64, []*master.Response_GetAgents_Agent{small, large, away}, "no agent fits cpus:64: the largest is large with cpus:8"},
 		{1, 99999, []*master.Response_GetAgents_Agent{small, large}, "no agent fits mem:97.7GiB: the largest is large with mem:16GiB"},
 		{4, 64, []*master.Response_GetAgents_Agent{small, large}, "no offer yet fits cpus:4: the most that is free is cpus:2 on small"},
-		{2, 2048, []*master.Response_GetAgents_Agent{small, large}, "no offer yet fits cpus:2 mem:2GiB: enough is free on some agents, but not all of it on one, or it is offered elsewhere"},
+		{2, 2048, []*master.Response_GetAgents_Agent{small, large}, "no offer yet fits cpus:2 mem:2GiB: enough is free on some agents, but not all of it on one, or it is offered elsewhere; `mezzo explain` tells more"},
 	} {
 		if got := shortage(map[string]float64{"cpus": tc.cpus, "mem": tc.mem}, "*", tc.agents); got != tc.want {
 			t.Errorf("cpus %v, mem %v:\n got %s\nwant %s", tc.cpus, tc.mem, got, tc.want)

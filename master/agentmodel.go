@@ -52,7 +52,8 @@ func modelAgent(a *core.Agent) agentModel {
 		UnreservedAllocated:     amounts(a.Used.Unreserved()),
 		UsedResourcesFull:       full(a.Used),
 		OfferedResourcesFull:    full(a.Offered),
-		Active:                  a.Connected,
+		Active:                  a.Active(),
+		Deactivated:             a.Deactivated,
 		Version:                 a.Version,
 		Capabilities:            []string{},
 	}

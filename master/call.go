@@ -67,14 +67,8 @@ func decode(w http.ResponseWriter, r *http.Request, call proto.Message) bool {
 		refuse(w, http.StatusUnsupportedMediaType, "expecting Content-Type %s or %s", codec.JSON.ContentType(), codec.Protobuf.ContentType())
 		return false
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallBytes))
-	var tooLong *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLong):
-		refuse(w, http.StatusRequestEntityTooLarge, "call has more than %d bytes", tooLong.Limit)
-		return false
-	case err != nil:
-		refuse(w, http.StatusBadRequest, "read call: %v", err)
+	body, ok := readBody(w, r)
+	if !ok {
 		return false
 	}
 	if err := in.Unmarshal(body, call); err != nil {
@@ -82,6 +76,21 @@ func decode(w http.ResponseWriter, r *http.Request, call proto.Message) bool {
 		return false
 	}
 	return true
+}
+
+// readBody reads what a request carries. What is wrong it answers itself.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallBytes))
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLong):
+		refuse(w, http.StatusRequestEntityTooLarge, "call has more than %d bytes", tooLong.Limit)
+		return nil, false
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "read call: %v", err)
+		return nil, false
+	}
+	return body, true
 }
 
 // negotiate chooses how to answer. What does not fit it answers itself.

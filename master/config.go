@@ -8,7 +8,9 @@ import (
 	"os"
 	"time"
 
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
+	"mezzo/master/core"
 	"mezzo/resources"
 )
 
@@ -31,23 +33,38 @@ type Config struct {
 	RootSubmissions bool     // frameworks of user root may register
 	Roles           []string // the only roles frameworks may use; empty: any
 
+	Domain    *v1.DomainInfo // where this master is; nil: it does not say
+	Whitelist string         // file of the hosts whose agents are offered; empty: all
+	Weights   map[string]core.Weight
+
+	WholeAgents                      bool                   // --offer_sizing=whole, as in Mesos; else shared
+	MinOfferShare                    resources.Quantities   // least that a shared agent is split into; nil: allocator's default
+	MinAllocatableResources          resources.Alternatives // an offer has one of them at least; nil: allocator's default
+	FilterGPUResources               bool                   // agents with GPUs only go to frameworks that know of them
+	FairSharingExcludedResourceNames []string
+	RoleSorter, FrameworkSorter      string // drf or random; empty: drf
+
 	MaxCompletedFrameworks          int
 	MaxCompletedTasksPerFramework   int
 	MaxUnreachableTasksPerFramework int
 }
+
+// DefaultOfferTimeout is how long frameworks may think about an offer. Mesos has
+// no end by default, so that one framework can keep all others from running.
+const DefaultOfferTimeout = time.Minute
 
 // DefaultPort is where a master listens unless told otherwise.
 const DefaultPort = 5050
 
 // Default returns the configuration of a master that was told nothing.
 func Default() Config {
-	c := Config{Port: DefaultPort, RootSubmissions: true}
+	c := Config{Port: DefaultPort, RootSubmissions: true, FilterGPUResources: true, OfferTimeout: DefaultOfferTimeout}
 	c.SetDefaults()
 	return c
 }
 
-// SetDefaults fills every zero field that has a default, except Port and
-// RootSubmissions, whose zero values mean something.
+// SetDefaults fills every zero field that has a default, except those whose zero
+// values mean something: see Default.
 func (c *Config) SetDefaults() {
 	if c.Hostname == "" {
 		c.Hostname, _ = os.Hostname() // without one, Validate complains
@@ -96,6 +113,10 @@ func (c *Config) Validate() error {
 		if err := resources.ValidateRole(role); err != nil {
 			problems = append(problems, fmt.Errorf("roles: %w", err))
 		}
+	}
+	if d := c.Domain; d != nil {
+		place := d.GetFaultDomain()
+		check(place.GetRegion().GetName() != "" && place.GetZone().GetName() != "", "domain has no region or no zone")
 	}
 	return errors.Join(problems...)
 }

@@ -17,6 +17,8 @@ var counters = []metric{
 	counter("master/messages_reconcile_tasks", "RECONCILE calls", core.MessagesReconcileTasks),
 	counter("master/messages_reconcile_operations", "RECONCILE_OPERATIONS calls", core.MessagesReconcileOperations),
 	counter("master/messages_resource_request", "REQUEST calls", core.MessagesResourceRequest),
+	counter("master/requests_satisfied", "requests that offers answered", core.RequestsSatisfied),
+	counter("master/requests_refused", "REQUEST calls that can never be satisfied, or make no sense", core.RequestsRefused),
 	counter("master/messages_framework_to_executor", "MESSAGE calls", core.MessagesFrameworkToExecutor),
 	counter("master/messages_status_update", "status updates from agents", core.MessagesStatusUpdate),
 	counter("master/messages_status_update_acknowledgement", "ACKNOWLEDGE calls", core.MessagesStatusUpdateAcknowledgement),

@@ -1,6 +1,8 @@
 package master
 
 import (
+	"time"
+
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/master/core"
 	"mezzo/resources"
@@ -21,9 +23,14 @@ type tally struct {
 	uptime                float64
 	inbox                 int
 	agents, agentsActive  int
+	agentsConnected       int
 	agentsUnreachable     int
 	frameworks, connected int
 	offers                int
+	oldest                time.Time // of the offers; zero if there are none
+	now                   time.Time
+	requesting            int
+	rounds                timings
 	states                map[v1.TaskState]int
 	total, used, offered  resources.Quantities
 	revocable, revocUsed  resources.Quantities
@@ -37,6 +44,9 @@ func takeTally(s *core.Snapshot) *tally {
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		if a.Connected {
+			t.agentsConnected++
+		}
+		if a.Active() {
 			t.agentsActive++
 		}
 		t.total = t.total.Add(a.Total.NonRevocable().Quantities())
@@ -51,6 +61,12 @@ func takeTally(s *core.Snapshot) *tally {
 			t.connected++
 		}
 		t.offers += len(f.Offers)
+		if made := f.OldestOffer(); !made.IsZero() && (t.oldest.IsZero() || made.Before(t.oldest)) {
+			t.oldest = made
+		}
+		if len(f.Requests) > 0 {
+			t.requesting++
+		}
 		for _, task := range f.Tasks {
 			t.states[task.State]++
 		}
@@ -67,14 +83,16 @@ func declare() []metric {
 		gauge("master/uptime_secs", "seconds since the start", func(t *tally) float64 { return t.uptime }),
 		gauge("master/slaves_active", "agents whose resources are offered", func(t *tally) float64 { return float64(t.agentsActive) }),
 		gauge("master/slaves_inactive", "agents whose resources are not offered", func(t *tally) float64 { return float64(t.agents - t.agentsActive) }),
-		gauge("master/slaves_connected", "agents with a stream", func(t *tally) float64 { return float64(t.agentsActive) }),
-		gauge("master/slaves_disconnected", "agents waited for", func(t *tally) float64 { return float64(t.agents - t.agentsActive) }),
+		gauge("master/slaves_connected", "agents with a stream", func(t *tally) float64 { return float64(t.agentsConnected) }),
+		gauge("master/slaves_disconnected", "agents waited for", func(t *tally) float64 { return float64(t.agents - t.agentsConnected) }),
 		gauge("master/slaves_unreachable", "agents given up for now", func(t *tally) float64 { return float64(t.agentsUnreachable) }),
 		gauge("master/frameworks_active", "frameworks that get offers", func(t *tally) float64 { return float64(t.connected) }),
 		gauge("master/frameworks_inactive", "frameworks that get no offers", func(t *tally) float64 { return float64(t.frameworks - t.connected) }),
 		gauge("master/frameworks_connected", "frameworks with a stream", func(t *tally) float64 { return float64(t.connected) }),
 		gauge("master/frameworks_disconnected", "frameworks waited for", func(t *tally) float64 { return float64(t.frameworks - t.connected) }),
 		gauge("master/outstanding_offers", "offers not answered yet", func(t *tally) float64 { return float64(t.offers) }),
+		gauge("master/oldest_offer_secs", "age of the oldest offer not answered yet", func(t *tally) float64 { return age(t.now, t.oldest) }),
+		gauge("master/frameworks_requesting", "frameworks that asked for resources which they were not offered yet", func(t *tally) float64 { return float64(t.requesting) }),
 		gauge("master/event_queue_messages", "events waiting for the loop", func(t *tally) float64 { return float64(t.inbox) }),
 		counter("allocator/mesos/allocation_runs", "rounds of offers", core.AllocationRuns),
 	}
@@ -94,7 +112,16 @@ func declare() []metric {
 	} {
 		list = append(list, metric{endName(end), "counter", "tasks that ended in this way", func(t *tally) float64 { return float64(t.ends[end]) }})
 	}
+	list = append(list, timingMetrics("allocator/mesos/allocation_run_ms", "rounds of offers", func(t *tally) *timings { return &t.rounds })...)
 	return append(append(list, counters...), nothingYet()...)
+}
+
+// age is how many seconds have gone by since a time; 0 since the zero time.
+func age(now, since time.Time) float64 {
+	if since.IsZero() {
+		return 0
+	}
+	return now.Sub(since).Seconds()
 }
 
 func stateWord(s v1.TaskState) string {

@@ -18,6 +18,11 @@ type allocationModel struct {
 	Role string `json:"role"`
 }
 
+type requestModel struct {
+	AgentID   string             `json:"slave_id,omitempty"`
+	Resources map[string]float64 `json:"resources"`
+}
+
 type frameworkModel struct {
 	ID               string          `json:"id"`
 	Name             string          `json:"name"`
@@ -46,6 +51,8 @@ type frameworkModel struct {
 	Executors        []struct{}      `json:"executors"` // frameworks' own ones are not run yet
 	Labels           []labelModel    `json:"labels,omitempty"`
 	OfferConstraints json.RawMessage `json:"offer_constraints,omitempty"`
+	Requests         []requestModel  `json:"requests,omitempty"`          // ours
+	OldestOfferTime  *float64        `json:"oldest_offer_time,omitempty"` // ours
 }
 
 func modelFramework(f *core.FrameworkView) frameworkModel {
@@ -78,6 +85,12 @@ func modelFramework(f *core.FrameworkView) frameworkModel {
 	}
 	if !f.Reregistered.Equal(f.Registered) {
 		m.ReregisteredTime = seconds(f.Reregistered)
+	}
+	for _, r := range f.Requests {
+		m.Requests = append(m.Requests, requestModel{string(r.Agent), modelQuantities(r.Amount)})
+	}
+	if t := f.OldestOffer(); !t.IsZero() {
+		m.OldestOfferTime = seconds(t)
 	}
 	for _, c := range f.Info.GetCapabilities() {
 		m.Capabilities = append(m.Capabilities, c.GetType().String())

@@ -51,6 +51,7 @@ func identity(id string, cfg Config, at netip.AddrPort, version string) *v1.Mast
 		Pid:      proto.String("master@" + at.String()),
 		Hostname: &cfg.Hostname,
 		Version:  &version,
+		Domain:   cfg.Domain,
 		Address: &v1.Address{
 			Hostname: &cfg.Hostname,
 			Ip:       proto.String(at.Addr().String()),

@@ -30,10 +30,10 @@ type (
 // request is what the loop is asked: to take an event, or to show the state.
 type request struct {
 	event      core.Event
-	reply      chan<- error     // capacity 1; nil if the event has no Reply
-	subscriber *subscriberQueue // of the stream a SUBSCRIBE opens
-	agent      *agentQueue      // of the connection a Hello opens
-	view       chan<- *view     // capacity 1; set instead of event
+	reply      chan<- core.Reply // capacity 1; nil if the event has no Reply
+	subscriber *subscriberQueue  // of the stream a SUBSCRIBE opens
+	agent      *agentQueue       // of the connection a Hello opens
+	view       chan<- *view      // capacity 1; set instead of event
 }
 
 // loop owns the core. Everything below it runs in the goroutine of run, except
@@ -45,6 +45,7 @@ type loop struct {
 	done  chan struct{} // closed when run has returned
 
 	steps  atomic.Uint64 // counts the core's changes
+	rounds timing        // of the steps with a round of offers
 	cached atomic.Pointer[view]
 
 	subscribers map[core.StreamID]*subscriberQueue
@@ -109,9 +110,13 @@ func (l *loop) handle(r request) {
 }
 
 // feed gives the core an event, and then those that followed from its effects.
-func (l *loop) feed(ev core.Event, reply chan<- error) {
+func (l *loop) feed(ev core.Event, reply chan<- core.Reply) {
 	for l.later = append(l.later, ev); len(l.later) > 0; l.later = l.later[1:] {
-		effects := l.core.Step(time.Now(), l.later[0])
+		start, before := time.Now(), l.core.Rounds()
+		effects := l.core.Step(start, l.later[0])
+		if l.core.Rounds() != before {
+			l.rounds.add(time.Since(start))
+		}
 		l.steps.Add(1)
 		for _, e := range effects {
 			l.perform(e, reply)
@@ -120,7 +125,7 @@ func (l *loop) feed(ev core.Event, reply chan<- error) {
 	}
 }
 
-func (l *loop) perform(e core.Effect, reply chan<- error) {
+func (l *loop) perform(e core.Effect, reply chan<- core.Reply) {
 	switch e := e.(type) {
 	case core.SendFramework:
 		if q, ok := l.subscribers[e.Stream]; ok && !q.push(e.Event) {
@@ -146,7 +151,7 @@ func (l *loop) perform(e core.Effect, reply chan<- error) {
 		}
 	case core.Reply:
 		if reply != nil {
-			reply <- e.Err
+			reply <- e
 		}
 	case core.Trace:
 		l.trace(e)
@@ -163,21 +168,27 @@ func (l *loop) trace(t core.Trace) {
 	l.log.LogAttrs(context.Background(), levels[t.Level], t.Message, attrs...)
 }
 
-// ask hands r over unless the inbox is full, and waits for the reply. It may be
-// called from anywhere.
+// ask hands r over unless the inbox is full, and waits until it is done. It may
+// be called from anywhere.
 func (l *loop) ask(r request) error {
-	reply := make(chan error, 1)
+	_, err := l.put(r)
+	return err
+}
+
+// put is ask for events whose reply has more to say than an error.
+func (l *loop) put(r request) (core.Reply, error) {
+	reply := make(chan core.Reply, 1)
 	r.reply = reply
 	select {
 	case l.inbox <- r:
 	default:
-		return errBusy
+		return core.Reply{}, errBusy
 	}
 	select {
-	case err := <-reply:
-		return err
+	case answer := <-reply:
+		return answer, answer.Err
 	case <-l.done:
-		return errStopped
+		return core.Reply{}, errStopped
 	}
 }
 

@@ -41,6 +41,7 @@ type Master struct {
 	advertised string // "ip:port"
 	started    time.Time
 	loop       *loop
+	whitelist  *whitelist // nil: none
 	grpc       *grpc.Server
 	handlers   map[string]http.HandlerFunc
 	api        http.Handler   // all but gRPC
@@ -75,6 +76,15 @@ func New(cfg Config, d Deps) (*Master, error) {
 		return nil, fmt.Errorf("configure master: %w", err)
 	}
 	m.loop = newLoop(c, m.log)
+	if cfg.Whitelist != "" {
+		m.whitelist = &whitelist{path: cfg.Whitelist}
+		ev, _, err := m.whitelist.look()
+		if err != nil {
+			_ = listener.Close()
+			return nil, fmt.Errorf("configure master: %w", err)
+		}
+		c.Step(m.started, ev)
+	}
 	m.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(link.MaxMessageBytes), grpc.MaxSendMsgSize(link.MaxMessageBytes))
 	link.RegisterAgentLinkServer(m.grpc, &agentLink{m: m})
 	m.handlers = m.routes()
@@ -83,7 +93,7 @@ func New(cfg Config, d Deps) (*Master, error) {
 }
 
 func (m *Master) coreConfig(seed uint64) core.Config {
-	c := core.Config{
+	return core.Config{
 		Master:                 m.info,
 		Heartbeat:              heartbeatInterval,
 		AllocationInterval:     m.cfg.AllocationInterval,
@@ -92,13 +102,29 @@ func (m *Master) coreConfig(seed uint64) core.Config {
 		MaxMissedPings:         m.cfg.MaxAgentPingTimeouts,
 		RootSubmissions:        m.cfg.RootSubmissions,
 		Roles:                  m.cfg.Roles,
-		Allocator:              allocator.Config{Seed: seed, MinRefuse: m.cfg.AllocationInterval},
+		Allocator:              m.allocatorConfig(seed),
+		Weights:                m.cfg.Weights,
 		MaxCompletedFrameworks: m.cfg.MaxCompletedFrameworks,
 		MaxCompletedTasks:      m.cfg.MaxCompletedTasksPerFramework,
 		MaxUnreachableTasks:    m.cfg.MaxUnreachableTasksPerFramework,
 		MaxUnreachableAgents:   maxUnreachableAgents,
 	}
-	c.Allocator.SetDefaults()
+}
+
+func (m *Master) allocatorConfig(seed uint64) allocator.Config {
+	c := allocator.Config{
+		Seed:            seed,
+		MinRefuse:       m.cfg.AllocationInterval,
+		WholeAgents:     m.cfg.WholeAgents,
+		MinShare:        m.cfg.MinOfferShare,
+		MinAllocatable:  m.cfg.MinAllocatableResources,
+		GPUsForAll:      !m.cfg.FilterGPUResources,
+		Region:          m.cfg.Domain.GetFaultDomain().GetRegion().GetName(),
+		UnfairNames:     m.cfg.FairSharingExcludedResourceNames,
+		RoleSorter:      m.cfg.RoleSorter,
+		FrameworkSorter: m.cfg.FrameworkSorter,
+	}
+	c.SetDefaults()
 	return c
 }
 
@@ -134,6 +160,9 @@ func (m *Master) Run(ctx context.Context) error {
 	}
 	m.log.Info("master started", "addr", m.Addr(), "advertised", m.advertised, "id", m.info.GetId())
 	group.Go(func() error { return m.loop.run(ctx) })
+	if m.whitelist != nil {
+		group.Go(func() error { m.watchWhitelist(ctx, m.whitelist); return nil })
+	}
 	group.Go(func() error {
 		if err := srv.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)

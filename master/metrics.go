@@ -47,6 +47,8 @@ func (m *Master) readings(s *core.Snapshot) map[string]float64 {
 	t := takeTally(s)
 	t.uptime = time.Since(m.started).Seconds()
 	t.inbox = len(m.loop.inbox)
+	t.now = time.Now()
+	t.rounds = m.loop.rounds.read()
 	out := make(map[string]float64, len(declared))
 	for _, d := range declared {
 		out[d.name] = d.value(t)
@@ -55,8 +57,9 @@ func (m *Master) readings(s *core.Snapshot) map[string]float64 {
 		out[endName(end)] = float64(n)
 	}
 	for i := range s.Frameworks {
-		frameworkReadings(out, &s.Frameworks[i])
+		frameworkReadings(out, &s.Frameworks[i], t.now)
 	}
+	roleReadings(out, s)
 	systemReadings(out)
 	return out
 }
@@ -73,7 +76,7 @@ func endName(e core.TaskEnd) string {
 }
 
 // frameworkReadings are the metrics of one framework, below its name and id.
-func frameworkReadings(out map[string]float64, f *core.FrameworkView) {
+func frameworkReadings(out map[string]float64, f *core.FrameworkView, now time.Time) {
 	base := "master/frameworks/" + url.QueryEscape(f.Info.GetName()) + "/" + string(f.ID) + "/"
 	out[base+"subscribed"] = one(f.Connected)
 	out[base+"calls"] = float64(f.Counts.Calls)
@@ -82,6 +85,8 @@ func frameworkReadings(out map[string]float64, f *core.FrameworkView) {
 	out[base+"offers/accepted"] = float64(f.Counts.OffersAccepted)
 	out[base+"offers/declined"] = float64(f.Counts.OffersDeclined)
 	out[base+"offers/rescinded"] = float64(f.Counts.OffersRescinded)
+	out[base+"offers/held"] = float64(len(f.Offers))
+	out[base+"offers/oldest_secs"] = age(now, f.OldestOffer())
 	for _, state := range []v1.TaskState{
 		v1.TaskState_TASK_STAGING, v1.TaskState_TASK_STARTING, v1.TaskState_TASK_RUNNING, v1.TaskState_TASK_KILLING,
 	} {
@@ -95,6 +100,26 @@ func frameworkReadings(out map[string]float64, f *core.FrameworkView) {
 	}
 	for _, role := range f.Roles() {
 		out[base+"roles/"+url.QueryEscape(role)+"/suppressed"] = one(slices.Contains(f.Suppressed, role))
+	}
+}
+
+// roleReadings are the metrics of roles: shares of those that have frameworks,
+// and quota. Only what is guaranteed or limited is shown.
+func roleReadings(out map[string]float64, s *core.Snapshot) {
+	for _, share := range s.Shares {
+		out["allocator/mesos/roles/"+url.QueryEscape(share.Role)+"/shares/dominant"] = share.Fraction()
+	}
+	for i := range s.Quotas {
+		q := &s.Quotas[i]
+		base := "allocator/mesos/quota/roles/" + url.QueryEscape(q.Role) + "/resources/"
+		for _, a := range q.Guarantee {
+			out[base+a.Name+"/guarantee"] = a.Amount.Float()
+			out[base+a.Name+"/consumed"] = q.Consumed.Get(a.Name).Float()
+		}
+		for _, a := range q.Limit {
+			out[base+a.Name+"/limit"] = a.Amount.Float()
+			out[base+a.Name+"/consumed"] = q.Consumed.Get(a.Name).Float()
+		}
 	}
 }
 

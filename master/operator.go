@@ -8,7 +8,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/master"
 	"mezzo/api/usage"
@@ -30,11 +29,12 @@ func (m *Master) operator(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if call.GetType() == master.Call_KILL_TASK {
-		m.killTask(w, call)
+	if c, ok := changes[call.GetType()]; ok {
+		ev, err := c.event(call)
+		m.change(w, ev, err, c.done)
 		return
 	}
-	response, err := m.answer(call.GetType())
+	response, err := m.answer(call)
 	if err != nil {
 		fail(w, err)
 		return
@@ -47,27 +47,9 @@ func (m *Master) operator(w http.ResponseWriter, r *http.Request) {
 	respond(w, r, out.ContentType(), body)
 }
 
-// killTask is the KILL_TASK call.
-func (m *Master) killTask(w http.ResponseWriter, call *master.Call) {
-	kill := call.GetKillTask()
-	if kill == nil {
-		refuse(w, http.StatusBadRequest, "kill_task is missing")
-		return
-	}
-	if err := m.loop.ask(request{event: core.KillTask{
-		Framework: ids.FrameworkID(kill.GetFrameworkId().GetValue()),
-		Task:      ids.TaskID(kill.GetTaskId().GetValue()),
-		Policy:    kill.GetKillPolicy(),
-	}}); err != nil {
-		fail(w, err)
-		return
-	}
-	w.WriteHeader(http.StatusAccepted)
-}
-
 // answer makes the response to a call that only asks.
-func (m *Master) answer(call master.Call_Type) (*master.Response, error) {
-	switch call {
+func (m *Master) answer(call *master.Call) (*master.Response, error) {
+	switch call.GetType() {
 	case master.Call_GET_HEALTH:
 		return &master.Response{
 			Type:      master.Response_GET_HEALTH.Enum(),
@@ -86,8 +68,10 @@ func (m *Master) answer(call master.Call_Type) (*master.Response, error) {
 			Type:      master.Response_GET_MASTER.Enum(),
 			GetMaster: &master.Response_GetMaster{MasterInfo: m.info, StartTime: &started, ElectedTime: &started},
 		}, nil
+	case master.Call_EXPLAIN:
+		return m.explain(call.GetExplain())
 	default:
-		return m.show(call)
+		return m.show(call.GetType())
 	}
 }
 
@@ -126,6 +110,15 @@ var shows = map[master.Call_Type]func(*Master, *core.Snapshot) *master.Response{
 	master.Call_GET_TASKS: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_TASKS.Enum(), GetTasks: showTasks(s)}
 	},
+	master.Call_GET_ROLES: func(m *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_ROLES.Enum(), GetRoles: &master.Response_GetRoles{Roles: showRoles(s, m.cfg.Roles)}}
+	},
+	master.Call_GET_WEIGHTS: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_WEIGHTS.Enum(), GetWeights: &master.Response_GetWeights{WeightInfos: showWeights(s)}}
+	},
+	master.Call_GET_QUOTA: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_QUOTA.Enum(), GetQuota: &master.Response_GetQuota{Status: showQuota(s)}}
+	},
 	master.Call_GET_USAGE: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_USAGE.Enum(), GetUsage: clusterUsage(s)}
 	},
@@ -146,7 +139,7 @@ func showAgents(s *core.Snapshot) *master.Response_GetAgents {
 		a := &s.Agents[i]
 		out.Agents = append(out.Agents, &master.Response_GetAgents_Agent{
 			AgentInfo:          a.Info,
-			Active:             &a.Connected,
+			Active:             proto.Bool(a.Active()),
 			Version:            &a.Version,
 			Pid:                proto.String(agentPID(a.Address)),
 			RegisteredTime:     core.TimeInfo(a.Registered),
@@ -155,7 +148,7 @@ func showAgents(s *core.Snapshot) *master.Response_GetAgents {
 			AllocatedResources: operatorProto(a.Used),
 			OfferedResources:   operatorProto(a.Offered),
 			Capabilities:       a.Capabilities,
-			Deactivated:        proto.Bool(false),
+			Deactivated:        &a.Deactivated,
 		})
 	}
 	return out
@@ -184,6 +177,8 @@ func showFramework(f *core.FrameworkView) *master.Response_GetFrameworks_Framewo
 		AllocatedResources: operatorProto(f.Used()),
 		OfferedResources:   operatorProto(f.Offered()),
 		OfferConstraints:   f.Constraints,
+		Requests:           showRequests(f.Requests),
+		OldestOfferTime:    core.TimeInfo(f.OldestOffer()),
 	}
 	for _, o := range f.Offers {
 		out.Offers = append(out.Offers, o.Proto())

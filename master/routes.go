@@ -1,7 +1,9 @@
 package master
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +21,9 @@ func (m *Master) routes() map[string]http.HandlerFunc {
 		"/slaves":           get(m.slaves),
 		"/frameworks":       get(m.frameworks),
 		"/tasks":            get(m.tasks),
+		"/roles":            get(m.roles),
+		"/quota":            methods(map[string]http.HandlerFunc{"GET": m.getQuota, "POST": m.postQuota, "DELETE": m.deleteQuota}),
+		"/weights":          methods(map[string]http.HandlerFunc{"GET": m.getWeights, "PUT": m.putWeights}),
 		"/usage":            get(m.usage),
 		"/redirect":         m.redirect,
 	}
@@ -65,10 +70,18 @@ func trim(path string) string {
 
 // get lets only reading methods through.
 func get(h http.HandlerFunc) http.HandlerFunc {
+	return methods(map[string]http.HandlerFunc{http.MethodGet: h})
+}
+
+// methods serves each method in its way; HEAD goes with GET.
+func methods(by map[string]http.HandlerFunc) http.HandlerFunc {
+	named := slices.Sorted(maps.Keys(by))
+	by[http.MethodHead] = by[http.MethodGet]
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			refuse(w, http.StatusMethodNotAllowed, "expecting GET, not %s", r.Method)
+		h := by[r.Method]
+		if h == nil {
+			w.Header().Set("Allow", strings.Join(slices.Sorted(maps.Keys(by)), ", "))
+			refuse(w, http.StatusMethodNotAllowed, "expecting %s, not %s", strings.Join(named, " or "), r.Method)
 			return
 		}
 		h(w, r)

@@ -65,8 +65,9 @@ func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 		Hostname:               m.info.GetHostname(),
 		Capabilities:           []string{},
 		UnreachableAgents:      len(s.Unreachable),
+		Domain:                 raw(m.info.GetDomain()),
 		Leader:                 m.info.GetPid(),
-		LeaderInfo:             masterModel{ID: m.info.GetId(), PID: m.info.GetPid(), Port: m.info.GetPort(), Hostname: m.info.GetHostname()},
+		LeaderInfo:             masterModel{ID: m.info.GetId(), PID: m.info.GetPid(), Port: m.info.GetPort(), Hostname: m.info.GetHostname(), Domain: raw(m.info.GetDomain())},
 		Cluster:                m.cfg.Cluster,
 		LogDir:                 m.deps.Flags["log_dir"],
 		ExternalLogFile:        m.deps.Flags["external_log_file"],
@@ -78,7 +79,7 @@ func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 		UnregisteredFrameworks: []string{},
 	}
 	for i := range s.Agents {
-		if s.Agents[i].Connected {
+		if s.Agents[i].Active() {
 			out.ActivatedAgents++
 		} else {
 			out.DeactivatedAgents++

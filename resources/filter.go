@@ -71,18 +71,34 @@ func (r Resources) Unallocated() Resources { return r.Allocated("") }
 // Allocations iterates over the roles that r is allocated to, ascending, with
 // what is allocated to each. What is allocated to none comes under "".
 func (r Resources) Allocations() iter.Seq2[string, Resources] {
-	roles := make([]string, len(r.items))
-	for i := range r.items {
-		roles[i] = r.items[i].alloc
-	}
-	roles = NewSet(roles...)
 	return func(yield func(string, Resources) bool) {
-		for _, role := range roles {
-			if !yield(role, r.Filter(func(i Resource) bool { return i.alloc == role })) {
+		for role, ok := r.allocatedAfter(""); ok; role, ok = r.allocatedAfter(role + "\x00") {
+			if !yield(role, r.AllocatedTo(role)) {
 				return
 			}
 		}
 	}
+}
+
+// AllocatedTo is what is allocated to role.
+func (r Resources) AllocatedTo(role string) Resources {
+	return r.Filter(func(i Resource) bool { return i.alloc == role })
+}
+
+// IsAllocatedTo tells whether any of it is.
+func (r Resources) IsAllocatedTo(role string) bool {
+	return slices.ContainsFunc(r.items, func(i Resource) bool { return i.alloc == role })
+}
+
+// allocatedAfter is the first role, from the given one on, that something is
+// allocated to.
+func (r Resources) allocatedAfter(from string) (role string, ok bool) {
+	for i := range r.items {
+		if a := r.items[i].alloc; a >= from && (!ok || a < role) {
+			role, ok = a, true
+		}
+	}
+	return role, ok
 }
 
 // PushReservation reserves all of r one level deeper.

@@ -22,7 +22,7 @@ func (r Resources) Find(want Resources, role string) (Resources, bool) {
 				continue
 			}
 			part := have
-			part.scalar, part.ranges, part.set = taken.scalar, taken.ranges, taken.set
+			part.scalar, part.many = taken.scalar, taken.many
 			found = append(found, part)
 			if !left.sub(&taken) {
 				break
@@ -54,7 +54,7 @@ func (r Resources) candidates(w *Resource, role string) []Resource {
 // meet is w with only the amount that have has too.
 func (w Resource) meet(have *Resource) Resource {
 	w.scalar = min(w.scalar, have.scalar)
-	w.ranges = have.ranges.Minus(have.ranges.Minus(w.ranges))
-	w.set = have.set.Minus(have.set.Minus(w.set))
+	ranges, set := have.ranges(), have.set()
+	w.hold(ranges.Minus(ranges.Minus(w.ranges())), set.Minus(set.Minus(w.set())))
 	return w
 }

@@ -69,7 +69,7 @@ func (r *Resource) proto() *v1.Resource {
 	case KindRanges:
 		m.Type = v1.Value_RANGES.Enum()
 		m.Ranges = new(v1.Value_Ranges)
-		for _, v := range r.ranges {
+		for _, v := range r.ranges() {
 			m.Ranges.Range = append(m.Ranges.Range, &v1.Value_Range{Begin: proto.Uint64(v.Begin), End: proto.Uint64(v.End)})
 		}
 	case KindSet:

@@ -142,10 +142,14 @@ func (p *parser) value(r *Resource) (err error) {
 	switch {
 	case p.accept("["):
 		r.kind = KindRanges
-		r.ranges, err = p.ranges()
+		var ranges Ranges
+		ranges, err = p.ranges()
+		r.hold(ranges, nil)
 	case p.accept("{"):
 		r.kind = KindSet
-		r.set, err = p.set()
+		var set Set
+		set, err = p.set()
+		r.hold(nil, set)
 	default:
 		var word string
 		if word, err = p.word(";"); err == nil {

@@ -26,9 +26,9 @@ func (r *Resource) append(b []byte) []byte {
 	case KindScalar:
 		b = r.scalar.append(b)
 	case KindRanges:
-		b = r.ranges.append(b)
+		b = r.ranges().append(b)
 	default:
-		b = r.set.append(b)
+		b = r.set().append(b)
 	}
 	for range r.copies - 1 {
 		b = append(b, '+')

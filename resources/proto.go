@@ -90,11 +90,15 @@ func amountFromProto(r *Resource, m *v1.Resource) (err error) {
 	case *m.Type == v1.Value_RANGES:
 		fits = m.Scalar == nil && m.Ranges != nil && m.Set == nil
 		r.kind = KindRanges
-		r.ranges, err = rangesFromProto(m.GetRanges())
+		var ranges Ranges
+		ranges, err = rangesFromProto(m.GetRanges())
+		r.hold(ranges, nil)
 	case *m.Type == v1.Value_SET:
 		fits = m.Scalar == nil && m.Ranges == nil && m.Set != nil
 		r.kind = KindSet
-		r.set, err = checkedSet(m.GetSet().GetItem())
+		var set Set
+		set, err = checkedSet(m.GetSet().GetItem())
+		r.hold(nil, set)
 	default:
 		return fmt.Errorf("type %v is not one of a resource: %w", *m.Type, errs.Invalid)
 	}

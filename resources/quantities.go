@@ -35,9 +35,17 @@ func ParseQuantities(text string) (Quantities, error) {
 	return r.Quantities(), nil
 }
 
-// ParseAlternatives reads "cpus:0.01|mem:32": this or that. Nothing is none.
-func ParseAlternatives(text string) ([]Quantities, error) {
-	out := []Quantities{}
+// Alternatives is this or that; of none nothing is asked.
+type Alternatives []Quantities
+
+// MetBy tells whether q has one of them at least.
+func (l Alternatives) MetBy(q Quantities) bool {
+	return len(l) == 0 || slices.ContainsFunc(l, q.Contains)
+}
+
+// ParseAlternatives reads "cpus:0.01|mem:32".
+func ParseAlternatives(text string) (Alternatives, error) {
+	out := Alternatives{}
 	if strings.TrimSpace(text) == "" {
 		return out, nil
 	}

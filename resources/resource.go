@@ -28,8 +28,35 @@ type Resource struct {
 	scalar Scalar // also of a shared volume: its size
 	copies int32  // of a shared resource: how many times it is held
 	kind   Kind
+	many   *many
+}
+
+// many is an amount of a KindRanges or KindSet, not changed once made. It is
+// apart, since nearly all resources are scalars.
+type many struct {
 	ranges Ranges
 	set    Set
+}
+
+// hold makes the amount of r, of a KindRanges or KindSet, what it is told.
+func (r *Resource) hold(ranges Ranges, set Set) {
+	if r.many = nil; len(ranges)+len(set) > 0 {
+		r.many = &many{ranges, set}
+	}
+}
+
+func (r *Resource) ranges() Ranges {
+	if r.many == nil {
+		return nil
+	}
+	return r.many.ranges
+}
+
+func (r *Resource) set() Set {
+	if r.many == nil {
+		return nil
+	}
+	return r.many.set
 }
 
 // Name is "cpus", "mem", "ports" and so on.
@@ -42,10 +69,10 @@ func (r Resource) Kind() Kind { return r.kind }
 func (r Resource) Scalar() Scalar { return r.scalar }
 
 // Ranges is the amount of a KindRanges, a copy.
-func (r Resource) Ranges() Ranges { return slices.Clone(r.ranges) }
+func (r Resource) Ranges() Ranges { return slices.Clone(r.ranges()) }
 
 // Set is the amount of a KindSet, a copy.
-func (r Resource) Set() Set { return slices.Clone(r.set) }
+func (r Resource) Set() Set { return slices.Clone(r.set()) }
 
 // AllocatedTo is the role it is allocated to; empty if to none.
 func (r Resource) AllocatedTo() string { return r.alloc }
@@ -117,7 +144,7 @@ func (r Resource) diskInfo() *v1.Resource_DiskInfo {
 }
 
 func (r *Resource) empty() bool {
-	return r.scalar == 0 && len(r.ranges) == 0 && len(r.set) == 0
+	return r.scalar == 0 && r.many == nil
 }
 
 // compare orders by identity. Equal and splittable items add up; of whole
@@ -155,9 +182,9 @@ func (r *Resource) add(o *Resource) {
 	case r.kind == KindScalar:
 		r.scalar = r.scalar.Add(o.scalar)
 	case r.kind == KindRanges:
-		r.ranges = r.ranges.Union(o.ranges)
+		r.hold(r.ranges().Union(o.ranges()), nil)
 	default:
-		r.set = r.set.Union(o.set)
+		r.hold(nil, r.set().Union(o.set()))
 	}
 }
 
@@ -169,9 +196,9 @@ func (r *Resource) contains(o *Resource) bool {
 	case r.kind == KindScalar:
 		return r.scalar >= o.scalar
 	case r.kind == KindRanges:
-		return r.ranges.Contains(o.ranges)
+		return r.many == o.many || r.ranges().Contains(o.ranges())
 	default:
-		return r.set.Contains(o.set)
+		return r.set().Contains(o.set())
 	}
 }
 
@@ -185,14 +212,14 @@ func (r *Resource) sub(o *Resource) bool {
 	case r.kind == KindScalar:
 		r.scalar = max(0, r.scalar-o.scalar)
 	case r.kind == KindRanges:
-		r.ranges = r.ranges.Minus(o.ranges)
+		r.hold(r.ranges().Minus(o.ranges()), nil)
 	default:
-		r.set = r.set.Minus(o.set)
+		r.hold(nil, r.set().Minus(o.set()))
 	}
 	return !r.empty()
 }
 
 func (r *Resource) equal(o *Resource) bool {
 	return compare(r, o) == 0 && r.scalar == o.scalar && r.copies == o.copies &&
-		slices.Equal(r.ranges, o.ranges) && slices.Equal(r.set, o.set)
+		(r.many == o.many || slices.Equal(r.ranges(), o.ranges()) && slices.Equal(r.set(), o.set()))
 }

@@ -35,7 +35,12 @@ func (r Resources) All() iter.Seq[Resource] { return slices.Values(r.items) }
 
 // Equal tells whether r and o hold the same.
 func (r Resources) Equal(o Resources) bool {
-	return slices.EqualFunc(r.items, o.items, func(a, b Resource) bool { return a.equal(&b) })
+	return r.same(o) || slices.EqualFunc(r.items, o.items, func(a, b Resource) bool { return a.equal(&b) })
+}
+
+// same tells, of some of the equal, that they are.
+func (r Resources) same(o Resources) bool {
+	return len(r.items) == len(o.items) && (len(r.items) == 0 || &r.items[0] == &o.items[0])
 }
 
 // Add is r and o together. A sum beyond the range of Scalar stays at its end.
@@ -93,6 +98,9 @@ func (r Resources) Sub(o Resources) (Resources, bool) {
 	if len(o.items) > len(r.items) {
 		return r, false
 	}
+	if r.same(o) {
+		return Resources{}, true
+	}
 	a, b := r.items, o.items
 	out := make([]Resource, 0, len(a))
 	for len(b) > 0 {
@@ -138,6 +146,9 @@ func (r Resources) Minus(o Resources) Resources {
 
 // Contains tells whether all of o is in r.
 func (r Resources) Contains(o Resources) bool {
+	if r.same(o) {
+		return true
+	}
 	a, b := r.items, o.items
 	for len(b) > 0 {
 		switch c := compareFirst(a, &b[0]); {

@@ -18,9 +18,9 @@ func (r Resources) Trim(limit func(Resource) Scalar) Resources {
 		switch {
 		case fits:
 		case most <= 0 || item.whole() || item.kind == KindSet:
-			item.scalar, item.ranges, item.set = 0, nil, nil
+			item.scalar, item.many = 0, nil
 		case item.kind == KindRanges:
-			item.ranges = item.ranges.first(uint64(most / scalarUnit))
+			item.hold(item.ranges().first(uint64(most/scalarUnit)), nil)
 		default:
 			item.scalar = most
 		}
@@ -44,9 +44,9 @@ func (r Resources) Trim(limit func(Resource) Scalar) Resources {
 func (r *Resource) size() Scalar {
 	switch r.kind {
 	case KindRanges:
-		return Scalar(min(r.ranges.Len(), math.MaxInt64/scalarUnit)) * scalarUnit
+		return Scalar(min(r.ranges().Len(), math.MaxInt64/scalarUnit)) * scalarUnit
 	case KindSet:
-		return Scalar(len(r.set)) * scalarUnit
+		return Scalar(len(r.set())) * scalarUnit
 	default:
 		return r.scalar
 	}
@@ -57,6 +57,25 @@ func (r Resource) Size() Scalar { return r.size() }
 
 // Whole tells whether it cannot be split.
 func (r Resource) Whole() bool { return r.whole() || r.kind == KindSet }
+
+// Part is how much of r each gets of whom so many are to have some. Amounts of
+// more than 1 are cut to whole numbers, so that tasks fit; what is whole or
+// shared is not divided.
+func (r *Resource) Part(parts int) Scalar {
+	size := r.size()
+	if parts <= 1 || r.Whole() || r.Shared() {
+		return size
+	}
+	x := size / Scalar(parts)
+	switch {
+	case r.kind == KindRanges || r.name == "gpus":
+		return (x + scalarUnit - 1) / scalarUnit * scalarUnit
+	case x > scalarUnit:
+		return x / scalarUnit * scalarUnit
+	default:
+		return x
+	}
+}
 
 // first is the n lowest integers of rs.
 func (rs Ranges) first(n uint64) Ranges {

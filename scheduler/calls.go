@@ -126,7 +126,9 @@ func (c *Client) Message(ctx context.Context, executor *v1.ExecutorID, agent *v1
 	})
 }
 
-// Request tells the allocator what the framework waits for.
+// Request tells the master what the framework waits for: it is offered sooner
+// than others who are due the same. It replaces all earlier requests; none:
+// withdraws them. What can never be had is refused with the reason.
 func (c *Client) Request(ctx context.Context, requests ...*v1.Request) error {
 	return c.Call(ctx, &wire.Call{
 		Type:    wire.Call_REQUEST.Enum(),

@@ -8,10 +8,12 @@ packages() {
 	case $1 in
 	native)
 		echo containerd runc busybox-static ca-certificates golang-github-mesos-mesos-go-dev
+		# A real ZooKeeper, which runs on Java, and its client for Python.
+		echo zookeeper default-jre-headless python3-kazoo
 		# Any Node with npm will do; Debian's only where there is none.
 		command -v npm >/dev/null || echo nodejs npm
 		;;
-	gen) echo protobuf-compiler ;;
+	gen) echo protobuf-compiler libprotobuf-dev ;; # the latter has google/protobuf/*.proto
 	*)
 		echo "deps.sh: no group $1; there are native and gen" >&2
 		exit 2

@@ -114,7 +114,7 @@ func (s *DRF[T]) SetActive(n *Node[T], on bool) {
 		i := p.index(n, s.fresh(p))
 		p.order = slices.Delete(p.order, i, i+1)
 	case s.fresh(p):
-		n.share = s.totals.dominant(n.charged)
+		n.share = s.totals.share(n.charged)
 		p.order = slices.Insert(p.order, p.index(n, true), n)
 	default:
 		p.order = append(p.order, n)
@@ -159,7 +159,7 @@ func (s *DRF[T]) change(n *Node[T], f func()) {
 	}
 	from := p.index(n, true)
 	f()
-	n.share = s.totals.dominant(n.charged)
+	n.share = s.totals.share(n.charged)
 	p.move(from)
 }
 
@@ -188,7 +188,7 @@ func (s *DRF[T]) freshen(n *Node[T]) {
 		return
 	}
 	for _, c := range n.order {
-		c.share = s.totals.dominant(c.charged)
+		c.share = s.totals.share(c.charged)
 	}
 	slices.SortFunc(n.order, compare)
 	n.version = s.totals.version
@@ -214,13 +214,16 @@ func (s *DRF[T]) Tied(a, b *Node[T]) bool {
 }
 
 // Dominant tells the share of the node at path.
-func (s *DRF[T]) Dominant(path string) (used, total resources.Scalar) {
+func (s *DRF[T]) Dominant(path string) Share {
 	n := s.find(path)
 	if n == nil {
-		return 0, 0
+		return Share{}
 	}
-	d := s.totals.dominant(n.charged)
-	return resources.Scalar(d.Num), resources.Scalar(d.Den)
+	d, part := s.totals.dominant(n.charged)
+	if d < 0 {
+		return Share{}
+	}
+	return Share{s.totals.names[d], resources.Scalar(part.Num), resources.Scalar(part.Den)}
 }
 
 func (s *DRF[T]) find(path string) *Node[T] {

@@ -229,9 +229,9 @@ func TestDominant(t *testing.T) {
 	s := NewDRF[string](totals)
 	a := s.Add("eng/a", "")
 	s.Charge(a, q("cpus:3;mem:12"))
-	for path, want := range map[string]string{"eng": "12/18", "eng/a": "12/18", "eng/b": "0/0", "ops": "0/0"} {
-		used, total := s.Dominant(path)
-		if got := fmt.Sprintf("%v/%v", used, total); got != want {
+	for path, want := range map[string]string{"eng": "mem 12/18", "eng/a": "mem 12/18", "eng/b": " 0/0", "ops": " 0/0"} {
+		share := s.Dominant(path)
+		if got := fmt.Sprintf("%s %v/%v", share.Resource, share.Used, share.Total); got != want {
 			t.Errorf("share of %s is %s, want %s", path, got, want)
 		}
 	}

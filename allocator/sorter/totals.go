@@ -43,15 +43,21 @@ func (t *Totals) count(v *resources.Amounts, q resources.Quantities, sign resour
 	}
 }
 
-// dominant is the largest fraction of the totals that is charged.
-func (t *Totals) dominant(charged resources.Amounts) ratio.Ratio {
-	var s ratio.Ratio
+// share is the largest fraction of the totals that is charged.
+func (t *Totals) share(charged resources.Amounts) ratio.Ratio {
+	_, s := t.dominant(charged)
+	return s
+}
+
+// dominant is that fraction, and which of the names it is of; -1 if none.
+func (t *Totals) dominant(charged resources.Amounts) (int, ratio.Ratio) {
+	at, s := -1, ratio.Ratio{}
 	for d, used := range charged {
 		if total := t.amounts.At(d); used > 0 && total > 0 {
 			if o := (ratio.Ratio{Num: uint64(used), Den: uint64(total)}); o.Compare(s) > 0 {
-				s = o
+				at, s = d, o
 			}
 		}
 	}
-	return s
+	return at, s
 }

@@ -21,7 +21,9 @@ func newAgent(p process, name string) *service {
 	cfg.WorkDir = "/var/lib/mezzo/agent"
 	var node nodeConfig
 	var masters string
-	s.flags.String(&masters, "master", "The master's host:port; several, separated by commas, are asked in turn. Required.")
+	// Shown without the password that may be in it.
+	s.flags.Var("master", "The master's host:port; several, separated by commas, are asked in turn; or\nzk://[user:password@]host:port,…/path, where ZooKeeper knows who leads. Required.",
+		func(v string) error { masters = v; return nil }, func() string { return election.Redact(masters) })
 	s.flags.String(&cfg.IP, "ip", "Address to listen on; all of them unless given.")
 	s.flags.Int(&cfg.Port, "port", "Port to listen on; 0 takes a free one.")
 	s.flags.String(&cfg.AdvertiseIP, "advertise_ip", "Address told to others, where it differs from --ip.")
@@ -31,7 +33,7 @@ func newAgent(p process, name string) *service {
 	agentTuning(s.flags, &cfg)
 	node.add(s.flags)
 	s.run = func(ctx context.Context, log *slog.Logger) error {
-		detector, err := detect(masters)
+		detector, err := detect(masters, log)
 		if err != nil {
 			return err
 		}
@@ -62,11 +64,11 @@ func agentTuning(s *flags.Set, c *agent.Config) {
 	s.Int(&c.MaxCompletedTasksPerFramework, "max_completed_executors_per_framework", "Ended tasks that are remembered of each framework.")
 }
 
-func detect(masters string) (election.Detector, error) {
+func detect(masters string, log *slog.Logger) (election.Detector, error) {
 	if masters == "" {
-		return nil, fmt.Errorf("--master is missing: give the master's host:port: %w", errs.Invalid)
+		return nil, fmt.Errorf("--master is missing: give the master's host:port, or zk://host:port/path: %w", errs.Invalid)
 	}
-	return election.Parse(masters)
+	return election.NewDetector(masters, election.Config{Log: log})
 }
 
 // agentDeps are what one agent of a machine has of its own.

@@ -97,8 +97,8 @@ Begin with ` + "`mezzo local`" + ` in one terminal and ` + "`mezzo run --image b
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetVersionTemplate("mezzo {{.Version}}\n")
-	root.AddGroup(&cobra.Group{ID: "use", Title: "Tasks:"}, &cobra.Group{ID: "daemon", Title: "Daemons:"})
-	for _, c := range cli.Commands(cli.Deps{
+	root.AddGroup(&cobra.Group{ID: "use", Title: "Tasks:"}, &cobra.Group{ID: "operate", Title: "Cluster:"}, &cobra.Group{ID: "daemon", Title: "Daemons:"})
+	deps := cli.Deps{
 		Stdout: p.stdout, Stderr: p.stderr, Terminal: p.terminal,
 		Env: func(name string) string { return lookup(p.environ, name) },
 		Now: time.Now,
@@ -107,9 +107,12 @@ Begin with ` + "`mezzo local`" + ` in one terminal and ` + "`mezzo run --image b
 			IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 4,
 		}},
 		Interrupts: p.interrupts,
-	}) {
-		c.GroupID = "use"
-		root.AddCommand(c)
+	}
+	for group, commands := range map[string][]*cobra.Command{"use": cli.TaskCommands(deps), "operate": cli.ClusterCommands(deps)} {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
 	}
 	root.AddCommand(
 		newMaster(p, "mezzo master").command("master", "Run a master"),

@@ -49,6 +49,9 @@ func TestExitCodesAndOutput(t *testing.T) {
 	}{
 		{"mezzo", 0, "Daemons:", ""},
 		{"mezzo --help", 0, "Tasks:", ""},
+		{"mezzo --help", 0, "Cluster:", ""},
+		{"mezzo quota", 0, "mezzo quota set eng", ""},
+		{"mezzo quota sett eng --limit=cpus:1", 1, "", "did you mean `mezzo quota set`?"},
 		{"mezzo help", 0, "mezzo local", ""},
 		{"mezzo version", 0, "mezzo " + release, ""},
 		{"mezzo --version", 0, "mezzo " + release, ""},
@@ -77,7 +80,7 @@ func TestExitCodesAndOutput(t *testing.T) {
 		{"mezzo master --logging_level=loud", 1, "", "want debug, info, warning or error"},
 		{"mezzo master --ip=nowhere", 1, "", `ip "nowhere" is not an IP address`},
 		{"mezzo agent", 1, "", "--master is missing"},
-		{"mezzo agent --master=zk://h/mesos", 1, "", "zk"},
+		{"mezzo agent --master=zk://user:secret@h", 1, "", `"zk://***@h": the path "/" must be like /mesos`},
 		{"mezzo agent --isolation=cgroups/cpu,cgroups/mem", 1, "", "want cgroups2 or none; what Mesos lists as cgroups/cpu"},
 		{"mezzo local --agents=-1", 1, "", "--agents=-1: want 0 to 1000"},
 	} {

@@ -30,14 +30,14 @@ func masterFlags(s *flags.Set, c *master.Config) {
 	s.Int(&c.AdvertisePort, "advertise_port", "Port told to others, where it differs from --port.")
 	s.String(&c.Hostname, "hostname", "Name told to others.")
 	s.Path(&c.WorkDir, "work_dir", "Directory for what must outlive the process.")
+	placeFlags(s, c)
 	masterTuning(s, c)
 }
 
 // masterTuning are the master's flags that `mezzo local` has too.
 func masterTuning(s *flags.Set, c *master.Config) {
 	s.String(&c.Cluster, "cluster", "Name of the cluster, for people.")
-	s.Duration(&c.AllocationInterval, "allocation_interval", "Time between two rounds of offers to all.")
-	s.Duration(&c.OfferTimeout, "offer_timeout", "An offer neither accepted nor declined is taken back after this time; 0secs: never.")
+	offeringFlags(s, c)
 	s.Duration(&c.AgentPingTimeout, "agent_ping_timeout", "Time between two pings of an agent, and for each answer.")
 	s.Alias("slave_ping_timeout", "agent_ping_timeout")
 	s.Int(&c.MaxAgentPingTimeouts, "max_agent_ping_timeouts", "Pings in a row without an answer after which an agent is unreachable.")

@@ -10,7 +10,7 @@ import (
 )
 
 // pure lists the packages that turn events into effects and touch nothing else.
-var pure = []string{"resources", "allocator", "allocator/sorter", "master/core", "agent/core", "agent/launch", "agent/meter", "agent/task", "agent/updates"}
+var pure = []string{"resources", "allocator", "allocator/sorter", "master/constraint", "master/core", "agent/core", "agent/launch", "agent/meter", "agent/task", "agent/updates"}
 
 // impure are imports a pure package can't have.
 var impure = []string{

@@ -42,11 +42,12 @@ func (c *Core) accept(f *framework, call *scheduler.Call_Accept) {
 	for _, op := range call.GetOperations() {
 		rest = c.operate(f, a, role, op, rest)
 	}
+	refuse := refuseFor(call.GetFilters())
 	if !rest.IsEmpty() {
-		c.release(f, a, rest, refuseFor(call.GetFilters()))
+		c.release(f, a, rest, refuse)
 	}
-	if !rest.Equal(offered) {
-		c.wantAllocation(a.ID) // for the leftovers
+	if refuse != 0 || !rest.Equal(offered) { // else as discard
+		c.wantAllocation(a.ID)
 	}
 }
 

@@ -19,6 +19,7 @@ type Agent struct {
 	Address      string // of its HTTP API, "ip:port"
 	Capabilities []*v1.AgentInfo_Capability
 	Connected    bool
+	Deactivated  bool // by an operator: nothing of it is offered
 	Registered   time.Time
 	Reregistered time.Time // zero if it never did
 	Total        resources.Resources
@@ -26,6 +27,9 @@ type Agent struct {
 	Offered      resources.Resources
 	Usage        *usage.NodeUsage // the last sample
 }
+
+// Active tells whether what the agent has is offered.
+func (a *Agent) Active() bool { return a.Connected && !a.Deactivated }
 
 // agent adds what only the core needs.
 type agent struct {

@@ -10,6 +10,7 @@ import (
 	"mezzo/api/mesos/v1/scheduler"
 	"mezzo/internal/assert"
 	"mezzo/internal/errs"
+	"mezzo/master/constraint"
 	"mezzo/resources"
 )
 
@@ -61,6 +62,9 @@ func (c *Core) allocateCandidates() {
 	c.sendOffers(c.alloc.Allocate(c.now, agents))
 }
 
+// Rounds counts the rounds of offers so far.
+func (c *Core) Rounds() uint64 { return c.counts[AllocationRuns] }
+
 // sendOffers books what the allocator gave and tells each framework once.
 func (c *Core) sendOffers(given []allocator.Offer) {
 	var order []*framework
@@ -75,6 +79,7 @@ func (c *Core) sendOffers(given []allocator.Offer) {
 		events[f].Offers = append(events[f].Offers, o.protoFor(f))
 	}
 	for _, f := range order {
+		c.countAnswered(f)
 		c.send(f, &scheduler.Event{Type: scheduler.Event_OFFERS.Enum(), Offers: events[f]})
 	}
 }
@@ -89,7 +94,7 @@ func (c *Core) release(f *framework, a *agent, r resources.Resources, refuse tim
 
 // allocateTo makes the allocator know a with all its tasks, those in adopted
 // included. It may say no: what an agent tells need not add up.
-func (c *Core) allocateTo(a *agent, total resources.Resources, adopted []*Task) error {
+func (c *Core) allocateTo(a *agent, info *v1.AgentInfo, total resources.Resources, adopted []*Task) error {
 	var all resources.Resources
 	used := map[ids.FrameworkID]resources.Resources{}
 	for _, t := range append(a.sortedTasks(), adopted...) {
@@ -102,25 +107,51 @@ func (c *Core) allocateTo(a *agent, total resources.Resources, adopted []*Task) 
 		}
 		all, used[t.Framework] = sum, used[t.Framework].Add(t.Resources)
 	}
-	return c.alloc.AddAgent(allocator.Agent{ID: a.ID, Total: total}, used)
+	place := info.GetDomain().GetFaultDomain()
+	if err := c.alloc.AddAgent(allocator.Agent{
+		ID:         a.ID,
+		Total:      total,
+		Hostname:   info.GetHostname(),
+		Attributes: info.GetAttributes(),
+		Region:     place.GetRegion().GetName(),
+		Zone:       place.GetZone().GetName(),
+	}, used); err != nil {
+		return err
+	}
+	c.hold(a, info.GetHostname())
+	return nil
+}
+
+// allocatorCaps are the capabilities that decide what may be offered.
+var allocatorCaps = map[v1.FrameworkInfo_Capability_Type]allocator.Caps{
+	v1.FrameworkInfo_Capability_REVOCABLE_RESOURCES:    allocator.CapRevocable,
+	v1.FrameworkInfo_Capability_SHARED_RESOURCES:       allocator.CapShared,
+	v1.FrameworkInfo_Capability_RESERVATION_REFINEMENT: allocator.CapRefined,
+	v1.FrameworkInfo_Capability_GPU_RESOURCES:          allocator.CapGPU,
+	v1.FrameworkInfo_Capability_REGION_AWARE:           allocator.CapRegion,
 }
 
 // toAllocator is f as the allocator knows it.
 func toAllocator(f *framework) allocator.Framework {
 	out := allocator.Framework{
-		ID:              f.ID,
-		Roles:           append([]string(nil), f.Roles()...),
-		Suppressed:      append([]string(nil), f.Suppressed...),
-		Revocable:       f.has(v1.FrameworkInfo_Capability_REVOCABLE_RESOURCES),
-		Shared:          f.has(v1.FrameworkInfo_Capability_SHARED_RESOURCES),
-		RefinedReserved: f.has(v1.FrameworkInfo_Capability_RESERVATION_REFINEMENT),
-		GPU:             f.has(v1.FrameworkInfo_Capability_GPU_RESOURCES),
-		MinAllocatable:  map[string][]resources.Quantities{},
+		ID:             f.ID,
+		Roles:          append([]string(nil), f.Roles()...),
+		Suppressed:     append([]string(nil), f.Suppressed...),
+		MinAllocatable: map[string]resources.Alternatives{},
+		Constraints:    map[string]allocator.Constraint{},
+	}
+	for capability, bit := range allocatorCaps {
+		out.Caps.Set(bit, f.has(capability))
 	}
 	for role, filter := range f.Info.GetOfferFilters() {
 		minima, err := minAllocatable(filter)
 		must(err) // checkInfo saw to it
 		out.MinAllocatable[role] = minima
+	}
+	constraints, err := constraint.Compile(f.Constraints)
+	must(err) // admissible saw to it
+	for role, c := range constraints {
+		out.Constraints[role] = c
 	}
 	return out
 }
@@ -135,8 +166,8 @@ func checkOfferFilters(info *v1.FrameworkInfo) error {
 	return nil
 }
 
-func minAllocatable(filter *v1.OfferFilters) ([]resources.Quantities, error) {
-	var out []resources.Quantities
+func minAllocatable(filter *v1.OfferFilters) (resources.Alternatives, error) {
+	var out resources.Alternatives
 	for _, q := range filter.GetMinAllocatableResources().GetQuantities() {
 		var amounts resources.Quantities
 		for _, name := range sortedKeys(q.GetQuantities()) {

@@ -56,6 +56,8 @@ func (c *Core) checkAgent(a *agent) error {
 		return fmt.Errorf("agent %s offers %v, but its offers are %v", a.ID, a.Offered, offered)
 	case !a.Total.Contains(used.Add(offered).Unallocated()) && !offered.IsEmpty():
 		return fmt.Errorf("agent %s has %v, but %v is used and %v offered", a.ID, a.Total, used, offered)
+	case a.Deactivated != c.deactivated[a.ID] || a.Deactivated && len(a.offers) > 0:
+		return fmt.Errorf("agent %s does not know whether it is deactivated, or is offered", a.ID)
 	case a.Connected != (c.conns[a.conn] == a):
 		return fmt.Errorf("agent %s does not know whether it is connected", a.ID)
 	}

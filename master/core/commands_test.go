@@ -59,11 +59,14 @@ func configCommand(w *world, d *datadriven.TestData) {
 	w.cfg.Roles = a.list("roles")
 	w.cfg.RootSubmissions = !a.has("noroot")
 	w.traces = a.has("traces")
+	w.cfg.Allocator.WholeAgents = !a.has("shared")
+	w.cfg.Allocator.Region = a.text("region", "")
 	w.start()
 }
 
 // subscribe s1 name=web [id=M-0000] [roles=(a,b)] [role=r] [caps=(MULTI_ROLE,…)]
-// [failover=10] [user=u] [principal=p] [suppressed=(a)] [update]
+// [failover=10] [user=u] [principal=p] [suppressed=(a)] [update]; the input is
+// offer constraints as JSON
 func subscribeCommand(w *world, d *datadriven.TestData) {
 	a := argsOf(w, d)
 	info := &v1.FrameworkInfo{
@@ -88,14 +91,18 @@ func subscribeCommand(w *world, d *datadriven.TestData) {
 	call := &scheduler.Call{
 		Type:        scheduler.Call_SUBSCRIBE.Enum(),
 		FrameworkId: info.Id,
-		Subscribe:   &scheduler.Call_Subscribe{FrameworkInfo: info, SuppressedRoles: a.list("suppressed")},
+		Subscribe: &scheduler.Call_Subscribe{
+			FrameworkInfo: info, SuppressedRoles: a.list("suppressed"), OfferConstraints: constraints(w, d),
+		},
 	}
 	if a.has("update") {
 		info.Id = w.framework(first(d))
 		call = &scheduler.Call{
-			Type:            scheduler.Call_UPDATE_FRAMEWORK.Enum(),
-			FrameworkId:     info.Id,
-			UpdateFramework: &scheduler.Call_UpdateFramework{FrameworkInfo: info, SuppressedRoles: a.list("suppressed")},
+			Type:        scheduler.Call_UPDATE_FRAMEWORK.Enum(),
+			FrameworkId: info.Id,
+			UpdateFramework: &scheduler.Call_UpdateFramework{
+				FrameworkInfo: info, SuppressedRoles: a.list("suppressed"), OfferConstraints: constraints(w, d),
+			},
 		}
 	}
 	w.call(d, call)
@@ -152,6 +159,7 @@ func helloCommand(w *world, d *datadriven.TestData) {
 	if id := a.text("id", ""); id != "" {
 		hello.Agent.Id = w.agentID(id)
 	}
+	a.place(hello.Agent)
 	for _, l := range lines(d) {
 		hello.Tasks = append(hello.Tasks, &v1.Task{
 			Name: proto.String(l[2]), TaskId: taskID(l[2]), AgentId: w.agentID(name),

@@ -21,6 +21,7 @@ type Config struct {
 	Roles           []string // the only ones allowed; empty: any
 
 	Allocator allocator.Config
+	Weights   map[string]Weight // of roles, at the start
 
 	MaxCompletedFrameworks int
 	MaxCompletedTasks      int // per framework

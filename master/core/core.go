@@ -13,6 +13,10 @@ type Core struct {
 	cfg   Config
 	alloc *allocator.Allocator
 
+	policy      policy
+	whitelist   map[string]bool // hosts; nil: all
+	deactivated map[ids.AgentID]bool
+
 	frameworks map[ids.FrameworkID]*framework
 	completed  history[ids.FrameworkID, *framework]
 	streams    map[StreamID]*framework
@@ -49,6 +53,8 @@ func New(now time.Time, cfg Config) (*Core, error) {
 	c := &Core{
 		cfg:         cfg,
 		alloc:       alloc,
+		policy:      newPolicy(),
+		deactivated: map[ids.AgentID]bool{},
 		frameworks:  map[ids.FrameworkID]*framework{},
 		completed:   newHistory[ids.FrameworkID, *framework](cfg.MaxCompletedFrameworks),
 		streams:     map[StreamID]*framework{},
@@ -62,6 +68,11 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		now:         now,
 	}
 	c.after(cfg.AllocationInterval, c.allocateAll)
+	if len(cfg.Weights) > 0 {
+		if err := c.setWeights(cfg.Weights); err != nil {
+			return nil, fmt.Errorf("make core: %w", err)
+		}
+	}
 	return c, nil
 }
 
@@ -82,6 +93,17 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.agentDisconnected(ev.Conn)
 	case KillTask:
 		c.reply(c.killByOperator(ev))
+	case SetQuotas:
+		c.reply(c.setQuotas(ev))
+	case SetWeights:
+		c.reply(c.setWeights(ev.Weights))
+	case SetDeactivated:
+		c.reply(c.setDeactivated(ev))
+	case SetWhitelist:
+		c.setWhitelist(ev)
+	case Explain:
+		explanation, err := c.explain(ev)
+		c.emit(Reply{err, explanation})
 	case Tick:
 		c.fireTimers()
 		c.allocateCandidates()
@@ -101,7 +123,7 @@ func (c *Core) NextWake() time.Time {
 }
 
 func (c *Core) emit(e Effect)   { c.effects = append(c.effects, e) }
-func (c *Core) reply(err error) { c.emit(Reply{err}) }
+func (c *Core) reply(err error) { c.emit(Reply{Err: err}) }
 
 // trace logs message with pairs of key and value.
 func (c *Core) trace(l Level, message string, pairs ...string) {

@@ -46,6 +46,8 @@ const (
 	TasksGone
 	TasksGoneByOperator
 	AllocationRuns
+	RequestsSatisfied
+	RequestsRefused
 	numCounters
 )
 

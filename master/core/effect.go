@@ -34,8 +34,11 @@ type (
 	}
 
 	// Reply answers the event of this Step: nil for done, else one of the
-	// classes of errs.
-	Reply struct{ Err error }
+	// classes of errs. Explanation is set for an Explain that was done.
+	Reply struct {
+		Err         error
+		Explanation *Explanation
+	}
 
 	// Trace is a line for the log.
 	Trace struct {

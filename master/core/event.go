@@ -1,6 +1,7 @@
 package core
 
 import (
+	"mezzo/allocator"
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
@@ -52,6 +53,38 @@ type (
 		Policy    *v1.KillPolicy
 	}
 
+	// SetQuotas changes the quota of roles, all or none; the zero Quota takes it
+	// away. Answered by Reply; errs.Conflict if Force would do it.
+	SetQuotas struct {
+		Quotas map[string]allocator.Quota
+		Force  bool
+		Only   Only
+	}
+
+	// SetWeights changes the weights of roles, all or none. Answered by Reply.
+	SetWeights struct{ Weights map[string]Weight }
+
+	// SetDeactivated says that nothing more of an agent is to be offered, or that
+	// it is again. Answered by Reply.
+	SetDeactivated struct {
+		Agent ids.AgentID
+		On    bool
+	}
+
+	// SetWhitelist says which hosts' agents are offered.
+	SetWhitelist struct {
+		Hosts []string
+		All   bool // whatever Hosts says
+	}
+
+	// Explain asks why a framework is not offered anything: in one role if it
+	// is named, of one agent if it is. Answered by Reply.
+	Explain struct {
+		Framework ids.FrameworkID
+		Role      string
+		Agent     ids.AgentID
+	}
+
 	// Tick says that the time of NextWake has come.
 	Tick struct{}
 )
@@ -62,4 +95,19 @@ func (AgentHello) isEvent()        {}
 func (AgentMessage) isEvent()      {}
 func (AgentDisconnected) isEvent() {}
 func (KillTask) isEvent()          {}
+func (SetQuotas) isEvent()         {}
+func (SetWeights) isEvent()        {}
+func (SetDeactivated) isEvent()    {}
+func (SetWhitelist) isEvent()      {}
+func (Explain) isEvent()           {}
 func (Tick) isEvent()              {}
+
+// Only narrows SetQuotas to roles that stand in a certain way.
+type Only int
+
+// Values of Only.
+const (
+	OnlyAny     Only = iota
+	OnlyWithout      // roles without quota
+	OnlyWith         // roles with quota
+)

@@ -13,7 +13,7 @@ import (
 type Framework struct {
 	ID           ids.FrameworkID
 	Info         *v1.FrameworkInfo           // replaced whole, never changed
-	Constraints  *scheduler.OfferConstraints // as given; shown, not yet applied
+	Constraints  *scheduler.OfferConstraints // as given; valid
 	Suppressed   []string                    // roles it wants no offers for, ascending
 	Connected    bool
 	Recovered    bool // known from agents alone so far
@@ -40,6 +40,7 @@ type framework struct {
 	finished    []*Task
 	offers      map[ids.OfferID]*offer
 	agents      map[ids.AgentID]bool // it ever had tasks on
+	pending     int                  // requests that no offer answered yet
 }
 
 func (c *Core) newFramework(info *v1.FrameworkInfo) *framework {

@@ -106,7 +106,7 @@ func (c *Core) reregister(a *agent, conn ConnID, h *hello) bool {
 	}
 	must(c.alloc.RemoveAgent(a.ID))
 	if !c.adopt(a, conn, h) {
-		must(c.allocateTo(a, a.Total, nil))
+		must(c.allocateTo(a, a.Info, a.Total, nil))
 		must(c.alloc.SetHold(a.ID, allocator.HoldDisconnected, true))
 		return false
 	}
@@ -159,7 +159,7 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 			adopted = append(adopted, t)
 		}
 	}
-	if err := c.allocateTo(a, h.total, adopted); err != nil {
+	if err := c.allocateTo(a, h.Agent, h.total, adopted); err != nil {
 		c.refuseAgent(conn, h.Hello, err)
 		return false
 	}

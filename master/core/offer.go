@@ -25,6 +25,7 @@ type Offer struct {
 	Agent     ids.AgentID
 	Role      string
 	Resources resources.Resources // allocated to Role
+	Made      time.Time
 
 	host Agent // as it was when the offer was made
 }
@@ -49,6 +50,7 @@ func (c *Core) makeOffer(f *framework, a *agent, role string, res resources.Reso
 			Agent:     a.ID,
 			Role:      role,
 			Resources: res,
+			Made:      c.now,
 			host:      a.Agent,
 		},
 		number:    number,
@@ -119,16 +121,22 @@ func (c *Core) unbook(o *offer) {
 	o.agent.Offered = minus(o.agent.Offered, o.Resources)
 }
 
-// discard takes an offer back that its framework does not want for refuse.
+// discard takes an offer back that its framework does not want for refuse. Who
+// else wants it gets it soon; a refusal for no time at all waits for the next
+// round to everybody, or the same offer would go back and forth without pause.
 func (c *Core) discard(o *offer, refuse time.Duration) {
 	c.unbook(o)
 	c.release(o.framework, o.agent, o.Resources, refuse)
+	if refuse != 0 {
+		c.wantAllocation(o.agent.ID)
+	}
 }
 
 // rescind takes an offer back that its framework may still think about.
 func (c *Core) rescind(o *offer) {
 	o.framework.Counts.OffersRescinded++
 	c.discard(o, 0)
+	c.wantAllocation(o.agent.ID)
 	c.send(o.framework, rescindEvent(o.ID))
 }
 

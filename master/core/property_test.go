@@ -30,7 +30,7 @@ func TestRandomHistories(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"subscribe": m.subscribe, "call": m.call, "accept": m.accept, "close": m.closeStream,
 			"hello": m.hello, "update": m.update, "pong": m.pong, "disconnect": m.disconnect,
-			"usage": m.usage, "pass": m.pass, "": m.check,
+			"usage": m.usage, "pass": m.pass, "policy": m.policy, "explain": m.explain, "hold": m.hold, "": m.check,
 		})
 	})
 }
@@ -178,7 +178,9 @@ func (m *machine) call(t *rapid.T) {
 		Kill:        &scheduler.Call_Kill{TaskId: task},
 		Acknowledge: &scheduler.Call_Acknowledge{AgentId: agent, TaskId: task, Uuid: uuidOf(fmt.Sprint(rapid.IntRange(0, 3).Draw(t, "uuid")))},
 		Reconcile:   &scheduler.Call_Reconcile{Tasks: []*scheduler.Call_Reconcile_Task{{TaskId: task, AgentId: agent}}},
-		Request:     &scheduler.Call_Request{},
+		Request: &scheduler.Call_Request{Requests: []*v1.Request{{
+			Resources: mustResources(m.world.t, rapid.SampledFrom([]string{"cpus:1", "cpus:2;mem:64", "cpus:100", "ports:[1-2]"}).Draw(t, "request")),
+		}}},
 	}
 	m.stepCall(s, call)
 }

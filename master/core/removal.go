@@ -66,6 +66,9 @@ func (c *Core) removeAgent(a *agent, why string, mayReturn bool) {
 		}
 	}
 	delete(c.agents, a.ID)
+	if !mayReturn {
+		delete(c.deactivated, a.ID)
+	}
 	must(c.alloc.RemoveAgent(a.ID))
 	for _, id := range sortedKeys(c.frameworks) {
 		c.send(c.frameworks[id], failureEvent(a.ID))

@@ -147,6 +147,7 @@ func (c *Core) perform(f *framework, call *scheduler.Call) error {
 		c.reconcileOperations(f, call.GetReconcileOperations())
 	case scheduler.Call_REQUEST:
 		c.counts[MessagesResourceRequest]++
+		return c.request(f, call.GetRequest().GetRequests())
 	case scheduler.Call_MESSAGE:
 		// No executor of a framework's own can run, so none can be meant.
 		c.counts[MessagesFrameworkToExecutor]++
@@ -181,7 +182,7 @@ func (c *Core) revive(f *framework, roles []string) {
 	f.Suppressed = slices.DeleteFunc(slices.Clone(f.Suppressed), func(r string) bool {
 		return len(roles) == 0 || slices.Contains(roles, r)
 	})
-	must(c.alloc.Revive(f.ID, roles))
+	must(c.alloc.Suppress(f.ID, roles, false))
 	c.wantAllocation("")
 }
 
@@ -196,7 +197,7 @@ func (c *Core) suppress(f *framework, roles []string) {
 	all := slices.Concat(f.Suppressed, roles)
 	slices.Sort(all)
 	f.Suppressed = slices.Compact(all)
-	must(c.alloc.Suppress(f.ID, roles))
+	must(c.alloc.Suppress(f.ID, roles, true))
 }
 
 func (c *Core) ownRoles(f *framework, roles []string) bool {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"mezzo/allocator"
 	"mezzo/api/ids"
 	"mezzo/resources"
 )
@@ -17,6 +18,9 @@ type Snapshot struct {
 	Completed   []FrameworkView // oldest first
 	Agents      []Agent
 	Unreachable map[ids.AgentID]time.Time
+	Quotas      []QuotaView       // by role
+	Weights     map[string]Weight // by role; none is WeightUnit
+	Shares      []allocator.Share // of the roles that have frameworks
 	Counts      Counts
 	TaskEnds    map[TaskEnd]uint64
 }
@@ -28,6 +32,7 @@ type FrameworkView struct {
 	Unreachable []*Task
 	Finished    []*Task // oldest first
 	Offers      []*Offer
+	Requests    []allocator.Request // that no offer answered yet
 }
 
 // Snapshot copies what changes and shares what does not: its cost is a few
@@ -38,11 +43,16 @@ func (c *Core) Snapshot() *Snapshot {
 		Frameworks:  make([]FrameworkView, 0, len(c.frameworks)),
 		Agents:      make([]Agent, 0, len(c.agents)),
 		Unreachable: maps.Clone(c.unreachable.values),
+		Quotas:      c.quotaViews(),
+		Weights:     maps.Clone(c.policy.weights),
+		Shares:      c.alloc.Shares(),
 		Counts:      c.counts,
 		TaskEnds:    maps.Clone(c.taskEnds),
 	}
 	for _, f := range c.frameworks {
-		s.Frameworks = append(s.Frameworks, f.view())
+		v := f.view()
+		v.Requests = c.alloc.Requests(f.ID)
+		s.Frameworks = append(s.Frameworks, v)
 	}
 	for _, f := range c.completed.all() {
 		s.Completed = append(s.Completed, f.view())
@@ -89,9 +99,20 @@ func (f *FrameworkView) Offered() resources.Resources {
 	return sum
 }
 
+// OldestOffer is when the first of the offers that the framework holds was made;
+// zero if it holds none.
+func (f *FrameworkView) OldestOffer() time.Time {
+	var t time.Time
+	for _, o := range f.Offers {
+		t = earlier(t, o.Made)
+	}
+	return t
+}
+
 // Sort puts the snapshot in the order of ids: the same state, the same bytes.
 func (s *Snapshot) Sort() {
 	slices.SortFunc(s.Agents, func(a, b Agent) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Shares, func(a, b allocator.Share) int { return cmp.Compare(a.Role, b.Role) })
 	slices.SortFunc(s.Frameworks, func(a, b FrameworkView) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range s.Frameworks {
 		f := &s.Frameworks[i]

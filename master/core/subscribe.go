@@ -12,6 +12,7 @@ import (
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
 	"mezzo/internal/errs"
+	"mezzo/master/constraint"
 	"mezzo/resources"
 )
 
@@ -52,15 +53,14 @@ func (c *Core) subscribe(s StreamID, call *scheduler.Call_Subscribe) {
 	}
 	if !known {
 		f = c.newFramework(info)
-		f.Suppressed = slices.Sorted(slices.Values(call.GetSuppressedRoles()))
+		f.Suppressed, f.Constraints = slices.Sorted(slices.Values(call.GetSuppressedRoles())), call.GetOfferConstraints()
 		c.frameworks[f.ID] = f
 		must(c.alloc.AddFramework(toAllocator(f)))
 	} else {
 		c.disconnect(f, frameworkFailedOver)
-		c.update(f, info, call.GetSuppressedRoles())
+		c.update(f, info, call.GetSuppressedRoles(), call.GetOfferConstraints())
 		f.Reregistered, f.Recovered = c.now, false
 	}
-	f.Constraints = call.GetOfferConstraints()
 	c.connect(f, s)
 	c.trace(Info, "framework subscribed", "framework_id", string(f.ID), "name", info.GetName())
 }
@@ -95,6 +95,7 @@ func (c *Core) disconnect(f *framework, why string) {
 	f.stream, f.Connected = "", false
 	for _, o := range f.sortedOffers() {
 		c.discard(o, 0)
+		c.wantAllocation(o.agent.ID)
 	}
 }
 
@@ -114,9 +115,9 @@ func (c *Core) streamClosed(s StreamID) {
 }
 
 // update takes over what info says anew; user and checkpoint stay as they were.
-func (c *Core) update(f *framework, info *v1.FrameworkInfo, suppressed []string) {
+func (c *Core) update(f *framework, info *v1.FrameworkInfo, suppressed []string, constraints *scheduler.OfferConstraints) {
 	info.User, info.Checkpoint = f.Info.User, f.Info.Checkpoint
-	f.Info = info
+	f.Info, f.Constraints = info, constraints
 	f.Suppressed = slices.Sorted(slices.Values(suppressed))
 	for _, o := range f.sortedOffers() {
 		if !slices.Contains(f.Roles(), o.Role) {
@@ -188,7 +189,8 @@ func (c *Core) checkRoles(roles, suppressed []string, constraints *scheduler.Off
 			return fmt.Errorf("offer constraints are for role %q, which is not one of the framework's: %w", role, errs.Invalid)
 		}
 	}
-	return nil
+	_, err := constraint.Compile(constraints)
+	return err
 }
 
 // updateFramework is the UPDATE_FRAMEWORK call: unlike a SUBSCRIBE it says no to
@@ -210,8 +212,7 @@ func (c *Core) updateFramework(f *framework, call *scheduler.Call_UpdateFramewor
 			return fmt.Errorf("%s of a framework cannot change: %w", fixed.name, errs.Invalid)
 		}
 	}
-	c.update(f, proto.CloneOf(info), call.GetSuppressedRoles())
-	f.Constraints = call.GetOfferConstraints()
+	c.update(f, proto.CloneOf(info), call.GetSuppressedRoles(), call.GetOfferConstraints())
 	c.wantAllocation("")
 	return nil
 }

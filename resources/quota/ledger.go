@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"fmt"
 	"slices"
 
 	"mezzo/resources"
@@ -11,7 +12,7 @@ type Ledger struct {
 	Names    resources.Names // dimensions of all amounts here
 	accounts map[string]*Account
 	root     *Account
-	quotas   int // accounts with a quota
+	quotas   map[string]*Quota // by role; none is zero
 }
 
 // Account is what one role, with those below it, consumes.
@@ -34,7 +35,7 @@ const noLimit = -1
 // NewLedger makes a ledger in which nobody consumes anything.
 func NewLedger() *Ledger {
 	root := &Account{}
-	return &Ledger{accounts: map[string]*Account{"": root}, root: root}
+	return &Ledger{accounts: map[string]*Account{"": root}, root: root, quotas: map[string]*Quota{}}
 }
 
 // Pin finds or makes the account of a role, and keeps it until as many Unpin.
@@ -70,14 +71,12 @@ func (l *Ledger) prune(c *Account) {
 	}
 }
 
-// Set makes q the quota of a role; nil takes it away.
-//
-// Ownership: q is the ledger's from now on.
-func (l *Ledger) Set(role string, q *Quota) {
+// set makes q the quota of a role; nil takes it away.
+func (l *Ledger) set(role string, q *Quota) {
 	c := l.account(role)
-	l.quotas += btoi(q != nil) - btoi(c.quota != nil)
 	c.quota, c.guarantee, c.limit = q, nil, nil
-	if q != nil {
+	if delete(l.quotas, role); q != nil {
+		l.quotas[role] = q
 		for _, v := range q.Guarantee {
 			c.guarantee.Add(l.Names.Of(v.Name), v.Amount)
 		}
@@ -93,13 +92,6 @@ func (l *Ledger) Set(role string, q *Quota) {
 		c.settle(d)
 	}
 	l.prune(c)
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // Consume counts x more, or less, of dimension d for a role.
@@ -151,11 +143,11 @@ func (l *Ledger) Owed(c *Account) bool {
 func (l *Ledger) Met() bool { return l.root.unmet.IsZero() }
 
 // IsEmpty tells whether no role has a quota.
-func (l *Ledger) IsEmpty() bool { return l.quotas == 0 }
+func (l *Ledger) IsEmpty() bool { return len(l.quotas) == 0 }
 
 // Bounds tells whether quota plays a part in what c may be given now.
 func (l *Ledger) Bounds(c *Account) bool {
-	if l.quotas == 0 {
+	if l.IsEmpty() {
 		return false
 	}
 	for n := c; n.parent != nil; n = n.parent {
@@ -188,6 +180,11 @@ func (l *Ledger) Unmet(role string) resources.Quantities {
 type Reached struct {
 	Role, Name     string
 	Consumed, Most resources.Scalar
+}
+
+// String prints it for people.
+func (r Reached) String() string {
+	return fmt.Sprintf("role %q has reached its limit of %s: %v of %v", r.Role, r.Name, r.Consumed, r.Most)
 }
 
 // Reached finds a limit that c has reached, of what there is in q; and one that

@@ -25,14 +25,19 @@ func (q *Quota) IsZero() bool { return q == nil || len(q.Guarantee) == 0 && len(
 
 // LimitOf is the limit of name; false if there is none.
 func (q *Quota) LimitOf(name string) (resources.Scalar, bool) {
-	if q != nil {
-		for _, l := range q.Limit {
-			if l.Name == name {
-				return l.Amount, true
-			}
+	for _, l := range q.limits() {
+		if l.Name == name {
+			return l.Amount, true
 		}
 	}
 	return 0, false
+}
+
+func (q *Quota) limits() resources.Quantities {
+	if q == nil {
+		return nil
+	}
+	return q.Limit
 }
 
 // Check tells whether the quotas of all roles fit together, and how much is

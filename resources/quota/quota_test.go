@@ -95,12 +95,12 @@ func TestLedgerAgainstList(t *testing.T) {
 				g := resources.Scalar(rapid.IntRange(0, 9).Draw(t, "guarantee"))
 				if g == 0 {
 					delete(quotas, r)
-					l.Set(r, nil)
+					l.set(r, nil)
 					return
 				}
 				quotas[r] = Quota{Guarantee: resources.Quantities{{Name: "cpus", Amount: g}}}
 				n := quotas[r]
-				l.Set(r, &n)
+				l.set(r, &n)
 			},
 			"pin": func(t *rapid.T) {
 				r := rapid.SampledFrom(roles).Draw(t, "role")
@@ -146,9 +146,9 @@ func TestLedgerAgainstList(t *testing.T) {
 
 func TestRoom(t *testing.T) {
 	l := NewLedger()
-	l.Set("a", &Quota{Limit: q("cpus:10")})
-	l.Set("a/b", &Quota{Guarantee: q("cpus:4"), Limit: q("cpus:6")})
-	l.Set("c", &Quota{Guarantee: q("cpus:3")})
+	l.set("a", &Quota{Limit: q("cpus:10")})
+	l.set("a/b", &Quota{Guarantee: q("cpus:4"), Limit: q("cpus:6")})
+	l.set("c", &Quota{Guarantee: q("cpus:3")})
 	cpus := l.Names.Of("cpus")
 	l.Consume("a", cpus, 5000)
 	l.Consume("a/b", cpus, 1000)

@@ -41,7 +41,7 @@ type crowd struct {
 func newCrowd(t *testing.T, args ...string) *crowd {
 	t.Helper()
 	c := &crowd{}
-	c.master, c.addr = startMaster(t, append([]string{"--allocation_interval=20ms", "--offer_timeout=50ms"}, args...)...)
+	c.master, c.addr = startMaster(t, append([]string{"--allocation_interval=20ms", "--offer_timeout=50ms", "--offer_sizing=whole"}, args...)...)
 	node := attach(t, c.addr)
 	h := honest("node")
 	h.Agent.Resources = everything.Proto()

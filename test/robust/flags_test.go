@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -38,9 +40,14 @@ func TestStartInVain(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(corrupt, "meta", "identity.json"), []byte(`{"version":1,"agent_id":"../../etc"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// What an agent needs, so that one flag at a time can be wrong.
-	sound := []string{"agent", "--master=127.0.0.1:1", "--ip=127.0.0.1", "--port=0", "--isolation=none", "--work_dir=" + dir + "/w", "--containerd=" + daemontest.Start(t).Address()}
-	agent := func(args ...string) []string { return append(append([]string{}, without(sound, args)...), args...) }
+	// What an agent needs, so that one flag at a time can be wrong. No two share a
+	// work_dir: the second could say so instead.
+	var n atomic.Int32
+	sound := []string{"agent", "--master=127.0.0.1:1", "--ip=127.0.0.1", "--port=0", "--isolation=none", "--containerd=" + daemontest.Start(t).Address()}
+	agent := func(args ...string) []string {
+		own := append(slices.Clone(sound), "--work_dir="+filepath.Join(dir, "w"+itoa(int(n.Add(1)))))
+		return append(without(own, args), args...)
+	}
 	master := func(args ...string) []string {
 		return append([]string{"master", "--work_dir=" + dir + "/m"}, args...)
 	}
@@ -65,8 +72,8 @@ func TestStartInVain(t *testing.T) {
 		{"endless duration", master("--agent_ping_timeout=99999999999weeks"), []string{"--agent_ping_timeout"}},
 		{"role like a path", master("--roles=../x"), []string{"../x"}},
 		{"value in a file that is not there", master("--cluster=file:///no/such/file"), []string{"--cluster", "/no/such/file"}},
-		{"no master", without(sound, []string{"--master=x"}), []string{"--master"}},
-		{"ZooKeeper", agent("--master=zk://h1:2181/mesos"), []string{"zk"}},
+		{"no master", without(agent(), []string{"--master=x"}), []string{"--master"}},
+		{"ZooKeeper", agent("--master=zk://h1:2181/"), []string{"zk", "path"}},
 		{"no port of a master", agent("--master=somewhere:port"), []string{"somewhere:port"}},
 		{"resources of nothing", agent("--resources=cpus"), []string{"resources", "cpus"}},
 		{"negative resources", agent("--resources=cpus:-1"), []string{"cpus"}},

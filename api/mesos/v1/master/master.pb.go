@@ -82,6 +82,9 @@ const (
 	// mezzo's own: an operator kills one task of any framework. Answers 202, or
 	// 404 when no such task runs; the end reaches the framework as TASK_KILLED.
 	Call_KILL_TASK Call_Type = 1002
+	// mezzo's own: why a framework is offered what it is, or nothing. 404 for an
+	// unknown framework, agent, or role that the framework is not subscribed in.
+	Call_EXPLAIN Call_Type = 1003
 )
 
 // Enum value maps for Call_Type.
@@ -129,6 +132,7 @@ var (
 		39:   "REACTIVATE_AGENT",
 		1001: "GET_USAGE",
 		1002: "KILL_TASK",
+		1003: "EXPLAIN",
 	}
 	Call_Type_value = map[string]int32{
 		"UNKNOWN":                     0,
@@ -173,6 +177,7 @@ var (
 		"REACTIVATE_AGENT":            39,
 		"GET_USAGE":                   1001,
 		"KILL_TASK":                   1002,
+		"EXPLAIN":                     1003,
 	}
 )
 
@@ -238,6 +243,7 @@ const (
 	Response_GET_QUOTA                Response_Type = 18
 	Response_GET_OPERATIONS           Response_Type = 19
 	Response_GET_USAGE                Response_Type = 1001
+	Response_EXPLAIN                  Response_Type = 1003
 )
 
 // Enum value maps for Response_Type.
@@ -264,6 +270,7 @@ var (
 		18:   "GET_QUOTA",
 		19:   "GET_OPERATIONS",
 		1001: "GET_USAGE",
+		1003: "EXPLAIN",
 	}
 	Response_Type_value = map[string]int32{
 		"UNKNOWN":                  0,
@@ -287,6 +294,7 @@ var (
 		"GET_QUOTA":                18,
 		"GET_OPERATIONS":           19,
 		"GET_USAGE":                1001,
+		"EXPLAIN":                  1003,
 	}
 )
 
@@ -439,7 +447,9 @@ type Call struct {
 	DeactivateAgent *Call_DeactivateAgent `protobuf:"bytes,22,opt,name=deactivate_agent,json=deactivateAgent" json:"deactivate_agent,omitempty"`
 	ReactivateAgent *Call_ReactivateAgent `protobuf:"bytes,23,opt,name=reactivate_agent,json=reactivateAgent" json:"reactivate_agent,omitempty"`
 	// mezzo's own.
-	KillTask      *Call_KillTask `protobuf:"bytes,1002,opt,name=kill_task,json=killTask" json:"kill_task,omitempty"`
+	KillTask *Call_KillTask `protobuf:"bytes,1002,opt,name=kill_task,json=killTask" json:"kill_task,omitempty"`
+	// mezzo's own.
+	Explain       *Call_Explain `protobuf:"bytes,1003,opt,name=explain" json:"explain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -644,6 +654,13 @@ func (x *Call) GetKillTask() *Call_KillTask {
 	return nil
 }
 
+func (x *Call) GetExplain() *Call_Explain {
+	if x != nil {
+		return x.Explain
+	}
+	return nil
+}
+
 // Response is the answer to a call that asks for something.
 type Response struct {
 	state                  protoimpl.MessageState           `protogen:"open.v1"`
@@ -668,7 +685,9 @@ type Response struct {
 	GetQuota               *Response_GetQuota               `protobuf:"bytes,19,opt,name=get_quota,json=getQuota" json:"get_quota,omitempty"`
 	GetOperations          *Response_GetOperations          `protobuf:"bytes,20,opt,name=get_operations,json=getOperations" json:"get_operations,omitempty"`
 	// mezzo's own.
-	GetUsage      *usage.Cluster `protobuf:"bytes,1001,opt,name=get_usage,json=getUsage" json:"get_usage,omitempty"`
+	GetUsage *usage.Cluster `protobuf:"bytes,1001,opt,name=get_usage,json=getUsage" json:"get_usage,omitempty"`
+	// mezzo's own.
+	Explain       *Response_Explain `protobuf:"bytes,1003,opt,name=explain" json:"explain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -846,6 +865,13 @@ func (x *Response) GetGetOperations() *Response_GetOperations {
 func (x *Response) GetGetUsage() *usage.Cluster {
 	if x != nil {
 		return x.GetUsage
+	}
+	return nil
+}
+
+func (x *Response) GetExplain() *Response_Explain {
+	if x != nil {
+		return x.Explain
 	}
 	return nil
 }
@@ -2156,6 +2182,69 @@ func (x *Call_KillTask) GetKillPolicy() *v1.KillPolicy {
 	return nil
 }
 
+// Explain asks why a framework is not offered anything.
+type Call_Explain struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	// In this role alone; unset means in all that it is subscribed in.
+	Role *string `protobuf:"bytes,2,opt,name=role" json:"role,omitempty"`
+	// Of this agent alone; unset means of all.
+	AgentId       *v1.AgentID `protobuf:"bytes,3,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Call_Explain) Reset() {
+	*x = Call_Explain{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Call_Explain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Call_Explain) ProtoMessage() {}
+
+func (x *Call_Explain) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Call_Explain.ProtoReflect.Descriptor instead.
+func (*Call_Explain) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{0, 23}
+}
+
+func (x *Call_Explain) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Call_Explain) GetRole() string {
+	if x != nil && x.Role != nil {
+		return *x.Role
+	}
+	return ""
+}
+
+func (x *Call_Explain) GetAgentId() *v1.AgentID {
+	if x != nil {
+		return x.AgentId
+	}
+	return nil
+}
+
 // GetHealth tells that the master answers.
 type Response_GetHealth struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2166,7 +2255,7 @@ type Response_GetHealth struct {
 
 func (x *Response_GetHealth) Reset() {
 	*x = Response_GetHealth{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[26]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2267,7 @@ func (x *Response_GetHealth) String() string {
 func (*Response_GetHealth) ProtoMessage() {}
 
 func (x *Response_GetHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[26]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2211,7 +2300,7 @@ type Response_GetFlags struct {
 
 func (x *Response_GetFlags) Reset() {
 	*x = Response_GetFlags{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[27]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2312,7 @@ func (x *Response_GetFlags) String() string {
 func (*Response_GetFlags) ProtoMessage() {}
 
 func (x *Response_GetFlags) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[27]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2345,7 @@ type Response_GetVersion struct {
 
 func (x *Response_GetVersion) Reset() {
 	*x = Response_GetVersion{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[28]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2268,7 +2357,7 @@ func (x *Response_GetVersion) String() string {
 func (*Response_GetVersion) ProtoMessage() {}
 
 func (x *Response_GetVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[28]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2301,7 +2390,7 @@ type Response_GetMetrics struct {
 
 func (x *Response_GetMetrics) Reset() {
 	*x = Response_GetMetrics{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[29]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2313,7 +2402,7 @@ func (x *Response_GetMetrics) String() string {
 func (*Response_GetMetrics) ProtoMessage() {}
 
 func (x *Response_GetMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[29]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +2435,7 @@ type Response_GetLoggingLevel struct {
 
 func (x *Response_GetLoggingLevel) Reset() {
 	*x = Response_GetLoggingLevel{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[30]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2358,7 +2447,7 @@ func (x *Response_GetLoggingLevel) String() string {
 func (*Response_GetLoggingLevel) ProtoMessage() {}
 
 func (x *Response_GetLoggingLevel) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[30]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2480,7 @@ type Response_ListFiles struct {
 
 func (x *Response_ListFiles) Reset() {
 	*x = Response_ListFiles{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[31]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2492,7 @@ func (x *Response_ListFiles) String() string {
 func (*Response_ListFiles) ProtoMessage() {}
 
 func (x *Response_ListFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[31]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2527,7 @@ type Response_ReadFile struct {
 
 func (x *Response_ReadFile) Reset() {
 	*x = Response_ReadFile{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[32]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2450,7 +2539,7 @@ func (x *Response_ReadFile) String() string {
 func (*Response_ReadFile) ProtoMessage() {}
 
 func (x *Response_ReadFile) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[32]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2582,7 @@ type Response_GetState struct {
 
 func (x *Response_GetState) Reset() {
 	*x = Response_GetState{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[33]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2505,7 +2594,7 @@ func (x *Response_GetState) String() string {
 func (*Response_GetState) ProtoMessage() {}
 
 func (x *Response_GetState) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[33]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2561,7 +2650,7 @@ type Response_GetAgents struct {
 
 func (x *Response_GetAgents) Reset() {
 	*x = Response_GetAgents{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[34]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2662,7 @@ func (x *Response_GetAgents) String() string {
 func (*Response_GetAgents) ProtoMessage() {}
 
 func (x *Response_GetAgents) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[34]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2619,7 +2708,7 @@ type Response_GetFrameworks struct {
 
 func (x *Response_GetFrameworks) Reset() {
 	*x = Response_GetFrameworks{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[35]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +2720,7 @@ func (x *Response_GetFrameworks) String() string {
 func (*Response_GetFrameworks) ProtoMessage() {}
 
 func (x *Response_GetFrameworks) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[35]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2683,7 +2772,7 @@ type Response_GetExecutors struct {
 
 func (x *Response_GetExecutors) Reset() {
 	*x = Response_GetExecutors{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[36]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2695,7 +2784,7 @@ func (x *Response_GetExecutors) String() string {
 func (*Response_GetExecutors) ProtoMessage() {}
 
 func (x *Response_GetExecutors) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[36]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2748,7 +2837,7 @@ type Response_GetTasks struct {
 
 func (x *Response_GetTasks) Reset() {
 	*x = Response_GetTasks{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2849,7 @@ func (x *Response_GetTasks) String() string {
 func (*Response_GetTasks) ProtoMessage() {}
 
 func (x *Response_GetTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[37]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2823,7 +2912,7 @@ type Response_GetRoles struct {
 
 func (x *Response_GetRoles) Reset() {
 	*x = Response_GetRoles{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2835,7 +2924,7 @@ func (x *Response_GetRoles) String() string {
 func (*Response_GetRoles) ProtoMessage() {}
 
 func (x *Response_GetRoles) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[38]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +2957,7 @@ type Response_GetWeights struct {
 
 func (x *Response_GetWeights) Reset() {
 	*x = Response_GetWeights{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2880,7 +2969,7 @@ func (x *Response_GetWeights) String() string {
 func (*Response_GetWeights) ProtoMessage() {}
 
 func (x *Response_GetWeights) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[39]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2917,7 +3006,7 @@ type Response_GetMaster struct {
 
 func (x *Response_GetMaster) Reset() {
 	*x = Response_GetMaster{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2929,7 +3018,7 @@ func (x *Response_GetMaster) String() string {
 func (*Response_GetMaster) ProtoMessage() {}
 
 func (x *Response_GetMaster) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[40]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3065,7 @@ type Response_GetMaintenanceStatus struct {
 
 func (x *Response_GetMaintenanceStatus) Reset() {
 	*x = Response_GetMaintenanceStatus{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2988,7 +3077,7 @@ func (x *Response_GetMaintenanceStatus) String() string {
 func (*Response_GetMaintenanceStatus) ProtoMessage() {}
 
 func (x *Response_GetMaintenanceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[41]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3021,7 +3110,7 @@ type Response_GetMaintenanceSchedule struct {
 
 func (x *Response_GetMaintenanceSchedule) Reset() {
 	*x = Response_GetMaintenanceSchedule{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3033,7 +3122,7 @@ func (x *Response_GetMaintenanceSchedule) String() string {
 func (*Response_GetMaintenanceSchedule) ProtoMessage() {}
 
 func (x *Response_GetMaintenanceSchedule) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[42]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3066,7 +3155,7 @@ type Response_GetQuota struct {
 
 func (x *Response_GetQuota) Reset() {
 	*x = Response_GetQuota{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3078,7 +3167,7 @@ func (x *Response_GetQuota) String() string {
 func (*Response_GetQuota) ProtoMessage() {}
 
 func (x *Response_GetQuota) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[43]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3111,7 +3200,7 @@ type Response_GetOperations struct {
 
 func (x *Response_GetOperations) Reset() {
 	*x = Response_GetOperations{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3123,7 +3212,7 @@ func (x *Response_GetOperations) String() string {
 func (*Response_GetOperations) ProtoMessage() {}
 
 func (x *Response_GetOperations) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[44]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3142,6 +3231,94 @@ func (*Response_GetOperations) Descriptor() ([]byte, []int) {
 func (x *Response_GetOperations) GetOperations() []*v1.Operation {
 	if x != nil {
 		return x.Operations
+	}
+	return nil
+}
+
+// Explain is how a framework stands.
+type Response_Explain struct {
+	state       protoimpl.MessageState       `protogen:"open.v1"`
+	Standings   []*Response_Explain_Standing `protobuf:"bytes,1,rep,name=standings" json:"standings,omitempty"`
+	FrameworkId *v1.FrameworkID              `protobuf:"bytes,2,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	Name        *string                      `protobuf:"bytes,3,opt,name=name" json:"name,omitempty"`
+	// Offers that it has neither accepted nor declined.
+	OffersHeld *uint32 `protobuf:"varint,4,req,name=offers_held,json=offersHeld" json:"offers_held,omitempty"`
+	// Of those; unset if there are none.
+	OldestOffer *v1.TimeInfo `protobuf:"bytes,5,opt,name=oldest_offer,json=oldestOffer" json:"oldest_offer,omitempty"`
+	// Who has what nothing is left of; the few that have most.
+	Holders       []*Response_Explain_Holder `protobuf:"bytes,6,rep,name=holders" json:"holders,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Response_Explain) Reset() {
+	*x = Response_Explain{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response_Explain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response_Explain) ProtoMessage() {}
+
+func (x *Response_Explain) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response_Explain.ProtoReflect.Descriptor instead.
+func (*Response_Explain) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 19}
+}
+
+func (x *Response_Explain) GetStandings() []*Response_Explain_Standing {
+	if x != nil {
+		return x.Standings
+	}
+	return nil
+}
+
+func (x *Response_Explain) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Response_Explain) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *Response_Explain) GetOffersHeld() uint32 {
+	if x != nil && x.OffersHeld != nil {
+		return *x.OffersHeld
+	}
+	return 0
+}
+
+func (x *Response_Explain) GetOldestOffer() *v1.TimeInfo {
+	if x != nil {
+		return x.OldestOffer
+	}
+	return nil
+}
+
+func (x *Response_Explain) GetHolders() []*Response_Explain_Holder {
+	if x != nil {
+		return x.Holders
 	}
 	return nil
 }
@@ -3175,7 +3352,7 @@ type Response_GetAgents_Agent struct {
 
 func (x *Response_GetAgents_Agent) Reset() {
 	*x = Response_GetAgents_Agent{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[45]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3187,7 +3364,7 @@ func (x *Response_GetAgents_Agent) String() string {
 func (*Response_GetAgents_Agent) ProtoMessage() {}
 
 func (x *Response_GetAgents_Agent) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[45]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3312,7 +3489,7 @@ type Response_GetAgents_Agent_ResourceProvider struct {
 
 func (x *Response_GetAgents_Agent_ResourceProvider) Reset() {
 	*x = Response_GetAgents_Agent_ResourceProvider{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[46]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3324,7 +3501,7 @@ func (x *Response_GetAgents_Agent_ResourceProvider) String() string {
 func (*Response_GetAgents_Agent_ResourceProvider) ProtoMessage() {}
 
 func (x *Response_GetAgents_Agent_ResourceProvider) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[46]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3374,13 +3551,17 @@ type Response_GetFrameworks_Framework struct {
 	// elected.
 	Recovered        *bool                       `protobuf:"varint,11,req,name=recovered" json:"recovered,omitempty"`
 	OfferConstraints *scheduler.OfferConstraints `protobuf:"bytes,12,opt,name=offer_constraints,json=offerConstraints" json:"offer_constraints,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// mezzo's own: what it asked for with REQUEST and was not offered yet.
+	Requests []*v1.Request `protobuf:"bytes,1001,rep,name=requests" json:"requests,omitempty"`
+	// mezzo's own: of the offers that it holds; unset if it holds none.
+	OldestOfferTime *v1.TimeInfo `protobuf:"bytes,1002,opt,name=oldest_offer_time,json=oldestOfferTime" json:"oldest_offer_time,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Response_GetFrameworks_Framework) Reset() {
 	*x = Response_GetFrameworks_Framework{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[47]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3392,7 +3573,7 @@ func (x *Response_GetFrameworks_Framework) String() string {
 func (*Response_GetFrameworks_Framework) ProtoMessage() {}
 
 func (x *Response_GetFrameworks_Framework) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[47]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3492,6 +3673,20 @@ func (x *Response_GetFrameworks_Framework) GetOfferConstraints() *scheduler.Offe
 	return nil
 }
 
+func (x *Response_GetFrameworks_Framework) GetRequests() []*v1.Request {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *Response_GetFrameworks_Framework) GetOldestOfferTime() *v1.TimeInfo {
+	if x != nil {
+		return x.OldestOfferTime
+	}
+	return nil
+}
+
 // Executor is one executor.
 type Response_GetExecutors_Executor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3503,7 +3698,7 @@ type Response_GetExecutors_Executor struct {
 
 func (x *Response_GetExecutors_Executor) Reset() {
 	*x = Response_GetExecutors_Executor{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[48]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3515,7 +3710,7 @@ func (x *Response_GetExecutors_Executor) String() string {
 func (*Response_GetExecutors_Executor) ProtoMessage() {}
 
 func (x *Response_GetExecutors_Executor) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[48]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3545,6 +3740,277 @@ func (x *Response_GetExecutors_Executor) GetAgentId() *v1.AgentID {
 	return nil
 }
 
+// Reason is the first of all reasons against offering it some agents.
+type Response_Explain_Reason struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its kind in a few words, "quota limit". Which there are:
+	// docs/quota.md.
+	Why *string `protobuf:"bytes,1,req,name=why" json:"why,omitempty"`
+	// For people, with the figures; the same for all the agents.
+	Detail *string `protobuf:"bytes,2,opt,name=detail" json:"detail,omitempty"`
+	// How many agents it is the reason for.
+	Agents *uint32 `protobuf:"varint,3,req,name=agents" json:"agents,omitempty"`
+	// One of them, the first by id.
+	Example *v1.AgentID `protobuf:"bytes,4,opt,name=example" json:"example,omitempty"`
+	// When it will be over, where that is known.
+	Until         *v1.TimeInfo `protobuf:"bytes,5,opt,name=until" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Response_Explain_Reason) Reset() {
+	*x = Response_Explain_Reason{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response_Explain_Reason) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response_Explain_Reason) ProtoMessage() {}
+
+func (x *Response_Explain_Reason) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response_Explain_Reason.ProtoReflect.Descriptor instead.
+func (*Response_Explain_Reason) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 19, 0}
+}
+
+func (x *Response_Explain_Reason) GetWhy() string {
+	if x != nil && x.Why != nil {
+		return *x.Why
+	}
+	return ""
+}
+
+func (x *Response_Explain_Reason) GetDetail() string {
+	if x != nil && x.Detail != nil {
+		return *x.Detail
+	}
+	return ""
+}
+
+func (x *Response_Explain_Reason) GetAgents() uint32 {
+	if x != nil && x.Agents != nil {
+		return *x.Agents
+	}
+	return 0
+}
+
+func (x *Response_Explain_Reason) GetExample() *v1.AgentID {
+	if x != nil {
+		return x.Example
+	}
+	return nil
+}
+
+func (x *Response_Explain_Reason) GetUntil() *v1.TimeInfo {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+// Standing is how it stands in one of its roles.
+type Response_Explain_Standing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Role  *string                `protobuf:"bytes,1,req,name=role" json:"role,omitempty"`
+	// Of the role's dominant resource: how much the role has, offers included,
+	Used *float64 `protobuf:"fixed64,2,opt,name=used" json:"used,omitempty"`
+	// and how much of it all agents together have.
+	Total *float64 `protobuf:"fixed64,3,opt,name=total" json:"total,omitempty"`
+	// Roles that are due an offer before this one; the first few.
+	Before []string `protobuf:"bytes,4,rep,name=before" json:"before,omitempty"`
+	// What it asked for and was not offered yet.
+	Requests []*v1.Request `protobuf:"bytes,5,rep,name=requests" json:"requests,omitempty"`
+	// The one for most agents first.
+	Reasons []*Response_Explain_Reason `protobuf:"bytes,6,rep,name=reasons" json:"reasons,omitempty"`
+	// Name of the dominant resource; unset if it has nothing.
+	Dominant      *string `protobuf:"bytes,7,opt,name=dominant" json:"dominant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Response_Explain_Standing) Reset() {
+	*x = Response_Explain_Standing{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response_Explain_Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response_Explain_Standing) ProtoMessage() {}
+
+func (x *Response_Explain_Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response_Explain_Standing.ProtoReflect.Descriptor instead.
+func (*Response_Explain_Standing) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 19, 1}
+}
+
+func (x *Response_Explain_Standing) GetRole() string {
+	if x != nil && x.Role != nil {
+		return *x.Role
+	}
+	return ""
+}
+
+func (x *Response_Explain_Standing) GetUsed() float64 {
+	if x != nil && x.Used != nil {
+		return *x.Used
+	}
+	return 0
+}
+
+func (x *Response_Explain_Standing) GetTotal() float64 {
+	if x != nil && x.Total != nil {
+		return *x.Total
+	}
+	return 0
+}
+
+func (x *Response_Explain_Standing) GetBefore() []string {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *Response_Explain_Standing) GetRequests() []*v1.Request {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *Response_Explain_Standing) GetReasons() []*Response_Explain_Reason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *Response_Explain_Standing) GetDominant() string {
+	if x != nil && x.Dominant != nil {
+		return *x.Dominant
+	}
+	return ""
+}
+
+// Holder is a framework that has some of what nothing is left of.
+type Response_Explain_Holder struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	Name        *string                `protobuf:"bytes,2,opt,name=name" json:"name,omitempty"`
+	// On which it has offers or tasks, of those that nothing is left of.
+	Agents *uint32 `protobuf:"varint,3,req,name=agents" json:"agents,omitempty"`
+	// There.
+	OffersHeld *uint32 `protobuf:"varint,4,req,name=offers_held,json=offersHeld" json:"offers_held,omitempty"`
+	// There.
+	Tasks *uint32 `protobuf:"varint,5,req,name=tasks" json:"tasks,omitempty"`
+	// Of those offers; unset if there are none.
+	OldestOffer   *v1.TimeInfo `protobuf:"bytes,6,opt,name=oldest_offer,json=oldestOffer" json:"oldest_offer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Response_Explain_Holder) Reset() {
+	*x = Response_Explain_Holder{}
+	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response_Explain_Holder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response_Explain_Holder) ProtoMessage() {}
+
+func (x *Response_Explain_Holder) ProtoReflect() protoreflect.Message {
+	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response_Explain_Holder.ProtoReflect.Descriptor instead.
+func (*Response_Explain_Holder) Descriptor() ([]byte, []int) {
+	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{1, 19, 2}
+}
+
+func (x *Response_Explain_Holder) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Response_Explain_Holder) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *Response_Explain_Holder) GetAgents() uint32 {
+	if x != nil && x.Agents != nil {
+		return *x.Agents
+	}
+	return 0
+}
+
+func (x *Response_Explain_Holder) GetOffersHeld() uint32 {
+	if x != nil && x.OffersHeld != nil {
+		return *x.OffersHeld
+	}
+	return 0
+}
+
+func (x *Response_Explain_Holder) GetTasks() uint32 {
+	if x != nil && x.Tasks != nil {
+		return *x.Tasks
+	}
+	return 0
+}
+
+func (x *Response_Explain_Holder) GetOldestOffer() *v1.TimeInfo {
+	if x != nil {
+		return x.OldestOffer
+	}
+	return nil
+}
+
 // Subscribed is first on the stream: the state that the other events change.
 type Event_Subscribed struct {
 	state                    protoimpl.MessageState `protogen:"open.v1"`
@@ -3556,7 +4022,7 @@ type Event_Subscribed struct {
 
 func (x *Event_Subscribed) Reset() {
 	*x = Event_Subscribed{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[49]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3568,7 +4034,7 @@ func (x *Event_Subscribed) String() string {
 func (*Event_Subscribed) ProtoMessage() {}
 
 func (x *Event_Subscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[49]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3608,7 +4074,7 @@ type Event_TaskAdded struct {
 
 func (x *Event_TaskAdded) Reset() {
 	*x = Event_TaskAdded{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[50]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3620,7 +4086,7 @@ func (x *Event_TaskAdded) String() string {
 func (*Event_TaskAdded) ProtoMessage() {}
 
 func (x *Event_TaskAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[50]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3657,7 +4123,7 @@ type Event_TaskUpdated struct {
 
 func (x *Event_TaskUpdated) Reset() {
 	*x = Event_TaskUpdated{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[51]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3669,7 +4135,7 @@ func (x *Event_TaskUpdated) String() string {
 func (*Event_TaskUpdated) ProtoMessage() {}
 
 func (x *Event_TaskUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[51]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3716,7 +4182,7 @@ type Event_AgentAdded struct {
 
 func (x *Event_AgentAdded) Reset() {
 	*x = Event_AgentAdded{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3728,7 +4194,7 @@ func (x *Event_AgentAdded) String() string {
 func (*Event_AgentAdded) ProtoMessage() {}
 
 func (x *Event_AgentAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[52]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3761,7 +4227,7 @@ type Event_AgentRemoved struct {
 
 func (x *Event_AgentRemoved) Reset() {
 	*x = Event_AgentRemoved{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +4239,7 @@ func (x *Event_AgentRemoved) String() string {
 func (*Event_AgentRemoved) ProtoMessage() {}
 
 func (x *Event_AgentRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[53]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3806,7 +4272,7 @@ type Event_FrameworkAdded struct {
 
 func (x *Event_FrameworkAdded) Reset() {
 	*x = Event_FrameworkAdded{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3818,7 +4284,7 @@ func (x *Event_FrameworkAdded) String() string {
 func (*Event_FrameworkAdded) ProtoMessage() {}
 
 func (x *Event_FrameworkAdded) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[54]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3852,7 +4318,7 @@ type Event_FrameworkUpdated struct {
 
 func (x *Event_FrameworkUpdated) Reset() {
 	*x = Event_FrameworkUpdated{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3864,7 +4330,7 @@ func (x *Event_FrameworkUpdated) String() string {
 func (*Event_FrameworkUpdated) ProtoMessage() {}
 
 func (x *Event_FrameworkUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[55]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3897,7 +4363,7 @@ type Event_FrameworkRemoved struct {
 
 func (x *Event_FrameworkRemoved) Reset() {
 	*x = Event_FrameworkRemoved{}
-	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3909,7 +4375,7 @@ func (x *Event_FrameworkRemoved) String() string {
 func (*Event_FrameworkRemoved) ProtoMessage() {}
 
 func (x *Event_FrameworkRemoved) ProtoReflect() protoreflect.Message {
-	mi := &file_mesos_v1_master_master_proto_msgTypes[56]
+	mi := &file_mesos_v1_master_master_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3936,7 +4402,7 @@ var File_mesos_v1_master_master_proto protoreflect.FileDescriptor
 
 const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\n" +
-	"\x1cmesos/v1/master/master.proto\x12\x0fmesos.v1.master\x1a\x1egoogle/protobuf/duration.proto\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a&mesos/v1/maintenance/maintenance.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x1amesos/v1/quota/quota.proto\x1a\x17mesos/v1/resource.proto\x1a\"mesos/v1/scheduler/scheduler.proto\x1a\x13mesos/v1/task.proto\x1a\x14mesos/v1/value.proto\x1a\x11usage/usage.proto\"\xc5%\n" +
+	"\x1cmesos/v1/master/master.proto\x12\x0fmesos.v1.master\x1a\x1egoogle/protobuf/duration.proto\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a&mesos/v1/maintenance/maintenance.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x1amesos/v1/quota/quota.proto\x1a\x17mesos/v1/resource.proto\x1a\"mesos/v1/scheduler/scheduler.proto\x1a\x13mesos/v1/task.proto\x1a\x14mesos/v1/value.proto\x1a\x11usage/usage.proto\"\x95'\n" +
 	"\x04Call\x12.\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1a.mesos.v1.master.Call.TypeR\x04type\x12A\n" +
 	"\vget_metrics\x18\x02 \x01(\v2 .mesos.v1.master.Call.GetMetricsR\n" +
@@ -3966,7 +4432,8 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"drainAgent\x12P\n" +
 	"\x10deactivate_agent\x18\x16 \x01(\v2%.mesos.v1.master.Call.DeactivateAgentR\x0fdeactivateAgent\x12P\n" +
 	"\x10reactivate_agent\x18\x17 \x01(\v2%.mesos.v1.master.Call.ReactivateAgentR\x0freactivateAgent\x12<\n" +
-	"\tkill_task\x18\xea\a \x01(\v2\x1e.mesos.v1.master.Call.KillTaskR\bkillTask\x1a>\n" +
+	"\tkill_task\x18\xea\a \x01(\v2\x1e.mesos.v1.master.Call.KillTaskR\bkillTask\x128\n" +
+	"\aexplain\x18\xeb\a \x01(\v2\x1d.mesos.v1.master.Call.ExplainR\aexplain\x1a>\n" +
 	"\n" +
 	"GetMetrics\x120\n" +
 	"\atimeout\x18\x01 \x01(\v2\x16.mesos.v1.DurationInfoR\atimeout\x1a[\n" +
@@ -4033,7 +4500,11 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x02(\v2\x10.mesos.v1.TaskIDR\x06taskId\x125\n" +
 	"\vkill_policy\x18\x03 \x01(\v2\x14.mesos.v1.KillPolicyR\n" +
-	"killPolicy\"\xac\x06\n" +
+	"killPolicy\x1a\x85\x01\n" +
+	"\aExplain\x128\n" +
+	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
+	"\x04role\x18\x02 \x01(\tR\x04role\x12,\n" +
+	"\bagent_id\x18\x03 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\"\xba\x06\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4081,7 +4552,8 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x10DEACTIVATE_AGENT\x10&\x12\x14\n" +
 	"\x10REACTIVATE_AGENT\x10'\x12\x0e\n" +
 	"\tGET_USAGE\x10\xe9\a\x12\x0e\n" +
-	"\tKILL_TASK\x10\xea\a\"\xad-\n" +
+	"\tKILL_TASK\x10\xea\a\x12\f\n" +
+	"\aEXPLAIN\x10\xeb\a\"\x9f6\n" +
 	"\bResponse\x122\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1e.mesos.v1.master.Response.TypeR\x04type\x12B\n" +
 	"\n" +
@@ -4111,7 +4583,8 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x18get_maintenance_schedule\x18\x12 \x01(\v20.mesos.v1.master.Response.GetMaintenanceScheduleR\x16getMaintenanceSchedule\x12?\n" +
 	"\tget_quota\x18\x13 \x01(\v2\".mesos.v1.master.Response.GetQuotaR\bgetQuota\x12N\n" +
 	"\x0eget_operations\x18\x14 \x01(\v2'.mesos.v1.master.Response.GetOperationsR\rgetOperations\x125\n" +
-	"\tget_usage\x18\xe9\a \x01(\v2\x17.mezzo.usage.v1.ClusterR\bgetUsage\x1a%\n" +
+	"\tget_usage\x18\xe9\a \x01(\v2\x17.mezzo.usage.v1.ClusterR\bgetUsage\x12<\n" +
+	"\aexplain\x18\xeb\a \x01(\v2!.mesos.v1.master.Response.ExplainR\aexplain\x1a%\n" +
 	"\tGetHealth\x12\x18\n" +
 	"\ahealthy\x18\x01 \x02(\bR\ahealthy\x1a0\n" +
 	"\bGetFlags\x12$\n" +
@@ -4159,13 +4632,13 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x1aestimated_drain_start_time\x18\x0e \x01(\v2\x12.mesos.v1.TimeInfoR\x17estimatedDrainStartTime\x1a\xa5\x01\n" +
 	"\x10ResourceProvider\x12T\n" +
 	"\x16resource_provider_info\x18\x01 \x02(\v2\x1e.mesos.v1.ResourceProviderInfoR\x14resourceProviderInfo\x12;\n" +
-	"\x0ftotal_resources\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x0etotalResources\x1a\xba\a\n" +
+	"\x0ftotal_resources\x18\x02 \x03(\v2\x12.mesos.v1.ResourceR\x0etotalResources\x1a\xab\b\n" +
 	"\rGetFrameworks\x12Q\n" +
 	"\n" +
 	"frameworks\x18\x01 \x03(\v21.mesos.v1.master.Response.GetFrameworks.FrameworkR\n" +
 	"frameworks\x12d\n" +
 	"\x14completed_frameworks\x18\x02 \x03(\v21.mesos.v1.master.Response.GetFrameworks.FrameworkR\x13completedFrameworks\x12N\n" +
-	"\x14recovered_frameworks\x18\x03 \x03(\v2\x17.mesos.v1.FrameworkInfoB\x02\x18\x01R\x13recoveredFrameworks\x1a\x9f\x05\n" +
+	"\x14recovered_frameworks\x18\x03 \x03(\v2\x17.mesos.v1.FrameworkInfoB\x02\x18\x01R\x13recoveredFrameworks\x1a\x90\x06\n" +
 	"\tFramework\x12>\n" +
 	"\x0eframework_info\x18\x01 \x02(\v2\x17.mesos.v1.FrameworkInfoR\rframeworkInfo\x12\x16\n" +
 	"\x06active\x18\x02 \x02(\bR\x06active\x12\x1c\n" +
@@ -4179,7 +4652,9 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x11offered_resources\x18\n" +
 	" \x03(\v2\x12.mesos.v1.ResourceR\x10offeredResources\x12\x1c\n" +
 	"\trecovered\x18\v \x02(\bR\trecovered\x12Q\n" +
-	"\x11offer_constraints\x18\f \x01(\v2$.mesos.v1.scheduler.OfferConstraintsR\x10offerConstraints\x1a\xb4\x02\n" +
+	"\x11offer_constraints\x18\f \x01(\v2$.mesos.v1.scheduler.OfferConstraintsR\x10offerConstraints\x12.\n" +
+	"\brequests\x18\xe9\a \x03(\v2\x11.mesos.v1.RequestR\brequests\x12?\n" +
+	"\x11oldest_offer_time\x18\xea\a \x01(\v2\x12.mesos.v1.TimeInfoR\x0foldestOfferTime\x1a\xb4\x02\n" +
 	"\fGetExecutors\x12M\n" +
 	"\texecutors\x18\x01 \x03(\v2/.mesos.v1.master.Response.GetExecutors.ExecutorR\texecutors\x12^\n" +
 	"\x10orphan_executors\x18\x02 \x03(\v2/.mesos.v1.master.Response.GetExecutors.ExecutorB\x02\x18\x01R\x0forphanExecutors\x1au\n" +
@@ -4212,7 +4687,37 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\rGetOperations\x123\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x13.mesos.v1.OperationR\n" +
-	"operations\"\xfc\x02\n" +
+	"operations\x1a\xb2\a\n" +
+	"\aExplain\x12H\n" +
+	"\tstandings\x18\x01 \x03(\v2*.mesos.v1.master.Response.Explain.StandingR\tstandings\x128\n" +
+	"\fframework_id\x18\x02 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1f\n" +
+	"\voffers_held\x18\x04 \x02(\rR\n" +
+	"offersHeld\x125\n" +
+	"\foldest_offer\x18\x05 \x01(\v2\x12.mesos.v1.TimeInfoR\voldestOffer\x12B\n" +
+	"\aholders\x18\x06 \x03(\v2(.mesos.v1.master.Response.Explain.HolderR\aholders\x1a\xa1\x01\n" +
+	"\x06Reason\x12\x10\n" +
+	"\x03why\x18\x01 \x02(\tR\x03why\x12\x16\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x16\n" +
+	"\x06agents\x18\x03 \x02(\rR\x06agents\x12+\n" +
+	"\aexample\x18\x04 \x01(\v2\x11.mesos.v1.AgentIDR\aexample\x12(\n" +
+	"\x05until\x18\x05 \x01(\v2\x12.mesos.v1.TimeInfoR\x05until\x1a\xef\x01\n" +
+	"\bStanding\x12\x12\n" +
+	"\x04role\x18\x01 \x02(\tR\x04role\x12\x12\n" +
+	"\x04used\x18\x02 \x01(\x01R\x04used\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x01R\x05total\x12\x16\n" +
+	"\x06before\x18\x04 \x03(\tR\x06before\x12-\n" +
+	"\brequests\x18\x05 \x03(\v2\x11.mesos.v1.RequestR\brequests\x12B\n" +
+	"\areasons\x18\x06 \x03(\v2(.mesos.v1.master.Response.Explain.ReasonR\areasons\x12\x1a\n" +
+	"\bdominant\x18\a \x01(\tR\bdominant\x1a\xdc\x01\n" +
+	"\x06Holder\x128\n" +
+	"\fframework_id\x18\x01 \x02(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06agents\x18\x03 \x02(\rR\x06agents\x12\x1f\n" +
+	"\voffers_held\x18\x04 \x02(\rR\n" +
+	"offersHeld\x12\x14\n" +
+	"\x05tasks\x18\x05 \x02(\rR\x05tasks\x125\n" +
+	"\foldest_offer\x18\x06 \x01(\v2\x12.mesos.v1.TimeInfoR\voldestOffer\"\x8a\x03\n" +
 	"\x04Type\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -4239,7 +4744,8 @@ const file_mesos_v1_master_master_proto_rawDesc = "" +
 	"\x18GET_MAINTENANCE_SCHEDULE\x10\x11\x12\r\n" +
 	"\tGET_QUOTA\x10\x12\x12\x12\n" +
 	"\x0eGET_OPERATIONS\x10\x13\x12\x0e\n" +
-	"\tGET_USAGE\x10\xe9\a\"\xd6\f\n" +
+	"\tGET_USAGE\x10\xe9\a\x12\f\n" +
+	"\aEXPLAIN\x10\xeb\a\"\xd6\f\n" +
 	"\x05Event\x12/\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1b.mesos.v1.master.Event.TypeR\x04type\x12A\n" +
 	"\n" +
@@ -4302,7 +4808,7 @@ func file_mesos_v1_master_master_proto_rawDescGZIP() []byte {
 }
 
 var file_mesos_v1_master_master_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_mesos_v1_master_master_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_mesos_v1_master_master_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_mesos_v1_master_master_proto_goTypes = []any{
 	(Call_Type)(0),                                    // 0: mesos.v1.master.Call.Type
 	(Response_Type)(0),                                // 1: mesos.v1.master.Response.Type
@@ -4333,73 +4839,79 @@ var file_mesos_v1_master_master_proto_goTypes = []any{
 	(*Call_DeactivateAgent)(nil),                      // 26: mesos.v1.master.Call.DeactivateAgent
 	(*Call_ReactivateAgent)(nil),                      // 27: mesos.v1.master.Call.ReactivateAgent
 	(*Call_KillTask)(nil),                             // 28: mesos.v1.master.Call.KillTask
-	(*Response_GetHealth)(nil),                        // 29: mesos.v1.master.Response.GetHealth
-	(*Response_GetFlags)(nil),                         // 30: mesos.v1.master.Response.GetFlags
-	(*Response_GetVersion)(nil),                       // 31: mesos.v1.master.Response.GetVersion
-	(*Response_GetMetrics)(nil),                       // 32: mesos.v1.master.Response.GetMetrics
-	(*Response_GetLoggingLevel)(nil),                  // 33: mesos.v1.master.Response.GetLoggingLevel
-	(*Response_ListFiles)(nil),                        // 34: mesos.v1.master.Response.ListFiles
-	(*Response_ReadFile)(nil),                         // 35: mesos.v1.master.Response.ReadFile
-	(*Response_GetState)(nil),                         // 36: mesos.v1.master.Response.GetState
-	(*Response_GetAgents)(nil),                        // 37: mesos.v1.master.Response.GetAgents
-	(*Response_GetFrameworks)(nil),                    // 38: mesos.v1.master.Response.GetFrameworks
-	(*Response_GetExecutors)(nil),                     // 39: mesos.v1.master.Response.GetExecutors
-	(*Response_GetTasks)(nil),                         // 40: mesos.v1.master.Response.GetTasks
-	(*Response_GetRoles)(nil),                         // 41: mesos.v1.master.Response.GetRoles
-	(*Response_GetWeights)(nil),                       // 42: mesos.v1.master.Response.GetWeights
-	(*Response_GetMaster)(nil),                        // 43: mesos.v1.master.Response.GetMaster
-	(*Response_GetMaintenanceStatus)(nil),             // 44: mesos.v1.master.Response.GetMaintenanceStatus
-	(*Response_GetMaintenanceSchedule)(nil),           // 45: mesos.v1.master.Response.GetMaintenanceSchedule
-	(*Response_GetQuota)(nil),                         // 46: mesos.v1.master.Response.GetQuota
-	(*Response_GetOperations)(nil),                    // 47: mesos.v1.master.Response.GetOperations
-	(*Response_GetAgents_Agent)(nil),                  // 48: mesos.v1.master.Response.GetAgents.Agent
-	(*Response_GetAgents_Agent_ResourceProvider)(nil), // 49: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
-	(*Response_GetFrameworks_Framework)(nil),          // 50: mesos.v1.master.Response.GetFrameworks.Framework
-	(*Response_GetExecutors_Executor)(nil),            // 51: mesos.v1.master.Response.GetExecutors.Executor
-	(*Event_Subscribed)(nil),                          // 52: mesos.v1.master.Event.Subscribed
-	(*Event_TaskAdded)(nil),                           // 53: mesos.v1.master.Event.TaskAdded
-	(*Event_TaskUpdated)(nil),                         // 54: mesos.v1.master.Event.TaskUpdated
-	(*Event_AgentAdded)(nil),                          // 55: mesos.v1.master.Event.AgentAdded
-	(*Event_AgentRemoved)(nil),                        // 56: mesos.v1.master.Event.AgentRemoved
-	(*Event_FrameworkAdded)(nil),                      // 57: mesos.v1.master.Event.FrameworkAdded
-	(*Event_FrameworkUpdated)(nil),                    // 58: mesos.v1.master.Event.FrameworkUpdated
-	(*Event_FrameworkRemoved)(nil),                    // 59: mesos.v1.master.Event.FrameworkRemoved
-	(*usage.Cluster)(nil),                             // 60: mezzo.usage.v1.Cluster
-	(*v1.DurationInfo)(nil),                           // 61: mesos.v1.DurationInfo
-	(*v1.WeightInfo)(nil),                             // 62: mesos.v1.WeightInfo
-	(*v1.AgentID)(nil),                                // 63: mesos.v1.AgentID
-	(*v1.Resource)(nil),                               // 64: mesos.v1.Resource
-	(*maintenance.Schedule)(nil),                      // 65: mesos.v1.maintenance.Schedule
-	(*v1.MachineID)(nil),                              // 66: mesos.v1.MachineID
-	(*quota.QuotaRequest)(nil),                        // 67: mesos.v1.quota.QuotaRequest
-	(*v1.FrameworkID)(nil),                            // 68: mesos.v1.FrameworkID
-	(*v1.Value_Scalar)(nil),                           // 69: mesos.v1.Value.Scalar
-	(*quota.QuotaConfig)(nil),                         // 70: mesos.v1.quota.QuotaConfig
-	(*durationpb.Duration)(nil),                       // 71: google.protobuf.Duration
-	(*v1.TaskID)(nil),                                 // 72: mesos.v1.TaskID
-	(*v1.KillPolicy)(nil),                             // 73: mesos.v1.KillPolicy
-	(*v1.Flag)(nil),                                   // 74: mesos.v1.Flag
-	(*v1.VersionInfo)(nil),                            // 75: mesos.v1.VersionInfo
-	(*v1.Metric)(nil),                                 // 76: mesos.v1.Metric
-	(*v1.FileInfo)(nil),                               // 77: mesos.v1.FileInfo
-	(*v1.AgentInfo)(nil),                              // 78: mesos.v1.AgentInfo
-	(*v1.FrameworkInfo)(nil),                          // 79: mesos.v1.FrameworkInfo
-	(*v1.Task)(nil),                                   // 80: mesos.v1.Task
-	(*v1.Role)(nil),                                   // 81: mesos.v1.Role
-	(*v1.MasterInfo)(nil),                             // 82: mesos.v1.MasterInfo
-	(*maintenance.ClusterStatus)(nil),                 // 83: mesos.v1.maintenance.ClusterStatus
-	(*quota.QuotaStatus)(nil),                         // 84: mesos.v1.quota.QuotaStatus
-	(*v1.Operation)(nil),                              // 85: mesos.v1.Operation
-	(*v1.TimeInfo)(nil),                               // 86: mesos.v1.TimeInfo
-	(*v1.AgentInfo_Capability)(nil),                   // 87: mesos.v1.AgentInfo.Capability
-	(*v1.DrainInfo)(nil),                              // 88: mesos.v1.DrainInfo
-	(*v1.ResourceProviderInfo)(nil),                   // 89: mesos.v1.ResourceProviderInfo
-	(*v1.Offer)(nil),                                  // 90: mesos.v1.Offer
-	(*v1.InverseOffer)(nil),                           // 91: mesos.v1.InverseOffer
-	(*scheduler.OfferConstraints)(nil),                // 92: mesos.v1.scheduler.OfferConstraints
-	(*v1.ExecutorInfo)(nil),                           // 93: mesos.v1.ExecutorInfo
-	(*v1.TaskStatus)(nil),                             // 94: mesos.v1.TaskStatus
-	(v1.TaskState)(0),                                 // 95: mesos.v1.TaskState
+	(*Call_Explain)(nil),                              // 29: mesos.v1.master.Call.Explain
+	(*Response_GetHealth)(nil),                        // 30: mesos.v1.master.Response.GetHealth
+	(*Response_GetFlags)(nil),                         // 31: mesos.v1.master.Response.GetFlags
+	(*Response_GetVersion)(nil),                       // 32: mesos.v1.master.Response.GetVersion
+	(*Response_GetMetrics)(nil),                       // 33: mesos.v1.master.Response.GetMetrics
+	(*Response_GetLoggingLevel)(nil),                  // 34: mesos.v1.master.Response.GetLoggingLevel
+	(*Response_ListFiles)(nil),                        // 35: mesos.v1.master.Response.ListFiles
+	(*Response_ReadFile)(nil),                         // 36: mesos.v1.master.Response.ReadFile
+	(*Response_GetState)(nil),                         // 37: mesos.v1.master.Response.GetState
+	(*Response_GetAgents)(nil),                        // 38: mesos.v1.master.Response.GetAgents
+	(*Response_GetFrameworks)(nil),                    // 39: mesos.v1.master.Response.GetFrameworks
+	(*Response_GetExecutors)(nil),                     // 40: mesos.v1.master.Response.GetExecutors
+	(*Response_GetTasks)(nil),                         // 41: mesos.v1.master.Response.GetTasks
+	(*Response_GetRoles)(nil),                         // 42: mesos.v1.master.Response.GetRoles
+	(*Response_GetWeights)(nil),                       // 43: mesos.v1.master.Response.GetWeights
+	(*Response_GetMaster)(nil),                        // 44: mesos.v1.master.Response.GetMaster
+	(*Response_GetMaintenanceStatus)(nil),             // 45: mesos.v1.master.Response.GetMaintenanceStatus
+	(*Response_GetMaintenanceSchedule)(nil),           // 46: mesos.v1.master.Response.GetMaintenanceSchedule
+	(*Response_GetQuota)(nil),                         // 47: mesos.v1.master.Response.GetQuota
+	(*Response_GetOperations)(nil),                    // 48: mesos.v1.master.Response.GetOperations
+	(*Response_Explain)(nil),                          // 49: mesos.v1.master.Response.Explain
+	(*Response_GetAgents_Agent)(nil),                  // 50: mesos.v1.master.Response.GetAgents.Agent
+	(*Response_GetAgents_Agent_ResourceProvider)(nil), // 51: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
+	(*Response_GetFrameworks_Framework)(nil),          // 52: mesos.v1.master.Response.GetFrameworks.Framework
+	(*Response_GetExecutors_Executor)(nil),            // 53: mesos.v1.master.Response.GetExecutors.Executor
+	(*Response_Explain_Reason)(nil),                   // 54: mesos.v1.master.Response.Explain.Reason
+	(*Response_Explain_Standing)(nil),                 // 55: mesos.v1.master.Response.Explain.Standing
+	(*Response_Explain_Holder)(nil),                   // 56: mesos.v1.master.Response.Explain.Holder
+	(*Event_Subscribed)(nil),                          // 57: mesos.v1.master.Event.Subscribed
+	(*Event_TaskAdded)(nil),                           // 58: mesos.v1.master.Event.TaskAdded
+	(*Event_TaskUpdated)(nil),                         // 59: mesos.v1.master.Event.TaskUpdated
+	(*Event_AgentAdded)(nil),                          // 60: mesos.v1.master.Event.AgentAdded
+	(*Event_AgentRemoved)(nil),                        // 61: mesos.v1.master.Event.AgentRemoved
+	(*Event_FrameworkAdded)(nil),                      // 62: mesos.v1.master.Event.FrameworkAdded
+	(*Event_FrameworkUpdated)(nil),                    // 63: mesos.v1.master.Event.FrameworkUpdated
+	(*Event_FrameworkRemoved)(nil),                    // 64: mesos.v1.master.Event.FrameworkRemoved
+	(*usage.Cluster)(nil),                             // 65: mezzo.usage.v1.Cluster
+	(*v1.DurationInfo)(nil),                           // 66: mesos.v1.DurationInfo
+	(*v1.WeightInfo)(nil),                             // 67: mesos.v1.WeightInfo
+	(*v1.AgentID)(nil),                                // 68: mesos.v1.AgentID
+	(*v1.Resource)(nil),                               // 69: mesos.v1.Resource
+	(*maintenance.Schedule)(nil),                      // 70: mesos.v1.maintenance.Schedule
+	(*v1.MachineID)(nil),                              // 71: mesos.v1.MachineID
+	(*quota.QuotaRequest)(nil),                        // 72: mesos.v1.quota.QuotaRequest
+	(*v1.FrameworkID)(nil),                            // 73: mesos.v1.FrameworkID
+	(*v1.Value_Scalar)(nil),                           // 74: mesos.v1.Value.Scalar
+	(*quota.QuotaConfig)(nil),                         // 75: mesos.v1.quota.QuotaConfig
+	(*durationpb.Duration)(nil),                       // 76: google.protobuf.Duration
+	(*v1.TaskID)(nil),                                 // 77: mesos.v1.TaskID
+	(*v1.KillPolicy)(nil),                             // 78: mesos.v1.KillPolicy
+	(*v1.Flag)(nil),                                   // 79: mesos.v1.Flag
+	(*v1.VersionInfo)(nil),                            // 80: mesos.v1.VersionInfo
+	(*v1.Metric)(nil),                                 // 81: mesos.v1.Metric
+	(*v1.FileInfo)(nil),                               // 82: mesos.v1.FileInfo
+	(*v1.AgentInfo)(nil),                              // 83: mesos.v1.AgentInfo
+	(*v1.FrameworkInfo)(nil),                          // 84: mesos.v1.FrameworkInfo
+	(*v1.Task)(nil),                                   // 85: mesos.v1.Task
+	(*v1.Role)(nil),                                   // 86: mesos.v1.Role
+	(*v1.MasterInfo)(nil),                             // 87: mesos.v1.MasterInfo
+	(*maintenance.ClusterStatus)(nil),                 // 88: mesos.v1.maintenance.ClusterStatus
+	(*quota.QuotaStatus)(nil),                         // 89: mesos.v1.quota.QuotaStatus
+	(*v1.Operation)(nil),                              // 90: mesos.v1.Operation
+	(*v1.TimeInfo)(nil),                               // 91: mesos.v1.TimeInfo
+	(*v1.AgentInfo_Capability)(nil),                   // 92: mesos.v1.AgentInfo.Capability
+	(*v1.DrainInfo)(nil),                              // 93: mesos.v1.DrainInfo
+	(*v1.ResourceProviderInfo)(nil),                   // 94: mesos.v1.ResourceProviderInfo
+	(*v1.Offer)(nil),                                  // 95: mesos.v1.Offer
+	(*v1.InverseOffer)(nil),                           // 96: mesos.v1.InverseOffer
+	(*scheduler.OfferConstraints)(nil),                // 97: mesos.v1.scheduler.OfferConstraints
+	(*v1.Request)(nil),                                // 98: mesos.v1.Request
+	(*v1.ExecutorInfo)(nil),                           // 99: mesos.v1.ExecutorInfo
+	(*v1.TaskStatus)(nil),                             // 100: mesos.v1.TaskStatus
+	(v1.TaskState)(0),                                 // 101: mesos.v1.TaskState
 }
 var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	0,   // 0: mesos.v1.master.Call.type:type_name -> mesos.v1.master.Call.Type
@@ -4426,133 +4938,149 @@ var file_mesos_v1_master_master_proto_depIdxs = []int32{
 	26,  // 21: mesos.v1.master.Call.deactivate_agent:type_name -> mesos.v1.master.Call.DeactivateAgent
 	27,  // 22: mesos.v1.master.Call.reactivate_agent:type_name -> mesos.v1.master.Call.ReactivateAgent
 	28,  // 23: mesos.v1.master.Call.kill_task:type_name -> mesos.v1.master.Call.KillTask
-	1,   // 24: mesos.v1.master.Response.type:type_name -> mesos.v1.master.Response.Type
-	29,  // 25: mesos.v1.master.Response.get_health:type_name -> mesos.v1.master.Response.GetHealth
-	30,  // 26: mesos.v1.master.Response.get_flags:type_name -> mesos.v1.master.Response.GetFlags
-	31,  // 27: mesos.v1.master.Response.get_version:type_name -> mesos.v1.master.Response.GetVersion
-	32,  // 28: mesos.v1.master.Response.get_metrics:type_name -> mesos.v1.master.Response.GetMetrics
-	33,  // 29: mesos.v1.master.Response.get_logging_level:type_name -> mesos.v1.master.Response.GetLoggingLevel
-	34,  // 30: mesos.v1.master.Response.list_files:type_name -> mesos.v1.master.Response.ListFiles
-	35,  // 31: mesos.v1.master.Response.read_file:type_name -> mesos.v1.master.Response.ReadFile
-	36,  // 32: mesos.v1.master.Response.get_state:type_name -> mesos.v1.master.Response.GetState
-	37,  // 33: mesos.v1.master.Response.get_agents:type_name -> mesos.v1.master.Response.GetAgents
-	38,  // 34: mesos.v1.master.Response.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
-	39,  // 35: mesos.v1.master.Response.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
-	40,  // 36: mesos.v1.master.Response.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
-	41,  // 37: mesos.v1.master.Response.get_roles:type_name -> mesos.v1.master.Response.GetRoles
-	42,  // 38: mesos.v1.master.Response.get_weights:type_name -> mesos.v1.master.Response.GetWeights
-	43,  // 39: mesos.v1.master.Response.get_master:type_name -> mesos.v1.master.Response.GetMaster
-	44,  // 40: mesos.v1.master.Response.get_maintenance_status:type_name -> mesos.v1.master.Response.GetMaintenanceStatus
-	45,  // 41: mesos.v1.master.Response.get_maintenance_schedule:type_name -> mesos.v1.master.Response.GetMaintenanceSchedule
-	46,  // 42: mesos.v1.master.Response.get_quota:type_name -> mesos.v1.master.Response.GetQuota
-	47,  // 43: mesos.v1.master.Response.get_operations:type_name -> mesos.v1.master.Response.GetOperations
-	60,  // 44: mesos.v1.master.Response.get_usage:type_name -> mezzo.usage.v1.Cluster
-	2,   // 45: mesos.v1.master.Event.type:type_name -> mesos.v1.master.Event.Type
-	52,  // 46: mesos.v1.master.Event.subscribed:type_name -> mesos.v1.master.Event.Subscribed
-	53,  // 47: mesos.v1.master.Event.task_added:type_name -> mesos.v1.master.Event.TaskAdded
-	54,  // 48: mesos.v1.master.Event.task_updated:type_name -> mesos.v1.master.Event.TaskUpdated
-	55,  // 49: mesos.v1.master.Event.agent_added:type_name -> mesos.v1.master.Event.AgentAdded
-	56,  // 50: mesos.v1.master.Event.agent_removed:type_name -> mesos.v1.master.Event.AgentRemoved
-	57,  // 51: mesos.v1.master.Event.framework_added:type_name -> mesos.v1.master.Event.FrameworkAdded
-	58,  // 52: mesos.v1.master.Event.framework_updated:type_name -> mesos.v1.master.Event.FrameworkUpdated
-	59,  // 53: mesos.v1.master.Event.framework_removed:type_name -> mesos.v1.master.Event.FrameworkRemoved
-	61,  // 54: mesos.v1.master.Call.GetMetrics.timeout:type_name -> mesos.v1.DurationInfo
-	61,  // 55: mesos.v1.master.Call.SetLoggingLevel.duration:type_name -> mesos.v1.DurationInfo
-	62,  // 56: mesos.v1.master.Call.UpdateWeights.weight_infos:type_name -> mesos.v1.WeightInfo
-	63,  // 57: mesos.v1.master.Call.ReserveResources.agent_id:type_name -> mesos.v1.AgentID
-	64,  // 58: mesos.v1.master.Call.ReserveResources.resources:type_name -> mesos.v1.Resource
-	64,  // 59: mesos.v1.master.Call.ReserveResources.source:type_name -> mesos.v1.Resource
-	63,  // 60: mesos.v1.master.Call.UnreserveResources.agent_id:type_name -> mesos.v1.AgentID
-	64,  // 61: mesos.v1.master.Call.UnreserveResources.resources:type_name -> mesos.v1.Resource
-	63,  // 62: mesos.v1.master.Call.CreateVolumes.agent_id:type_name -> mesos.v1.AgentID
-	64,  // 63: mesos.v1.master.Call.CreateVolumes.volumes:type_name -> mesos.v1.Resource
-	63,  // 64: mesos.v1.master.Call.DestroyVolumes.agent_id:type_name -> mesos.v1.AgentID
-	64,  // 65: mesos.v1.master.Call.DestroyVolumes.volumes:type_name -> mesos.v1.Resource
-	65,  // 66: mesos.v1.master.Call.UpdateMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
-	66,  // 67: mesos.v1.master.Call.StartMaintenance.machines:type_name -> mesos.v1.MachineID
-	66,  // 68: mesos.v1.master.Call.StopMaintenance.machines:type_name -> mesos.v1.MachineID
-	67,  // 69: mesos.v1.master.Call.SetQuota.quota_request:type_name -> mesos.v1.quota.QuotaRequest
-	68,  // 70: mesos.v1.master.Call.Teardown.framework_id:type_name -> mesos.v1.FrameworkID
-	63,  // 71: mesos.v1.master.Call.MarkAgentGone.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 72: mesos.v1.master.Call.GrowVolume.agent_id:type_name -> mesos.v1.AgentID
-	64,  // 73: mesos.v1.master.Call.GrowVolume.volume:type_name -> mesos.v1.Resource
-	64,  // 74: mesos.v1.master.Call.GrowVolume.addition:type_name -> mesos.v1.Resource
-	63,  // 75: mesos.v1.master.Call.ShrinkVolume.agent_id:type_name -> mesos.v1.AgentID
-	64,  // 76: mesos.v1.master.Call.ShrinkVolume.volume:type_name -> mesos.v1.Resource
-	69,  // 77: mesos.v1.master.Call.ShrinkVolume.subtract:type_name -> mesos.v1.Value.Scalar
-	70,  // 78: mesos.v1.master.Call.UpdateQuota.quota_configs:type_name -> mesos.v1.quota.QuotaConfig
-	63,  // 79: mesos.v1.master.Call.DrainAgent.agent_id:type_name -> mesos.v1.AgentID
-	71,  // 80: mesos.v1.master.Call.DrainAgent.max_grace_period:type_name -> google.protobuf.Duration
-	63,  // 81: mesos.v1.master.Call.DeactivateAgent.agent_id:type_name -> mesos.v1.AgentID
-	63,  // 82: mesos.v1.master.Call.ReactivateAgent.agent_id:type_name -> mesos.v1.AgentID
-	68,  // 83: mesos.v1.master.Call.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
-	72,  // 84: mesos.v1.master.Call.KillTask.task_id:type_name -> mesos.v1.TaskID
-	73,  // 85: mesos.v1.master.Call.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
-	74,  // 86: mesos.v1.master.Response.GetFlags.flags:type_name -> mesos.v1.Flag
-	75,  // 87: mesos.v1.master.Response.GetVersion.version_info:type_name -> mesos.v1.VersionInfo
-	76,  // 88: mesos.v1.master.Response.GetMetrics.metrics:type_name -> mesos.v1.Metric
-	77,  // 89: mesos.v1.master.Response.ListFiles.file_infos:type_name -> mesos.v1.FileInfo
-	40,  // 90: mesos.v1.master.Response.GetState.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
-	39,  // 91: mesos.v1.master.Response.GetState.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
-	38,  // 92: mesos.v1.master.Response.GetState.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
-	37,  // 93: mesos.v1.master.Response.GetState.get_agents:type_name -> mesos.v1.master.Response.GetAgents
-	48,  // 94: mesos.v1.master.Response.GetAgents.agents:type_name -> mesos.v1.master.Response.GetAgents.Agent
-	78,  // 95: mesos.v1.master.Response.GetAgents.recovered_agents:type_name -> mesos.v1.AgentInfo
-	50,  // 96: mesos.v1.master.Response.GetFrameworks.frameworks:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	50,  // 97: mesos.v1.master.Response.GetFrameworks.completed_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	79,  // 98: mesos.v1.master.Response.GetFrameworks.recovered_frameworks:type_name -> mesos.v1.FrameworkInfo
-	51,  // 99: mesos.v1.master.Response.GetExecutors.executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
-	51,  // 100: mesos.v1.master.Response.GetExecutors.orphan_executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
-	80,  // 101: mesos.v1.master.Response.GetTasks.pending_tasks:type_name -> mesos.v1.Task
-	80,  // 102: mesos.v1.master.Response.GetTasks.tasks:type_name -> mesos.v1.Task
-	80,  // 103: mesos.v1.master.Response.GetTasks.completed_tasks:type_name -> mesos.v1.Task
-	80,  // 104: mesos.v1.master.Response.GetTasks.orphan_tasks:type_name -> mesos.v1.Task
-	80,  // 105: mesos.v1.master.Response.GetTasks.unreachable_tasks:type_name -> mesos.v1.Task
-	81,  // 106: mesos.v1.master.Response.GetRoles.roles:type_name -> mesos.v1.Role
-	62,  // 107: mesos.v1.master.Response.GetWeights.weight_infos:type_name -> mesos.v1.WeightInfo
-	82,  // 108: mesos.v1.master.Response.GetMaster.master_info:type_name -> mesos.v1.MasterInfo
-	83,  // 109: mesos.v1.master.Response.GetMaintenanceStatus.status:type_name -> mesos.v1.maintenance.ClusterStatus
-	65,  // 110: mesos.v1.master.Response.GetMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
-	84,  // 111: mesos.v1.master.Response.GetQuota.status:type_name -> mesos.v1.quota.QuotaStatus
-	85,  // 112: mesos.v1.master.Response.GetOperations.operations:type_name -> mesos.v1.Operation
-	78,  // 113: mesos.v1.master.Response.GetAgents.Agent.agent_info:type_name -> mesos.v1.AgentInfo
-	86,  // 114: mesos.v1.master.Response.GetAgents.Agent.registered_time:type_name -> mesos.v1.TimeInfo
-	86,  // 115: mesos.v1.master.Response.GetAgents.Agent.reregistered_time:type_name -> mesos.v1.TimeInfo
-	64,  // 116: mesos.v1.master.Response.GetAgents.Agent.total_resources:type_name -> mesos.v1.Resource
-	64,  // 117: mesos.v1.master.Response.GetAgents.Agent.allocated_resources:type_name -> mesos.v1.Resource
-	64,  // 118: mesos.v1.master.Response.GetAgents.Agent.offered_resources:type_name -> mesos.v1.Resource
-	87,  // 119: mesos.v1.master.Response.GetAgents.Agent.capabilities:type_name -> mesos.v1.AgentInfo.Capability
-	49,  // 120: mesos.v1.master.Response.GetAgents.Agent.resource_providers:type_name -> mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
-	88,  // 121: mesos.v1.master.Response.GetAgents.Agent.drain_info:type_name -> mesos.v1.DrainInfo
-	86,  // 122: mesos.v1.master.Response.GetAgents.Agent.estimated_drain_start_time:type_name -> mesos.v1.TimeInfo
-	89,  // 123: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.resource_provider_info:type_name -> mesos.v1.ResourceProviderInfo
-	64,  // 124: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.total_resources:type_name -> mesos.v1.Resource
-	79,  // 125: mesos.v1.master.Response.GetFrameworks.Framework.framework_info:type_name -> mesos.v1.FrameworkInfo
-	86,  // 126: mesos.v1.master.Response.GetFrameworks.Framework.registered_time:type_name -> mesos.v1.TimeInfo
-	86,  // 127: mesos.v1.master.Response.GetFrameworks.Framework.reregistered_time:type_name -> mesos.v1.TimeInfo
-	86,  // 128: mesos.v1.master.Response.GetFrameworks.Framework.unregistered_time:type_name -> mesos.v1.TimeInfo
-	90,  // 129: mesos.v1.master.Response.GetFrameworks.Framework.offers:type_name -> mesos.v1.Offer
-	91,  // 130: mesos.v1.master.Response.GetFrameworks.Framework.inverse_offers:type_name -> mesos.v1.InverseOffer
-	64,  // 131: mesos.v1.master.Response.GetFrameworks.Framework.allocated_resources:type_name -> mesos.v1.Resource
-	64,  // 132: mesos.v1.master.Response.GetFrameworks.Framework.offered_resources:type_name -> mesos.v1.Resource
-	92,  // 133: mesos.v1.master.Response.GetFrameworks.Framework.offer_constraints:type_name -> mesos.v1.scheduler.OfferConstraints
-	93,  // 134: mesos.v1.master.Response.GetExecutors.Executor.executor_info:type_name -> mesos.v1.ExecutorInfo
-	63,  // 135: mesos.v1.master.Response.GetExecutors.Executor.agent_id:type_name -> mesos.v1.AgentID
-	36,  // 136: mesos.v1.master.Event.Subscribed.get_state:type_name -> mesos.v1.master.Response.GetState
-	80,  // 137: mesos.v1.master.Event.TaskAdded.task:type_name -> mesos.v1.Task
-	68,  // 138: mesos.v1.master.Event.TaskUpdated.framework_id:type_name -> mesos.v1.FrameworkID
-	94,  // 139: mesos.v1.master.Event.TaskUpdated.status:type_name -> mesos.v1.TaskStatus
-	95,  // 140: mesos.v1.master.Event.TaskUpdated.state:type_name -> mesos.v1.TaskState
-	48,  // 141: mesos.v1.master.Event.AgentAdded.agent:type_name -> mesos.v1.master.Response.GetAgents.Agent
-	63,  // 142: mesos.v1.master.Event.AgentRemoved.agent_id:type_name -> mesos.v1.AgentID
-	50,  // 143: mesos.v1.master.Event.FrameworkAdded.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	50,  // 144: mesos.v1.master.Event.FrameworkUpdated.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
-	79,  // 145: mesos.v1.master.Event.FrameworkRemoved.framework_info:type_name -> mesos.v1.FrameworkInfo
-	146, // [146:146] is the sub-list for method output_type
-	146, // [146:146] is the sub-list for method input_type
-	146, // [146:146] is the sub-list for extension type_name
-	146, // [146:146] is the sub-list for extension extendee
-	0,   // [0:146] is the sub-list for field type_name
+	29,  // 24: mesos.v1.master.Call.explain:type_name -> mesos.v1.master.Call.Explain
+	1,   // 25: mesos.v1.master.Response.type:type_name -> mesos.v1.master.Response.Type
+	30,  // 26: mesos.v1.master.Response.get_health:type_name -> mesos.v1.master.Response.GetHealth
+	31,  // 27: mesos.v1.master.Response.get_flags:type_name -> mesos.v1.master.Response.GetFlags
+	32,  // 28: mesos.v1.master.Response.get_version:type_name -> mesos.v1.master.Response.GetVersion
+	33,  // 29: mesos.v1.master.Response.get_metrics:type_name -> mesos.v1.master.Response.GetMetrics
+	34,  // 30: mesos.v1.master.Response.get_logging_level:type_name -> mesos.v1.master.Response.GetLoggingLevel
+	35,  // 31: mesos.v1.master.Response.list_files:type_name -> mesos.v1.master.Response.ListFiles
+	36,  // 32: mesos.v1.master.Response.read_file:type_name -> mesos.v1.master.Response.ReadFile
+	37,  // 33: mesos.v1.master.Response.get_state:type_name -> mesos.v1.master.Response.GetState
+	38,  // 34: mesos.v1.master.Response.get_agents:type_name -> mesos.v1.master.Response.GetAgents
+	39,  // 35: mesos.v1.master.Response.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
+	40,  // 36: mesos.v1.master.Response.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
+	41,  // 37: mesos.v1.master.Response.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
+	42,  // 38: mesos.v1.master.Response.get_roles:type_name -> mesos.v1.master.Response.GetRoles
+	43,  // 39: mesos.v1.master.Response.get_weights:type_name -> mesos.v1.master.Response.GetWeights
+	44,  // 40: mesos.v1.master.Response.get_master:type_name -> mesos.v1.master.Response.GetMaster
+	45,  // 41: mesos.v1.master.Response.get_maintenance_status:type_name -> mesos.v1.master.Response.GetMaintenanceStatus
+	46,  // 42: mesos.v1.master.Response.get_maintenance_schedule:type_name -> mesos.v1.master.Response.GetMaintenanceSchedule
+	47,  // 43: mesos.v1.master.Response.get_quota:type_name -> mesos.v1.master.Response.GetQuota
+	48,  // 44: mesos.v1.master.Response.get_operations:type_name -> mesos.v1.master.Response.GetOperations
+	65,  // 45: mesos.v1.master.Response.get_usage:type_name -> mezzo.usage.v1.Cluster
+	49,  // 46: mesos.v1.master.Response.explain:type_name -> mesos.v1.master.Response.Explain
+	2,   // 47: mesos.v1.master.Event.type:type_name -> mesos.v1.master.Event.Type
+	57,  // 48: mesos.v1.master.Event.subscribed:type_name -> mesos.v1.master.Event.Subscribed
+	58,  // 49: mesos.v1.master.Event.task_added:type_name -> mesos.v1.master.Event.TaskAdded
+	59,  // 50: mesos.v1.master.Event.task_updated:type_name -> mesos.v1.master.Event.TaskUpdated
+	60,  // 51: mesos.v1.master.Event.agent_added:type_name -> mesos.v1.master.Event.AgentAdded
+	61,  // 52: mesos.v1.master.Event.agent_removed:type_name -> mesos.v1.master.Event.AgentRemoved
+	62,  // 53: mesos.v1.master.Event.framework_added:type_name -> mesos.v1.master.Event.FrameworkAdded
+	63,  // 54: mesos.v1.master.Event.framework_updated:type_name -> mesos.v1.master.Event.FrameworkUpdated
+	64,  // 55: mesos.v1.master.Event.framework_removed:type_name -> mesos.v1.master.Event.FrameworkRemoved
+	66,  // 56: mesos.v1.master.Call.GetMetrics.timeout:type_name -> mesos.v1.DurationInfo
+	66,  // 57: mesos.v1.master.Call.SetLoggingLevel.duration:type_name -> mesos.v1.DurationInfo
+	67,  // 58: mesos.v1.master.Call.UpdateWeights.weight_infos:type_name -> mesos.v1.WeightInfo
+	68,  // 59: mesos.v1.master.Call.ReserveResources.agent_id:type_name -> mesos.v1.AgentID
+	69,  // 60: mesos.v1.master.Call.ReserveResources.resources:type_name -> mesos.v1.Resource
+	69,  // 61: mesos.v1.master.Call.ReserveResources.source:type_name -> mesos.v1.Resource
+	68,  // 62: mesos.v1.master.Call.UnreserveResources.agent_id:type_name -> mesos.v1.AgentID
+	69,  // 63: mesos.v1.master.Call.UnreserveResources.resources:type_name -> mesos.v1.Resource
+	68,  // 64: mesos.v1.master.Call.CreateVolumes.agent_id:type_name -> mesos.v1.AgentID
+	69,  // 65: mesos.v1.master.Call.CreateVolumes.volumes:type_name -> mesos.v1.Resource
+	68,  // 66: mesos.v1.master.Call.DestroyVolumes.agent_id:type_name -> mesos.v1.AgentID
+	69,  // 67: mesos.v1.master.Call.DestroyVolumes.volumes:type_name -> mesos.v1.Resource
+	70,  // 68: mesos.v1.master.Call.UpdateMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
+	71,  // 69: mesos.v1.master.Call.StartMaintenance.machines:type_name -> mesos.v1.MachineID
+	71,  // 70: mesos.v1.master.Call.StopMaintenance.machines:type_name -> mesos.v1.MachineID
+	72,  // 71: mesos.v1.master.Call.SetQuota.quota_request:type_name -> mesos.v1.quota.QuotaRequest
+	73,  // 72: mesos.v1.master.Call.Teardown.framework_id:type_name -> mesos.v1.FrameworkID
+	68,  // 73: mesos.v1.master.Call.MarkAgentGone.agent_id:type_name -> mesos.v1.AgentID
+	68,  // 74: mesos.v1.master.Call.GrowVolume.agent_id:type_name -> mesos.v1.AgentID
+	69,  // 75: mesos.v1.master.Call.GrowVolume.volume:type_name -> mesos.v1.Resource
+	69,  // 76: mesos.v1.master.Call.GrowVolume.addition:type_name -> mesos.v1.Resource
+	68,  // 77: mesos.v1.master.Call.ShrinkVolume.agent_id:type_name -> mesos.v1.AgentID
+	69,  // 78: mesos.v1.master.Call.ShrinkVolume.volume:type_name -> mesos.v1.Resource
+	74,  // 79: mesos.v1.master.Call.ShrinkVolume.subtract:type_name -> mesos.v1.Value.Scalar
+	75,  // 80: mesos.v1.master.Call.UpdateQuota.quota_configs:type_name -> mesos.v1.quota.QuotaConfig
+	68,  // 81: mesos.v1.master.Call.DrainAgent.agent_id:type_name -> mesos.v1.AgentID
+	76,  // 82: mesos.v1.master.Call.DrainAgent.max_grace_period:type_name -> google.protobuf.Duration
+	68,  // 83: mesos.v1.master.Call.DeactivateAgent.agent_id:type_name -> mesos.v1.AgentID
+	68,  // 84: mesos.v1.master.Call.ReactivateAgent.agent_id:type_name -> mesos.v1.AgentID
+	73,  // 85: mesos.v1.master.Call.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
+	77,  // 86: mesos.v1.master.Call.KillTask.task_id:type_name -> mesos.v1.TaskID
+	78,  // 87: mesos.v1.master.Call.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
+	73,  // 88: mesos.v1.master.Call.Explain.framework_id:type_name -> mesos.v1.FrameworkID
+	68,  // 89: mesos.v1.master.Call.Explain.agent_id:type_name -> mesos.v1.AgentID
+	79,  // 90: mesos.v1.master.Response.GetFlags.flags:type_name -> mesos.v1.Flag
+	80,  // 91: mesos.v1.master.Response.GetVersion.version_info:type_name -> mesos.v1.VersionInfo
+	81,  // 92: mesos.v1.master.Response.GetMetrics.metrics:type_name -> mesos.v1.Metric
+	82,  // 93: mesos.v1.master.Response.ListFiles.file_infos:type_name -> mesos.v1.FileInfo
+	41,  // 94: mesos.v1.master.Response.GetState.get_tasks:type_name -> mesos.v1.master.Response.GetTasks
+	40,  // 95: mesos.v1.master.Response.GetState.get_executors:type_name -> mesos.v1.master.Response.GetExecutors
+	39,  // 96: mesos.v1.master.Response.GetState.get_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks
+	38,  // 97: mesos.v1.master.Response.GetState.get_agents:type_name -> mesos.v1.master.Response.GetAgents
+	50,  // 98: mesos.v1.master.Response.GetAgents.agents:type_name -> mesos.v1.master.Response.GetAgents.Agent
+	83,  // 99: mesos.v1.master.Response.GetAgents.recovered_agents:type_name -> mesos.v1.AgentInfo
+	52,  // 100: mesos.v1.master.Response.GetFrameworks.frameworks:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	52,  // 101: mesos.v1.master.Response.GetFrameworks.completed_frameworks:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	84,  // 102: mesos.v1.master.Response.GetFrameworks.recovered_frameworks:type_name -> mesos.v1.FrameworkInfo
+	53,  // 103: mesos.v1.master.Response.GetExecutors.executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
+	53,  // 104: mesos.v1.master.Response.GetExecutors.orphan_executors:type_name -> mesos.v1.master.Response.GetExecutors.Executor
+	85,  // 105: mesos.v1.master.Response.GetTasks.pending_tasks:type_name -> mesos.v1.Task
+	85,  // 106: mesos.v1.master.Response.GetTasks.tasks:type_name -> mesos.v1.Task
+	85,  // 107: mesos.v1.master.Response.GetTasks.completed_tasks:type_name -> mesos.v1.Task
+	85,  // 108: mesos.v1.master.Response.GetTasks.orphan_tasks:type_name -> mesos.v1.Task
+	85,  // 109: mesos.v1.master.Response.GetTasks.unreachable_tasks:type_name -> mesos.v1.Task
+	86,  // 110: mesos.v1.master.Response.GetRoles.roles:type_name -> mesos.v1.Role
+	67,  // 111: mesos.v1.master.Response.GetWeights.weight_infos:type_name -> mesos.v1.WeightInfo
+	87,  // 112: mesos.v1.master.Response.GetMaster.master_info:type_name -> mesos.v1.MasterInfo
+	88,  // 113: mesos.v1.master.Response.GetMaintenanceStatus.status:type_name -> mesos.v1.maintenance.ClusterStatus
+	70,  // 114: mesos.v1.master.Response.GetMaintenanceSchedule.schedule:type_name -> mesos.v1.maintenance.Schedule
+	89,  // 115: mesos.v1.master.Response.GetQuota.status:type_name -> mesos.v1.quota.QuotaStatus
+	90,  // 116: mesos.v1.master.Response.GetOperations.operations:type_name -> mesos.v1.Operation
+	55,  // 117: mesos.v1.master.Response.Explain.standings:type_name -> mesos.v1.master.Response.Explain.Standing
+	73,  // 118: mesos.v1.master.Response.Explain.framework_id:type_name -> mesos.v1.FrameworkID
+	91,  // 119: mesos.v1.master.Response.Explain.oldest_offer:type_name -> mesos.v1.TimeInfo
+	56,  // 120: mesos.v1.master.Response.Explain.holders:type_name -> mesos.v1.master.Response.Explain.Holder
+	83,  // 121: mesos.v1.master.Response.GetAgents.Agent.agent_info:type_name -> mesos.v1.AgentInfo
+	91,  // 122: mesos.v1.master.Response.GetAgents.Agent.registered_time:type_name -> mesos.v1.TimeInfo
+	91,  // 123: mesos.v1.master.Response.GetAgents.Agent.reregistered_time:type_name -> mesos.v1.TimeInfo
+	69,  // 124: mesos.v1.master.Response.GetAgents.Agent.total_resources:type_name -> mesos.v1.Resource
+	69,  // 125: mesos.v1.master.Response.GetAgents.Agent.allocated_resources:type_name -> mesos.v1.Resource
+	69,  // 126: mesos.v1.master.Response.GetAgents.Agent.offered_resources:type_name -> mesos.v1.Resource
+	92,  // 127: mesos.v1.master.Response.GetAgents.Agent.capabilities:type_name -> mesos.v1.AgentInfo.Capability
+	51,  // 128: mesos.v1.master.Response.GetAgents.Agent.resource_providers:type_name -> mesos.v1.master.Response.GetAgents.Agent.ResourceProvider
+	93,  // 129: mesos.v1.master.Response.GetAgents.Agent.drain_info:type_name -> mesos.v1.DrainInfo
+	91,  // 130: mesos.v1.master.Response.GetAgents.Agent.estimated_drain_start_time:type_name -> mesos.v1.TimeInfo
+	94,  // 131: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.resource_provider_info:type_name -> mesos.v1.ResourceProviderInfo
+	69,  // 132: mesos.v1.master.Response.GetAgents.Agent.ResourceProvider.total_resources:type_name -> mesos.v1.Resource
+	84,  // 133: mesos.v1.master.Response.GetFrameworks.Framework.framework_info:type_name -> mesos.v1.FrameworkInfo
+	91,  // 134: mesos.v1.master.Response.GetFrameworks.Framework.registered_time:type_name -> mesos.v1.TimeInfo
+	91,  // 135: mesos.v1.master.Response.GetFrameworks.Framework.reregistered_time:type_name -> mesos.v1.TimeInfo
+	91,  // 136: mesos.v1.master.Response.GetFrameworks.Framework.unregistered_time:type_name -> mesos.v1.TimeInfo
+	95,  // 137: mesos.v1.master.Response.GetFrameworks.Framework.offers:type_name -> mesos.v1.Offer
+	96,  // 138: mesos.v1.master.Response.GetFrameworks.Framework.inverse_offers:type_name -> mesos.v1.InverseOffer
+	69,  // 139: mesos.v1.master.Response.GetFrameworks.Framework.allocated_resources:type_name -> mesos.v1.Resource
+	69,  // 140: mesos.v1.master.Response.GetFrameworks.Framework.offered_resources:type_name -> mesos.v1.Resource
+	97,  // 141: mesos.v1.master.Response.GetFrameworks.Framework.offer_constraints:type_name -> mesos.v1.scheduler.OfferConstraints
+	98,  // 142: mesos.v1.master.Response.GetFrameworks.Framework.requests:type_name -> mesos.v1.Request
+	91,  // 143: mesos.v1.master.Response.GetFrameworks.Framework.oldest_offer_time:type_name -> mesos.v1.TimeInfo
+	99,  // 144: mesos.v1.master.Response.GetExecutors.Executor.executor_info:type_name -> mesos.v1.ExecutorInfo
+	68,  // 145: mesos.v1.master.Response.GetExecutors.Executor.agent_id:type_name -> mesos.v1.AgentID
+	68,  // 146: mesos.v1.master.Response.Explain.Reason.example:type_name -> mesos.v1.AgentID
+	91,  // 147: mesos.v1.master.Response.Explain.Reason.until:type_name -> mesos.v1.TimeInfo
+	98,  // 148: mesos.v1.master.Response.Explain.Standing.requests:type_name -> mesos.v1.Request
+	54,  // 149: mesos.v1.master.Response.Explain.Standing.reasons:type_name -> mesos.v1.master.Response.Explain.Reason
+	73,  // 150: mesos.v1.master.Response.Explain.Holder.framework_id:type_name -> mesos.v1.FrameworkID
+	91,  // 151: mesos.v1.master.Response.Explain.Holder.oldest_offer:type_name -> mesos.v1.TimeInfo
+	37,  // 152: mesos.v1.master.Event.Subscribed.get_state:type_name -> mesos.v1.master.Response.GetState
+	85,  // 153: mesos.v1.master.Event.TaskAdded.task:type_name -> mesos.v1.Task
+	73,  // 154: mesos.v1.master.Event.TaskUpdated.framework_id:type_name -> mesos.v1.FrameworkID
+	100, // 155: mesos.v1.master.Event.TaskUpdated.status:type_name -> mesos.v1.TaskStatus
+	101, // 156: mesos.v1.master.Event.TaskUpdated.state:type_name -> mesos.v1.TaskState
+	50,  // 157: mesos.v1.master.Event.AgentAdded.agent:type_name -> mesos.v1.master.Response.GetAgents.Agent
+	68,  // 158: mesos.v1.master.Event.AgentRemoved.agent_id:type_name -> mesos.v1.AgentID
+	52,  // 159: mesos.v1.master.Event.FrameworkAdded.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	52,  // 160: mesos.v1.master.Event.FrameworkUpdated.framework:type_name -> mesos.v1.master.Response.GetFrameworks.Framework
+	84,  // 161: mesos.v1.master.Event.FrameworkRemoved.framework_info:type_name -> mesos.v1.FrameworkInfo
+	162, // [162:162] is the sub-list for method output_type
+	162, // [162:162] is the sub-list for method input_type
+	162, // [162:162] is the sub-list for extension type_name
+	162, // [162:162] is the sub-list for extension extendee
+	0,   // [0:162] is the sub-list for field type_name
 }
 
 func init() { file_mesos_v1_master_master_proto_init() }
@@ -4566,7 +5094,7 @@ func file_mesos_v1_master_master_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mesos_v1_master_master_proto_rawDesc), len(file_mesos_v1_master_master_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   57,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

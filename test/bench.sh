@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# bench.sh [NAME…] measures what is named, all of it without names:
+#   allocator  who is offered what, in the shapes of Mesos's own benchmarks
+#   parts      the rest of what is measured package by package
+#   launch     the whole system beside ctr on the same containerd
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bench() { # bench TIME PACKAGE…
+	local time=$1
+	shift
+	go test -run '^$' -bench . -benchmem -benchtime "$time" -timeout 60m "$@" | go run ./test/bench/table ${MARKDOWN:+-markdown}
+}
+for name in ${*:-allocator parts launch}; do
+	case $name in
+	allocator) GOMAXPROCS=1 bench 10x ./allocator && bench 200ms ./allocator/sorter ;;
+	parts) bench 200ms ./api/... ./resources/... ./isolator/... ./master/... ./replog/... ;;
+	launch) test/deps.sh native && go run ./test/bench ;;
+	*)
+		echo "bench: $name is none of allocator, parts, launch" >&2
+		exit 1
+		;;
+	esac
+done
