@@ -20,6 +20,7 @@ var counters = []metric{
 	counter("master/requests_satisfied", "requests that offers answered", core.RequestsSatisfied),
 	counter("master/requests_refused", "REQUEST calls that can never be satisfied, or make no sense", core.RequestsRefused),
 	counter("master/messages_framework_to_executor", "MESSAGE calls", core.MessagesFrameworkToExecutor),
+	counter("master/messages_update_slave", "messages of agents about what they have of revocable resources", core.MessagesUpdateAgent),
 	counter("master/messages_status_update", "status updates from agents", core.MessagesStatusUpdate),
 	counter("master/messages_status_update_acknowledgement", "ACKNOWLEDGE calls", core.MessagesStatusUpdateAcknowledgement),
 	counter("master/messages_operation_status_update_acknowledgement", "ACKNOWLEDGE_OPERATION_STATUS calls", core.MessagesOperationStatusUpdateAcknowledgement),
@@ -67,7 +68,7 @@ func nothingYet() []metric {
 			"master/valid_framework_to_executor_messages",
 		}},
 		{"there are no operations but LAUNCH yet", []string{"master/valid_operation_status_update_acknowledgements"}},
-		{"no such message exists in the v1 API", []string{"master/messages_deactivate_framework", "master/messages_unregister_slave", "master/messages_update_slave"}},
+		{"no such message exists in the v1 API", []string{"master/messages_deactivate_framework", "master/messages_unregister_slave"}},
 		{"agents are removed without limit of rate", []string{
 			"master/slave_unreachable_canceled", "master/slave_shutdowns_scheduled", "master/slave_shutdowns_canceled",
 			"master/slave_shutdowns_completed", "master/slave_removals/reason_unregistered",

@@ -37,6 +37,7 @@ type FromAgent struct {
 	//	*FromAgent_Pong
 	//	*FromAgent_StatusUpdate
 	//	*FromAgent_Usage
+	//	*FromAgent_Oversubscribed
 	Message       isFromAgent_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -115,6 +116,15 @@ func (x *FromAgent) GetUsage() *Usage {
 	return nil
 }
 
+func (x *FromAgent) GetOversubscribed() *Oversubscribed {
+	if x != nil {
+		if x, ok := x.Message.(*FromAgent_Oversubscribed); ok {
+			return x.Oversubscribed
+		}
+	}
+	return nil
+}
+
 type isFromAgent_Message interface {
 	isFromAgent_Message()
 }
@@ -135,6 +145,10 @@ type FromAgent_Usage struct {
 	Usage *Usage `protobuf:"bytes,4,opt,name=usage,proto3,oneof"`
 }
 
+type FromAgent_Oversubscribed struct {
+	Oversubscribed *Oversubscribed `protobuf:"bytes,5,opt,name=oversubscribed,proto3,oneof"`
+}
+
 func (*FromAgent_Hello) isFromAgent_Message() {}
 
 func (*FromAgent_Pong) isFromAgent_Message() {}
@@ -142,6 +156,8 @@ func (*FromAgent_Pong) isFromAgent_Message() {}
 func (*FromAgent_StatusUpdate) isFromAgent_Message() {}
 
 func (*FromAgent_Usage) isFromAgent_Message() {}
+
+func (*FromAgent_Oversubscribed) isFromAgent_Message() {}
 
 // FromMaster is one message to the agent.
 type FromMaster struct {
@@ -657,6 +673,52 @@ func (x *Usage) GetContainers() []*usage.ContainerUsage {
 	return nil
 }
 
+// Oversubscribed is all that the agent has of revocable resources: what is
+// allocated and not used. It replaces what was said before, in the Hello too.
+type Oversubscribed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resources     []*v1.Resource         `protobuf:"bytes,1,rep,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Oversubscribed) Reset() {
+	*x = Oversubscribed{}
+	mi := &file_link_link_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Oversubscribed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Oversubscribed) ProtoMessage() {}
+
+func (x *Oversubscribed) ProtoReflect() protoreflect.Message {
+	mi := &file_link_link_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Oversubscribed.ProtoReflect.Descriptor instead.
+func (*Oversubscribed) Descriptor() ([]byte, []int) {
+	return file_link_link_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Oversubscribed) GetResources() []*v1.Resource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
 // RunTask launches a task of a framework that the agent may not know yet.
 type RunTask struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -668,7 +730,7 @@ type RunTask struct {
 
 func (x *RunTask) Reset() {
 	*x = RunTask{}
-	mi := &file_link_link_proto_msgTypes[8]
+	mi := &file_link_link_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +742,7 @@ func (x *RunTask) String() string {
 func (*RunTask) ProtoMessage() {}
 
 func (x *RunTask) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[8]
+	mi := &file_link_link_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +755,7 @@ func (x *RunTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTask.ProtoReflect.Descriptor instead.
 func (*RunTask) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{8}
+	return file_link_link_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RunTask) GetFramework() *v1.FrameworkInfo {
@@ -723,7 +785,7 @@ type KillTask struct {
 
 func (x *KillTask) Reset() {
 	*x = KillTask{}
-	mi := &file_link_link_proto_msgTypes[9]
+	mi := &file_link_link_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +797,7 @@ func (x *KillTask) String() string {
 func (*KillTask) ProtoMessage() {}
 
 func (x *KillTask) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[9]
+	mi := &file_link_link_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +810,7 @@ func (x *KillTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillTask.ProtoReflect.Descriptor instead.
 func (*KillTask) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{9}
+	return file_link_link_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *KillTask) GetFrameworkId() *v1.FrameworkID {
@@ -784,7 +846,7 @@ type Acknowledge struct {
 
 func (x *Acknowledge) Reset() {
 	*x = Acknowledge{}
-	mi := &file_link_link_proto_msgTypes[10]
+	mi := &file_link_link_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +858,7 @@ func (x *Acknowledge) String() string {
 func (*Acknowledge) ProtoMessage() {}
 
 func (x *Acknowledge) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[10]
+	mi := &file_link_link_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +871,7 @@ func (x *Acknowledge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledge.ProtoReflect.Descriptor instead.
 func (*Acknowledge) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{10}
+	return file_link_link_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Acknowledge) GetFrameworkId() *v1.FrameworkID {
@@ -843,7 +905,7 @@ type ShutdownFramework struct {
 
 func (x *ShutdownFramework) Reset() {
 	*x = ShutdownFramework{}
-	mi := &file_link_link_proto_msgTypes[11]
+	mi := &file_link_link_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +917,7 @@ func (x *ShutdownFramework) String() string {
 func (*ShutdownFramework) ProtoMessage() {}
 
 func (x *ShutdownFramework) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[11]
+	mi := &file_link_link_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +930,7 @@ func (x *ShutdownFramework) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownFramework.ProtoReflect.Descriptor instead.
 func (*ShutdownFramework) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{11}
+	return file_link_link_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ShutdownFramework) GetFrameworkId() *v1.FrameworkID {
@@ -888,7 +950,7 @@ type Shutdown struct {
 
 func (x *Shutdown) Reset() {
 	*x = Shutdown{}
-	mi := &file_link_link_proto_msgTypes[12]
+	mi := &file_link_link_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +962,7 @@ func (x *Shutdown) String() string {
 func (*Shutdown) ProtoMessage() {}
 
 func (x *Shutdown) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[12]
+	mi := &file_link_link_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +975,7 @@ func (x *Shutdown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shutdown.ProtoReflect.Descriptor instead.
 func (*Shutdown) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{12}
+	return file_link_link_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Shutdown) GetMessage() string {
@@ -927,12 +989,13 @@ var File_link_link_proto protoreflect.FileDescriptor
 
 const file_link_link_proto_rawDesc = "" +
 	"\n" +
-	"\x0flink/link.proto\x12\rmezzo.link.v1\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/node.proto\x1a\x13mesos/v1/task.proto\x1a\x11usage/usage.proto\"\xe1\x01\n" +
+	"\x0flink/link.proto\x12\rmezzo.link.v1\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/node.proto\x1a\x17mesos/v1/resource.proto\x1a\x13mesos/v1/task.proto\x1a\x11usage/usage.proto\"\xaa\x02\n" +
 	"\tFromAgent\x12,\n" +
 	"\x05hello\x18\x01 \x01(\v2\x14.mezzo.link.v1.HelloH\x00R\x05hello\x12)\n" +
 	"\x04pong\x18\x02 \x01(\v2\x13.mezzo.link.v1.PongH\x00R\x04pong\x12B\n" +
 	"\rstatus_update\x18\x03 \x01(\v2\x1b.mezzo.link.v1.StatusUpdateH\x00R\fstatusUpdate\x12,\n" +
-	"\x05usage\x18\x04 \x01(\v2\x14.mezzo.link.v1.UsageH\x00R\x05usageB\t\n" +
+	"\x05usage\x18\x04 \x01(\v2\x14.mezzo.link.v1.UsageH\x00R\x05usage\x12G\n" +
+	"\x0eoversubscribed\x18\x05 \x01(\v2\x1d.mezzo.link.v1.OversubscribedH\x00R\x0eoversubscribedB\t\n" +
 	"\amessage\"\xad\x03\n" +
 	"\n" +
 	"FromMaster\x122\n" +
@@ -968,7 +1031,9 @@ const file_link_link_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\v2\x19.mezzo.usage.v1.NodeUsageR\x04node\x12>\n" +
 	"\n" +
 	"containers\x18\x02 \x03(\v2\x1e.mezzo.usage.v1.ContainerUsageR\n" +
-	"containers\"h\n" +
+	"containers\"B\n" +
+	"\x0eOversubscribed\x120\n" +
+	"\tresources\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\tresources\"h\n" +
 	"\aRunTask\x125\n" +
 	"\tframework\x18\x01 \x01(\v2\x17.mesos.v1.FrameworkInfoR\tframework\x12&\n" +
 	"\x04task\x18\x02 \x01(\v2\x12.mesos.v1.TaskInfoR\x04task\"\xa6\x01\n" +
@@ -1000,7 +1065,7 @@ func file_link_link_proto_rawDescGZIP() []byte {
 	return file_link_link_proto_rawDescData
 }
 
-var file_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_link_link_proto_goTypes = []any{
 	(*FromAgent)(nil),               // 0: mezzo.link.v1.FromAgent
 	(*FromMaster)(nil),              // 1: mezzo.link.v1.FromMaster
@@ -1010,63 +1075,67 @@ var file_link_link_proto_goTypes = []any{
 	(*Pong)(nil),                    // 5: mezzo.link.v1.Pong
 	(*StatusUpdate)(nil),            // 6: mezzo.link.v1.StatusUpdate
 	(*Usage)(nil),                   // 7: mezzo.link.v1.Usage
-	(*RunTask)(nil),                 // 8: mezzo.link.v1.RunTask
-	(*KillTask)(nil),                // 9: mezzo.link.v1.KillTask
-	(*Acknowledge)(nil),             // 10: mezzo.link.v1.Acknowledge
-	(*ShutdownFramework)(nil),       // 11: mezzo.link.v1.ShutdownFramework
-	(*Shutdown)(nil),                // 12: mezzo.link.v1.Shutdown
-	(*v1.AgentInfo)(nil),            // 13: mesos.v1.AgentInfo
-	(*v1.AgentInfo_Capability)(nil), // 14: mesos.v1.AgentInfo.Capability
-	(*v1.Task)(nil),                 // 15: mesos.v1.Task
-	(*v1.FrameworkInfo)(nil),        // 16: mesos.v1.FrameworkInfo
-	(*v1.AgentID)(nil),              // 17: mesos.v1.AgentID
-	(*v1.MasterInfo)(nil),           // 18: mesos.v1.MasterInfo
-	(*v1.FrameworkID)(nil),          // 19: mesos.v1.FrameworkID
-	(*v1.TaskStatus)(nil),           // 20: mesos.v1.TaskStatus
-	(*usage.NodeUsage)(nil),         // 21: mezzo.usage.v1.NodeUsage
-	(*usage.ContainerUsage)(nil),    // 22: mezzo.usage.v1.ContainerUsage
-	(*v1.TaskInfo)(nil),             // 23: mesos.v1.TaskInfo
-	(*v1.TaskID)(nil),               // 24: mesos.v1.TaskID
-	(*v1.KillPolicy)(nil),           // 25: mesos.v1.KillPolicy
+	(*Oversubscribed)(nil),          // 8: mezzo.link.v1.Oversubscribed
+	(*RunTask)(nil),                 // 9: mezzo.link.v1.RunTask
+	(*KillTask)(nil),                // 10: mezzo.link.v1.KillTask
+	(*Acknowledge)(nil),             // 11: mezzo.link.v1.Acknowledge
+	(*ShutdownFramework)(nil),       // 12: mezzo.link.v1.ShutdownFramework
+	(*Shutdown)(nil),                // 13: mezzo.link.v1.Shutdown
+	(*v1.AgentInfo)(nil),            // 14: mesos.v1.AgentInfo
+	(*v1.AgentInfo_Capability)(nil), // 15: mesos.v1.AgentInfo.Capability
+	(*v1.Task)(nil),                 // 16: mesos.v1.Task
+	(*v1.FrameworkInfo)(nil),        // 17: mesos.v1.FrameworkInfo
+	(*v1.AgentID)(nil),              // 18: mesos.v1.AgentID
+	(*v1.MasterInfo)(nil),           // 19: mesos.v1.MasterInfo
+	(*v1.FrameworkID)(nil),          // 20: mesos.v1.FrameworkID
+	(*v1.TaskStatus)(nil),           // 21: mesos.v1.TaskStatus
+	(*usage.NodeUsage)(nil),         // 22: mezzo.usage.v1.NodeUsage
+	(*usage.ContainerUsage)(nil),    // 23: mezzo.usage.v1.ContainerUsage
+	(*v1.Resource)(nil),             // 24: mesos.v1.Resource
+	(*v1.TaskInfo)(nil),             // 25: mesos.v1.TaskInfo
+	(*v1.TaskID)(nil),               // 26: mesos.v1.TaskID
+	(*v1.KillPolicy)(nil),           // 27: mesos.v1.KillPolicy
 }
 var file_link_link_proto_depIdxs = []int32{
 	2,  // 0: mezzo.link.v1.FromAgent.hello:type_name -> mezzo.link.v1.Hello
 	5,  // 1: mezzo.link.v1.FromAgent.pong:type_name -> mezzo.link.v1.Pong
 	6,  // 2: mezzo.link.v1.FromAgent.status_update:type_name -> mezzo.link.v1.StatusUpdate
 	7,  // 3: mezzo.link.v1.FromAgent.usage:type_name -> mezzo.link.v1.Usage
-	3,  // 4: mezzo.link.v1.FromMaster.welcome:type_name -> mezzo.link.v1.Welcome
-	4,  // 5: mezzo.link.v1.FromMaster.ping:type_name -> mezzo.link.v1.Ping
-	8,  // 6: mezzo.link.v1.FromMaster.run_task:type_name -> mezzo.link.v1.RunTask
-	9,  // 7: mezzo.link.v1.FromMaster.kill_task:type_name -> mezzo.link.v1.KillTask
-	10, // 8: mezzo.link.v1.FromMaster.acknowledge:type_name -> mezzo.link.v1.Acknowledge
-	11, // 9: mezzo.link.v1.FromMaster.shutdown_framework:type_name -> mezzo.link.v1.ShutdownFramework
-	12, // 10: mezzo.link.v1.FromMaster.shutdown:type_name -> mezzo.link.v1.Shutdown
-	13, // 11: mezzo.link.v1.Hello.agent:type_name -> mesos.v1.AgentInfo
-	14, // 12: mezzo.link.v1.Hello.capabilities:type_name -> mesos.v1.AgentInfo.Capability
-	15, // 13: mezzo.link.v1.Hello.tasks:type_name -> mesos.v1.Task
-	16, // 14: mezzo.link.v1.Hello.frameworks:type_name -> mesos.v1.FrameworkInfo
-	17, // 15: mezzo.link.v1.Welcome.agent_id:type_name -> mesos.v1.AgentID
-	18, // 16: mezzo.link.v1.Welcome.master:type_name -> mesos.v1.MasterInfo
-	19, // 17: mezzo.link.v1.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
-	20, // 18: mezzo.link.v1.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
-	20, // 19: mezzo.link.v1.StatusUpdate.latest:type_name -> mesos.v1.TaskStatus
-	21, // 20: mezzo.link.v1.Usage.node:type_name -> mezzo.usage.v1.NodeUsage
-	22, // 21: mezzo.link.v1.Usage.containers:type_name -> mezzo.usage.v1.ContainerUsage
-	16, // 22: mezzo.link.v1.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
-	23, // 23: mezzo.link.v1.RunTask.task:type_name -> mesos.v1.TaskInfo
-	19, // 24: mezzo.link.v1.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
-	24, // 25: mezzo.link.v1.KillTask.task_id:type_name -> mesos.v1.TaskID
-	25, // 26: mezzo.link.v1.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
-	19, // 27: mezzo.link.v1.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
-	24, // 28: mezzo.link.v1.Acknowledge.task_id:type_name -> mesos.v1.TaskID
-	19, // 29: mezzo.link.v1.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
-	0,  // 30: mezzo.link.v1.AgentLink.Attach:input_type -> mezzo.link.v1.FromAgent
-	1,  // 31: mezzo.link.v1.AgentLink.Attach:output_type -> mezzo.link.v1.FromMaster
-	31, // [31:32] is the sub-list for method output_type
-	30, // [30:31] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	8,  // 4: mezzo.link.v1.FromAgent.oversubscribed:type_name -> mezzo.link.v1.Oversubscribed
+	3,  // 5: mezzo.link.v1.FromMaster.welcome:type_name -> mezzo.link.v1.Welcome
+	4,  // 6: mezzo.link.v1.FromMaster.ping:type_name -> mezzo.link.v1.Ping
+	9,  // 7: mezzo.link.v1.FromMaster.run_task:type_name -> mezzo.link.v1.RunTask
+	10, // 8: mezzo.link.v1.FromMaster.kill_task:type_name -> mezzo.link.v1.KillTask
+	11, // 9: mezzo.link.v1.FromMaster.acknowledge:type_name -> mezzo.link.v1.Acknowledge
+	12, // 10: mezzo.link.v1.FromMaster.shutdown_framework:type_name -> mezzo.link.v1.ShutdownFramework
+	13, // 11: mezzo.link.v1.FromMaster.shutdown:type_name -> mezzo.link.v1.Shutdown
+	14, // 12: mezzo.link.v1.Hello.agent:type_name -> mesos.v1.AgentInfo
+	15, // 13: mezzo.link.v1.Hello.capabilities:type_name -> mesos.v1.AgentInfo.Capability
+	16, // 14: mezzo.link.v1.Hello.tasks:type_name -> mesos.v1.Task
+	17, // 15: mezzo.link.v1.Hello.frameworks:type_name -> mesos.v1.FrameworkInfo
+	18, // 16: mezzo.link.v1.Welcome.agent_id:type_name -> mesos.v1.AgentID
+	19, // 17: mezzo.link.v1.Welcome.master:type_name -> mesos.v1.MasterInfo
+	20, // 18: mezzo.link.v1.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
+	21, // 19: mezzo.link.v1.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
+	21, // 20: mezzo.link.v1.StatusUpdate.latest:type_name -> mesos.v1.TaskStatus
+	22, // 21: mezzo.link.v1.Usage.node:type_name -> mezzo.usage.v1.NodeUsage
+	23, // 22: mezzo.link.v1.Usage.containers:type_name -> mezzo.usage.v1.ContainerUsage
+	24, // 23: mezzo.link.v1.Oversubscribed.resources:type_name -> mesos.v1.Resource
+	17, // 24: mezzo.link.v1.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
+	25, // 25: mezzo.link.v1.RunTask.task:type_name -> mesos.v1.TaskInfo
+	20, // 26: mezzo.link.v1.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
+	26, // 27: mezzo.link.v1.KillTask.task_id:type_name -> mesos.v1.TaskID
+	27, // 28: mezzo.link.v1.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
+	20, // 29: mezzo.link.v1.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
+	26, // 30: mezzo.link.v1.Acknowledge.task_id:type_name -> mesos.v1.TaskID
+	20, // 31: mezzo.link.v1.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
+	0,  // 32: mezzo.link.v1.AgentLink.Attach:input_type -> mezzo.link.v1.FromAgent
+	1,  // 33: mezzo.link.v1.AgentLink.Attach:output_type -> mezzo.link.v1.FromMaster
+	33, // [33:34] is the sub-list for method output_type
+	32, // [32:33] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_link_link_proto_init() }
@@ -1079,6 +1148,7 @@ func file_link_link_proto_init() {
 		(*FromAgent_Pong)(nil),
 		(*FromAgent_StatusUpdate)(nil),
 		(*FromAgent_Usage)(nil),
+		(*FromAgent_Oversubscribed)(nil),
 	}
 	file_link_link_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromMaster_Welcome)(nil),
@@ -1095,7 +1165,7 @@ func file_link_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_link_proto_rawDesc), len(file_link_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -70,6 +70,8 @@ func (c *Core) agentMessage(ev AgentMessage) {
 		c.statusUpdate(a, m.StatusUpdate)
 	case *link.FromAgent_Usage:
 		c.usage(a, m.Usage)
+	case *link.FromAgent_Oversubscribed:
+		c.oversubscribed(a, m.Oversubscribed)
 	default:
 		c.trace(Warn, "agent message ignored", "agent_id", string(a.ID))
 	}

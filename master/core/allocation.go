@@ -108,19 +108,24 @@ func (c *Core) allocateTo(a *agent, info *v1.AgentInfo, total resources.Resource
 		}
 		all, used[t.Framework] = sum, used[t.Framework].Add(t.Resources)
 	}
+	if err := c.alloc.AddAgent(agentToAllocator(a.ID, info, total), used); err != nil {
+		return err
+	}
+	c.hold(a, info.GetHostname())
+	return nil
+}
+
+// agentToAllocator is an agent as the allocator knows it.
+func agentToAllocator(id ids.AgentID, info *v1.AgentInfo, total resources.Resources) allocator.Agent {
 	place := info.GetDomain().GetFaultDomain()
-	if err := c.alloc.AddAgent(allocator.Agent{
-		ID:         a.ID,
+	return allocator.Agent{
+		ID:         id,
 		Total:      total,
 		Hostname:   info.GetHostname(),
 		Attributes: info.GetAttributes(),
 		Region:     place.GetRegion().GetName(),
 		Zone:       place.GetZone().GetName(),
-	}, used); err != nil {
-		return err
 	}
-	c.hold(a, info.GetHostname())
-	return nil
 }
 
 // allocatorCaps are the capabilities that decide what may be offered.

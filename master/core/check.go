@@ -63,7 +63,7 @@ func (c *Core) checkAgent(a *agent) error {
 		return fmt.Errorf("agent %s uses %v, but its tasks %v", a.ID, a.Used, used)
 	case !offered.Equal(a.Offered):
 		return fmt.Errorf("agent %s offers %v, but its offers are %v", a.ID, a.Offered, offered)
-	case !a.Total.Contains(used.Add(offered).Unallocated()) && !offered.IsEmpty():
+	case c.overOffered(a) != nil:
 		return fmt.Errorf("agent %s has %v, but %v is used and %v offered", a.ID, a.Total, used, offered)
 	case a.Deactivated != c.orders.deactivated[a.ID] || a.Deactivated && len(a.offers) > 0:
 		return fmt.Errorf("agent %s does not know whether it is deactivated, or is offered", a.ID)

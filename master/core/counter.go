@@ -22,6 +22,7 @@ const (
 	MessagesResourceRequest
 	MessagesFrameworkToExecutor
 	MessagesStatusUpdate
+	MessagesUpdateAgent
 	MessagesStatusUpdateAcknowledgement
 	MessagesOperationStatusUpdateAcknowledgement
 	ValidStatusUpdates

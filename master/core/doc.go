@@ -37,8 +37,8 @@
 //
 // # Invariants, verified by Check
 //
-//  1. An agent's total contains what is offered of it and what its live tasks
-//     use, unless it came back smaller than it was.
+//  1. An agent's total contains what is offered of it beside what its live tasks
+//     use; of what they use more than there is, nothing is offered.
 //  2. An offer belongs to one connected framework and one connected agent.
 //  3. A task is known by its framework if and only if its agent knows it.
 //  4. A stream belongs to at most one framework, a connection to one agent.

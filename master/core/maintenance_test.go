@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mezzo/api/ids"
+	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/maintenance"
 	"mezzo/api/mesos/v1/scheduler"
@@ -32,6 +33,7 @@ func init() {
 		"drain":           drainCommand,
 		"gone":            func(w *world, d *datadriven.TestData) { w.step(core.MarkAgentGone{Agent: w.agent(first(d))}) },
 		"agents":          agentsCommand,
+		"oversubscribe":   oversubscribeCommand,
 	})
 }
 
@@ -135,6 +137,23 @@ func drainCommand(w *world, d *datadriven.TestData) {
 		config.MaxGracePeriod = &v1.DurationInfo{Nanoseconds: proto.Int64(int64(g * 1e9))}
 	}
 	w.step(core.DrainAgent{Agent: w.agent(first(d)), Config: config})
+}
+
+// oversubscribe a1 [cpus{REV}:2;…] says what an agent has of revocable resources.
+func oversubscribeCommand(w *world, d *datadriven.TestData) {
+	msg := &link.Oversubscribed{}
+	if len(d.CmdArgs) > 1 {
+		msg.Resources = mustResources(w.t, d.CmdArgs[1].Key)
+	}
+	w.step(core.AgentMessage{Conn: w.conns[first(d)], Message: &link.FromAgent{Message: &link.FromAgent_Oversubscribed{Oversubscribed: msg}}})
+}
+
+// oversubscribe draws what an agent has of revocable resources.
+func (m *machine) oversubscribe(t *rapid.T) {
+	res := rapid.SampledFrom([]string{"", "cpus{REV}:4;mem{REV}:64", "cpus{REV}:2", "cpus{REV}:1;ports{REV}:[1-4]", "cpus:1"}).Draw(t, "resources")
+	m.say(m.anyConn(t), &link.FromAgent{Message: &link.FromAgent_Oversubscribed{Oversubscribed: &link.Oversubscribed{
+		Resources: mustResources(m.world.t, res),
+	}}})
 }
 
 // agents prints how agents stand with operators.

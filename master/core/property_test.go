@@ -31,7 +31,8 @@ func TestRandomHistories(t *testing.T) {
 			"subscribe": m.subscribe, "call": m.call, "accept": m.accept, "close": m.closeStream,
 			"hello": m.hello, "update": m.update, "pong": m.pong, "disconnect": m.disconnect,
 			"usage": m.usage, "pass": m.pass, "policy": m.policy, "explain": m.explain, "hold": m.hold,
-			"maintain": m.maintain, "answer": m.answer, "drain": m.drain, "": m.check,
+			"maintain": m.maintain, "answer": m.answer, "drain": m.drain, "oversubscribe": m.oversubscribe,
+			"": m.check,
 		})
 	})
 }
@@ -138,7 +139,10 @@ func (m *machine) subscribe(t *rapid.T) {
 		info.Id = &v1.FrameworkID{Value: proto.String(fmt.Sprintf("M-%04d", rapid.IntRange(0, someFrameworks).Draw(t, "id")))}
 	}
 	if rapid.Bool().Draw(t, "aware") {
-		info.Capabilities = []*v1.FrameworkInfo_Capability{{Type: v1.FrameworkInfo_Capability_PARTITION_AWARE.Enum()}}
+		info.Capabilities = []*v1.FrameworkInfo_Capability{
+			{Type: v1.FrameworkInfo_Capability_PARTITION_AWARE.Enum()},
+			{Type: v1.FrameworkInfo_Capability_REVOCABLE_RESOURCES.Enum()},
+		}
 	}
 	if len(m.streams) >= someFrameworks && info.Id == nil {
 		return
@@ -214,7 +218,7 @@ func (m *machine) accept(t *rapid.T) {
 	launch := &v1.Offer_Operation_Launch{}
 	for range rapid.IntRange(0, 3).Draw(t, "tasks") {
 		name := fmt.Sprintf("t%d", rapid.IntRange(0, someTasks).Draw(t, "task"))
-		res := rapid.SampledFrom([]string{"cpus:1", "cpus:0.5;mem:64", "ports:[1-2]", "ports:[2-3];cpus:0.1", "cpus:100", "mem:4096"}).Draw(t, "resources")
+		res := rapid.SampledFrom([]string{"cpus:1", "cpus:0.5;mem:64", "ports:[1-2]", "ports:[2-3];cpus:0.1", "cpus:100", "mem:4096", "cpus{REV}:1", "ports{REV}:[1-2]"}).Draw(t, "resources")
 		launch.TaskInfos = append(launch.TaskInfos, &v1.TaskInfo{
 			Name: proto.String(name), TaskId: taskID(name), AgentId: agentName(rapid.IntRange(0, someAgents).Draw(t, "agent")),
 			Resources: mustResources(m.world.t, res), Command: &v1.CommandInfo{},
