@@ -11,7 +11,7 @@ export CGO_ENABLED := 0
 # Packages whose tests need a VM with cgroup v2; the rest runs natively.
 E2E := ./test/e2e/...
 
-.PHONY: help build demo test unit vet lint race e2e bench gen vm fuzz clean distclean deps
+.PHONY: help build demo test unit vet lint race e2e bench gen vm fuzz sim clean distclean deps
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ bench: build ## benchmarks: BENCH=allocator, parts or launch, or all of them; MA
 	@test/bench.sh $(BENCH)
 
 FUZZTIME ?= 20s
+sim: ## SEEDS (10000) histories of the replicated log, from FIRST (1) on
+	go test ./replog/paxos -run TestSim -timeout 0 -seeds $(or $(SEEDS),10000) -first $(or $(FIRST),1)
+
 fuzz: ## every fuzz test, each for FUZZTIME (20s)
 	@test/fuzz.sh $(FUZZTIME)
 
