@@ -12,7 +12,8 @@ import (
 type Config struct {
 	ID           ID       // of its disk
 	Addr         string   // where it is reached
-	Peers        []string // addresses of all replicas, its own among them
+	Peers        []string // addresses of replicas, its own among them
+	Voters       int      // how many there are to be. Default: the peers
 	Bootstrap    bool     // begin an ensemble if all peers are empty
 	Ensemble     ID       // to be given to an ensemble that begins here
 	Seed         uint64   // of what is drawn: how long to wait before an election
@@ -116,6 +117,7 @@ func New(cfg Config, state State, entries []Entry) (*Core, error) {
 	setDefault(&cfg.BatchBytes, 1<<20)
 	setDefault(&cfg.WindowBytes, 16<<20)
 	setDefault(&cfg.WindowLength, 4096)
+	setDefault(&cfg.Voters, len(cfg.Peers))
 	if cfg.ID == (ID{}) || !slices.Contains(cfg.Peers, cfg.Addr) || cfg.LeaseTicks <= skewTicks {
 		return nil, fmt.Errorf("replica %v at %q with a lease of %d ticks is not one of %q: %w", cfg.ID, cfg.Addr, cfg.LeaseTicks, cfg.Peers, ErrMalformed)
 	}
@@ -232,6 +234,13 @@ func (c *Core) Contend(would bool) {
 	}
 }
 
+// SetPeers replaces Config.Peers.
+func (c *Core) SetPeers(peers []string) {
+	if slices.Contains(peers, c.cfg.Addr) {
+		c.cfg.Peers = slices.Clone(peers)
+	}
+}
+
 // State is what the replica knows now; it may not be kept yet.
 func (c *Core) State() State { return c.state }
 
@@ -272,15 +281,16 @@ func (c *Core) Lag() map[string]uint64 {
 }
 
 func (c *Core) send(to string, m Message) {
-	c.out.Send = append(c.out.Send, c.sign(to, m))
+	c.out.Send = append(c.out.Send, c.Sign(to, m))
 }
 
 // sendAfter sends what says that something is kept.
 func (c *Core) sendAfter(to string, m Message) {
-	c.out.After = append(c.out.After, c.sign(to, m))
+	c.out.After = append(c.out.After, c.Sign(to, m))
 }
 
-func (c *Core) sign(to string, m Message) Message {
+// Sign completes a message of the shell, an answer to Fetch.
+func (c *Core) Sign(to string, m Message) Message {
 	m.From, m.Addr, m.To, m.Ensemble, m.Chosen = c.cfg.ID, c.cfg.Addr, to, c.state.Ensemble, c.state.Chosen
 	return m
 }

@@ -9,8 +9,8 @@ import (
 // bootstrap begins an ensemble: alone, or as the first of peers that all are
 // empty, so that two can't begin side by side.
 func (c *Core) bootstrap() {
-	peers := slices.Sorted(slices.Values(c.cfg.Peers))
-	if !c.cfg.Bootstrap || peers[0] != c.cfg.Addr {
+	peers := slices.Compact(slices.Sorted(slices.Values(c.cfg.Peers)))
+	if !c.cfg.Bootstrap || len(peers) != c.cfg.Voters || peers[0] != c.cfg.Addr {
 		return
 	}
 	m := Membership{}
@@ -51,7 +51,7 @@ func (c *Core) sayHello() {
 	slices.Sort(to)
 	for _, addr := range slices.Compact(to) {
 		if addr != c.cfg.Addr {
-			c.send(addr, Message{Type: Hello, Voters: len(c.cfg.Peers)})
+			c.send(addr, Message{Type: Hello, Voters: c.cfg.Voters})
 		}
 	}
 }
@@ -59,7 +59,7 @@ func (c *Core) sayHello() {
 func (c *Core) hello(m Message) {
 	switch {
 	case m.Ensemble == c.state.Ensemble && m.Ensemble == (ID{}):
-		if m.Voters != len(c.cfg.Peers) {
+		if m.Voters != c.cfg.Voters {
 			c.out.Refused = append(c.out.Refused, m)
 			return
 		}
@@ -109,7 +109,7 @@ func (c *Core) heardLearner(m Message) {
 }
 
 // tendLearners lets learners know how far the log is, and makes those members
-// that are among this leader's peers. Where another replica answers than was
+// that are among this leader's peers, while votes are missing. Where another replica answers than was
 // there, that one's disk is gone: its vote ends first, lest the quorums of before
 // and after have nobody in common.
 func (c *Core) tendLearners() {
@@ -123,7 +123,7 @@ func (c *Core) tendLearners() {
 			_ = c.Remove(l.addr)
 		case member && !taken:
 			_ = c.change(c.state.Members.moved(l.id, l.addr))
-		case !member && slices.Contains(c.cfg.Peers, l.addr):
+		case !member && len(c.state.Members.Members) < c.cfg.Voters && slices.Contains(c.cfg.Peers, l.addr):
 			_ = c.Add(l.addr)
 		}
 	}

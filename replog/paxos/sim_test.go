@@ -221,7 +221,7 @@ func (s *sim) post(n *node, all []Message) {
 // serve answers a Fetch from the disk.
 func (s *sim) serve(n *node, m Message) {
 	state := n.core.State()
-	reply := n.core.sign(m.Addr, Message{Type: Chosen, Low: max(m.Low, n.disk.state.Begin), Begin: n.disk.state.Begin, Members: state.Members})
+	reply := n.core.Sign(m.Addr, Message{Type: Chosen, Low: max(m.Low, n.disk.state.Begin), Begin: n.disk.state.Begin, Members: state.Members})
 	reply.Chosen = n.read
 	for p := reply.Low; p < n.read && len(reply.Entries) < 40; p++ {
 		reply.Entries = append(reply.Entries, n.disk.entries[p])
