@@ -289,7 +289,10 @@ func (c *Core) sendAfter(to string, m Message) {
 	c.out.After = append(c.out.After, c.Sign(to, m))
 }
 
-// Sign completes a message of the shell, an answer to Fetch.
+// Post sends a message of the shell, an answer to Fetch that Sign completed.
+func (c *Core) Post(m Message) { c.out.Send = append(c.out.Send, m) }
+
+// Sign completes a message.
 func (c *Core) Sign(to string, m Message) Message {
 	m.From, m.Addr, m.To, m.Ensemble, m.Chosen = c.cfg.ID, c.cfg.Addr, to, c.state.Ensemble, c.state.Chosen
 	return m
