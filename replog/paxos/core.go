@@ -95,6 +95,7 @@ type peer struct {
 	moved     uint64 // tick at which high rose or next was set back
 	sent      uint64 // tick of the last Write
 	stamp     uint64 // newest tick it answered
+	joined    uint64 // tick at which it became a peer
 }
 
 type empty struct {

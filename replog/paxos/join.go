@@ -197,7 +197,7 @@ func (c *Core) reshape() {
 			c.peers[i].Member = m
 			peers = append(peers, c.peers[i])
 		} else {
-			peers = append(peers, &peer{Member: m, next: c.end, moved: c.now})
+			peers = append(peers, &peer{Member: m, next: c.end, moved: c.now, joined: c.now})
 		}
 	}
 	c.peers = peers

@@ -24,7 +24,7 @@ func (c *Core) become(r role, b Ballot) {
 	c.role, c.ballot, c.since = r, b, c.now
 	c.peers = nil
 	for _, m := range c.state.Members.Members {
-		c.peers = append(c.peers, &peer{Member: m})
+		c.peers = append(c.peers, &peer{Member: m, joined: c.now})
 	}
 }
 
@@ -250,7 +250,7 @@ func (c *Core) LeaseEnd() uint64 {
 		return 0
 	}
 	if c.alone() {
-		return c.now + c.cfg.LeaseTicks
+		return c.now + c.cfg.LeaseTicks - skewTicks
 	}
 	stamps := make([]uint64, 0, MaxMembers)
 	for _, p := range c.peers {
@@ -270,7 +270,7 @@ func (c *Core) contactEnd() uint64 {
 	}
 	stamps := []uint64{}
 	for _, p := range c.peers {
-		stamps = append(stamps, max(p.stamp, c.since))
+		stamps = append(stamps, max(p.stamp, p.joined))
 	}
 	slices.Sort(stamps)
 	return stamps[len(stamps)-c.state.Members.Quorum()] + c.cfg.LeaseTicks - skewTicks
