@@ -146,6 +146,7 @@ func (lp *loop) handle(ctx context.Context) {
 			lp.core.Step(m)
 		}
 		r := lp.core.Ready()
+		lp.settle() // who waits for an append may go on before the disk here does
 		for _, m := range r.Refused {
 			lp.refuse(m)
 		}
@@ -154,7 +155,6 @@ func (lp *loop) handle(ctx context.Context) {
 			lp.serve(m)
 		}
 		lp.keep(ctx, &r)
-		lp.settle()
 	}
 }
 
