@@ -39,6 +39,7 @@ var counters = []metric{
 	counter("master/slave_reregistrations", "agents taken back", core.AgentReregistrations),
 	counter("master/slave_removals", "agents removed", core.AgentRemovals),
 	counter("master/slave_removals/reason_registered", "agents replaced at their address", core.AgentRemovalsRegistered),
+	counter("master/recovery_slave_removals", "agents that did not come back after a failover", core.RecoveryAgentRemovals),
 	counter("master/slave_removals/reason_unhealthy", "agents that fell silent", core.AgentRemovalsUnhealthy),
 	counter("master/slave_removals/reason_operator", "agents marked gone, or on machines whose maintenance started", core.AgentRemovalsByOperator),
 	counter("master/slave_unreachable_scheduled", "agents to be marked unreachable", core.AgentsUnreachable),

@@ -20,7 +20,7 @@ var arrows = []arrow{
 	{"resources", []string{"api/...", "internal/errs"}, "the algebra knows the wire's shapes only"},
 	{"allocator", []string{"resources/...", "api/...", "internal/..."}, "who is offered what is decided without master or network"},
 	{"master/constraint", []string{"allocator", "api/...", "internal/errs"}, "what a framework says of agents is compiled without knowing who is there"},
-	{"master/core", []string{"master/constraint", "allocator/...", "resources/...", "api/...", "internal/..."}, "the master's decisions are pure: no shell, no storage"},
+	{"master/core", []string{"master/constraint", "master/registry", "allocator/...", "resources/...", "api/...", "internal/..."}, "the master's decisions are pure: no shell, no storage"},
 	{"master/registry", []string{"resources/...", "api/...", "internal/..."}, "durable state knows its own operations only"},
 	{"master", []string{"master/...", "allocator/...", "replog/...", "election", "resources/...", "api/...", "internal/..."}, "the master never reaches into agents or their containers"},
 	{"replog/paxos", []string{"internal/assert"}, "the protocol core imports nothing"},

@@ -89,7 +89,9 @@ func (c *Core) agentDisconnected(conn ConnID) {
 	c.detach(a)
 	c.trace(Warn, "agent disconnected", "agent_id", string(a.ID), "hostname", a.Info.GetHostname())
 	a.wake = c.after(c.cfg.silence(), func() {
-		c.markUnreachable(a, "did not come back within "+c.cfg.silence().String()+" after it disconnected")
+		a.wake = c.after(c.permit(), func() {
+			c.markUnreachable(a, "did not come back within "+c.cfg.silence().String()+" after it disconnected")
+		})
 	})
 }
 
@@ -105,14 +107,27 @@ func (c *Core) detach(a *agent) {
 // ping asks a whether it lives, and gives it up after too many silences.
 func (c *Core) ping(a *agent) {
 	if a.missed >= c.cfg.MaxMissedPings {
-		conn := a.conn
-		c.markUnreachable(a, "did not answer pings for "+c.cfg.silence().String())
-		c.emit(CloseAgent{conn, errUnreachable})
+		if wait := c.permit(); wait > 0 {
+			a.wake = c.after(wait, func() { c.giveUp(a) })
+			return
+		}
+		c.giveUp(a)
 		return
 	}
 	a.missed++
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_Ping{Ping: &link.Ping{}}})
 	a.wake = c.after(c.cfg.PingInterval, func() { c.ping(a) })
+}
+
+// giveUp makes a silent agent unreachable, unless it was heard meanwhile.
+func (c *Core) giveUp(a *agent) {
+	if a.missed < c.cfg.MaxMissedPings {
+		c.ping(a)
+		return
+	}
+	conn := a.conn
+	c.markUnreachable(a, "did not answer pings for "+c.cfg.silence().String())
+	c.emit(CloseAgent{conn, errUnreachable})
 }
 
 func (c *Core) sendAgent(a *agent, m *link.FromMaster) {

@@ -49,7 +49,7 @@ func (c *Core) allocateAll() {
 
 // allocateCandidates makes the offers that events asked for.
 func (c *Core) allocateCandidates() {
-	if !c.wantsAllocation() || c.lastAllocation.Add(c.allocationGap()).After(c.now) {
+	if !c.wantsAllocation() || c.startsSlowly() || c.lastAllocation.Add(c.allocationGap()).After(c.now) {
 		return
 	}
 	var agents []ids.AgentID // nil: all

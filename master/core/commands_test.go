@@ -21,7 +21,8 @@ import (
 // host name, an update by a word that stands for its uuid.
 var commands = map[string]func(*world, *datadriven.TestData){
 	"config":     configCommand,
-	"restart":    func(w *world, _ *datadriven.TestData) { w.start() },
+	"restart":    func(w *world, _ *datadriven.TestData) { clear(w.kept); w.start() }, // all is lost
+	"failover":   func(w *world, _ *datadriven.TestData) { w.failover() },
 	"subscribe":  subscribeCommand,
 	"close":      func(w *world, d *datadriven.TestData) { w.step(core.StreamClosed{Stream: stream(d)}) },
 	"hello":      helloCommand,
@@ -61,6 +62,7 @@ func configCommand(w *world, d *datadriven.TestData) {
 	w.traces = a.has("traces")
 	w.cfg.Allocator.WholeAgents = !a.has("shared")
 	w.cfg.Allocator.Region = a.text("region", "")
+	clear(w.kept)
 	w.start()
 }
 

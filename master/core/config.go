@@ -23,6 +23,12 @@ type Config struct {
 	Allocator allocator.Config
 	Weights   map[string]Weight // of roles, at the start
 
+	AgentReregisterTimeout time.Duration // that agents have after a failover
+	RecoveryRemovalLimit   float64       // part of them that may be missing then
+	RemovalGap             time.Duration // between two removals of silent agents; 0: none
+	CollectInterval        time.Duration // between two looks for what is too old
+	MaxAgentAge            time.Duration // that an unreachable or gone agent is remembered
+
 	MaxCompletedFrameworks int
 	MaxCompletedTasks      int // per framework
 	MaxUnreachableTasks    int // per framework

@@ -6,6 +6,7 @@ import (
 
 	"mezzo/allocator"
 	"mezzo/api/ids"
+	"mezzo/master/registry"
 )
 
 // Core is the master's state. Make one with New.
@@ -24,8 +25,9 @@ type Core struct {
 	agents      map[ids.AgentID]*agent
 	conns       map[ConnID]*agent
 	unreachable history[ids.AgentID, time.Time]
-	scheduled   map[ids.AgentID]*agent // those with an Unavailability
-	emptied     []ids.AgentID          // in this Step, while they are drained
+	recovered   map[ids.AgentID]*absent // by masters before
+	scheduled   map[ids.AgentID]*agent  // those with an Unavailability
+	emptied     []ids.AgentID           // in this Step, while they are drained
 
 	offers map[ids.OfferID]*offer
 
@@ -33,6 +35,12 @@ type Core struct {
 
 	timers   timers
 	timerSeq uint64
+
+	fresh         bool      // nobody is known from before
+	absentAtStart int       // of recovered
+	nextRemoval   time.Time // of an agent, at the earliest
+	touched       touched
+	kept          map[string]uint64 // hashes of the registry's variables, by name
 
 	candidates     map[ids.AgentID]bool // to be offered from at the next round
 	candidatesAll  bool
@@ -46,8 +54,9 @@ type Core struct {
 	effects []Effect  // of this Step
 }
 
-// New makes a core that knows nobody.
-func New(now time.Time, cfg Config) (*Core, error) {
+// New makes a core that knows what masters before kept. What it changes in that,
+// the first Step stores.
+func New(now time.Time, cfg Config, before *registry.State) (*Core, error) {
 	alloc, err := allocator.New(cfg.Allocator)
 	if err != nil {
 		return nil, fmt.Errorf("make core: %w", err)
@@ -64,14 +73,21 @@ func New(now time.Time, cfg Config) (*Core, error) {
 		conns:       map[ConnID]*agent{},
 		unreachable: newHistory[ids.AgentID, time.Time](cfg.MaxUnreachableAgents),
 		scheduled:   map[ids.AgentID]*agent{},
+		recovered:   map[ids.AgentID]*absent{},
 		offers:      map[ids.OfferID]*offer{},
+		touched:     newTouched(),
+		kept:        map[string]uint64{},
 		candidates:  map[ids.AgentID]bool{},
 		taskEnds:    map[TaskEnd]uint64{},
 		started:     now,
 		now:         now,
 	}
 	c.after(cfg.AllocationInterval, c.allocateAll)
-	if len(cfg.Weights) > 0 {
+	c.after(cfg.CollectInterval, c.collect)
+	if err := c.recover(before); err != nil {
+		return nil, fmt.Errorf("recover from the registry: %w", err)
+	}
+	if len(cfg.Weights) > 0 && len(c.policy.weights) == 0 {
 		if err := c.setWeights(cfg.Weights); err != nil {
 			return nil, fmt.Errorf("make core: %w", err)
 		}
@@ -82,7 +98,7 @@ func New(now time.Time, cfg Config) (*Core, error) {
 // Step takes one event and returns what is to be done about it, in order. Time
 // must not go backwards.
 func (c *Core) Step(now time.Time, ev Event) []Effect {
-	c.now, c.effects = now, nil
+	c.now = now
 	switch ev := ev.(type) {
 	case SchedulerCall:
 		c.reply(c.schedulerCall(ev))
@@ -122,6 +138,7 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.allocateCandidates()
 	}
 	c.finishDrains()
+	c.store()
 	effects := c.effects
 	c.effects = nil
 	return effects
@@ -130,7 +147,7 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 // NextWake is when the core wants a Tick; there always is a next one.
 func (c *Core) NextWake() time.Time {
 	next := c.timers[0].at
-	if wanted := c.lastAllocation.Add(c.allocationGap()); c.wantsAllocation() && wanted.Before(next) {
+	if wanted := c.lastAllocation.Add(c.allocationGap()); c.wantsAllocation() && !c.startsSlowly() && wanted.Before(next) {
 		return wanted
 	}
 	return next

@@ -37,6 +37,7 @@ const (
 	AgentRemovals
 	AgentRemovalsRegistered
 	AgentRemovalsUnhealthy
+	RecoveryAgentRemovals
 	AgentRemovalsByOperator
 	AgentsUnreachable
 	TasksFinished

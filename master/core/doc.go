@@ -47,5 +47,11 @@
 //     when it goes, and no agent is on a machine that is down.
 //  7. A framework has at most one inverse offer of an agent, which is scheduled.
 //
+// # What outlives it
+//
+// Agents, frameworks and what operators said are kept by Store effects, one at
+// the beginning of the effects of the Step that changed them; New takes over what
+// a core before kept.
+//
 // Tasks are copied on write: a *Task in a Snapshot never changes.
 package core

@@ -55,6 +55,7 @@ func (c *Core) drainAgent(ev DrainAgent) error {
 
 func (c *Core) setDrain(id ids.AgentID, d *drain) {
 	c.orders.draining[id] = d
+	c.touchAgent(id)
 	if a := c.agents[id]; a != nil {
 		a.Drain, a.DrainStarted = d.show()
 	}
@@ -129,6 +130,9 @@ func (c *Core) markGone(id ids.AgentID) error {
 	switch {
 	case a != nil:
 		c.dismiss(a, why)
+	case c.recovered[id] != nil:
+		delete(c.recovered, id)
+		c.orders.forget(id)
 	case lost:
 		c.unreachable.remove(id)
 		c.orders.forget(id)
@@ -136,7 +140,10 @@ func (c *Core) markGone(id ids.AgentID) error {
 	default:
 		return fmt.Errorf("mark agent gone: agent %.300q: %w", id, errs.NotFound)
 	}
-	c.orders.gone.put(id, c.now)
+	if old, full := c.orders.gone.put(id, c.now); full {
+		c.forgetAgent(old)
+	}
+	c.touchAgent(id)
 	c.trace(Info, "agent gone", "agent_id", string(id))
 	return nil
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"mezzo/api/link"
 	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/master/registry"
 )
 
 // Effect is something for the shell to do, in the order given. Messages in it
@@ -40,6 +41,14 @@ type (
 		Explanation *Explanation
 	}
 
+	// Store keeps what outlives the master, all or nothing. Nothing that comes
+	// behind it in the order of effects, of this Step or a later one, may be seen
+	// by anybody before it is durable. If it fails, the master's time is over.
+	Store struct{ Changes []registry.Change }
+
+	// Fatal ends the master's time.
+	Fatal struct{ Err error }
+
 	// Trace is a line for the log.
 	Trace struct {
 		Level   Level
@@ -53,6 +62,8 @@ func (CloseFramework) isEffect() {}
 func (SendAgent) isEffect()      {}
 func (CloseAgent) isEffect()     {}
 func (Reply) isEffect()          {}
+func (Store) isEffect()          {}
+func (Fatal) isEffect()          {}
 func (Trace) isEffect()          {}
 
 // Level says how much a Trace matters.

@@ -33,15 +33,16 @@ type FrameworkCounts struct {
 // framework adds what only the core needs.
 type framework struct {
 	Framework
-	stream      StreamID // empty when disconnected
-	failover    *timer   // ends it; nil while connected
-	tasks       map[ids.TaskID]*Task
-	unreachable history[ids.TaskID, *Task]
-	finished    []*Task
-	offers      map[ids.OfferID]*offer
-	inverse     map[ids.OfferID]*inverseOffer
-	agents      map[ids.AgentID]bool // it ever had tasks on
-	pending     int                  // requests that no offer answered yet
+	stream       StreamID  // empty when disconnected
+	disconnected time.Time // since then
+	failover     *timer    // ends it; nil while connected
+	tasks        map[ids.TaskID]*Task
+	unreachable  history[ids.TaskID, *Task]
+	finished     []*Task
+	offers       map[ids.OfferID]*offer
+	inverse      map[ids.OfferID]*inverseOffer
+	agents       map[ids.AgentID]bool // it ever had tasks on
+	pending      int                  // requests that no offer answered yet
 }
 
 func (c *Core) newFramework(info *v1.FrameworkInfo) *framework {

@@ -33,7 +33,10 @@ func (c *Core) agentHello(ev AgentHello) {
 	c.counts[MessagesReregisterAgent]++
 	a, known := c.agents[id]
 	var admitted bool
+	before := c.recovered[id]
 	switch {
+	case before != nil && before.info.GetHostname() != h.Agent.GetHostname():
+		c.shutdownAgent(ev.Conn, fmt.Sprintf("agent %s is known at %s, not %s", id, before.info.GetHostname(), h.Agent.GetHostname()))
 	case !known:
 		admitted = c.admit(ev.Conn, h, id)
 	case a.Info.GetHostname() != h.Agent.GetHostname() || host(a.Address) != host(h.address):
@@ -48,6 +51,7 @@ func (c *Core) agentHello(ev AgentHello) {
 	c.counts[AgentReregistrations]++
 	if _, lost := c.unreachable.get(id); lost {
 		c.unreachable.remove(id)
+		c.touchAgent(id)
 		c.settle(id, v1.TaskState_TASK_GONE, cameWithout)
 	}
 	c.endTasks(c.agents[id], false)
@@ -101,6 +105,10 @@ func (c *Core) admit(conn ConnID, h *hello, id ids.AgentID) bool {
 		return false
 	}
 	c.agents[id] = a
+	if before := c.recovered[id]; before != nil {
+		a.Registered, a.Reregistered = before.since, c.now
+		delete(c.recovered, id)
+	}
 	c.trace(Info, "agent registered", "agent_id", string(id), "hostname", a.Info.GetHostname(), "resources", a.Total.String())
 	return true
 }
@@ -137,6 +145,7 @@ func (c *Core) attach(a *agent, conn ConnID, h *hello) {
 	a.Info, a.Version, a.Address, a.IP = info, h.GetVersion(), h.address, h.ip
 	a.Capabilities, a.Total = h.GetCapabilities(), h.total
 	a.conn, a.Connected, a.missed = conn, true, 0
+	c.touchAgent(a.ID)
 	c.conns[conn] = a
 	c.cancel(a.wake)
 	a.wake = c.after(c.cfg.PingInterval, func() { c.ping(a) })
@@ -194,8 +203,10 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 // recoverFramework makes a framework that only agents spoke of so far.
 func (c *Core) recoverFramework(info *v1.FrameworkInfo) *framework {
 	f := c.newFramework(info)
-	f.Recovered = true
+	f.Recovered, f.disconnected = true, c.now
 	c.frameworks[f.ID] = f
+	c.touchFramework(f.ID)
+	c.awaitFramework(f, c.cfg.silence())
 	must(c.alloc.AddFramework(toAllocator(f)))
 	must(c.alloc.SetConnected(f.ID, false))
 	c.trace(Info, "framework recovered", "framework_id", string(f.ID), "name", info.GetName())

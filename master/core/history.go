@@ -16,14 +16,26 @@ func newHistory[K comparable, V any](limit int) history[K, V] {
 	return history[K, V]{limit: limit, values: map[K]V{}}
 }
 
-// put remembers v as the newest.
-func (h *history[K, V]) put(k K, v V) {
+// put remembers v as the newest, and tells whom it forgets for that.
+func (h *history[K, V]) put(k K, v V) (oldest K, full bool) {
 	h.remove(k)
 	h.values[k], h.order = v, append(h.order, k)
-	if len(h.order) > h.limit {
-		delete(h.values, h.order[0])
-		h.order = h.order[1:]
+	if len(h.order) <= h.limit {
+		return oldest, false
 	}
+	oldest = h.order[0]
+	delete(h.values, oldest)
+	h.order = h.order[1:]
+	return oldest, true
+}
+
+// olderThan lists the keys from the oldest on whose values are old.
+func (h *history[K, V]) olderThan(old func(V) bool) []K {
+	n := 0
+	for n < len(h.order) && old(h.values[h.order[n]]) {
+		n++
+	}
+	return slices.Clone(h.order[:n])
 }
 
 func (h *history[K, V]) get(k K) (V, bool) {

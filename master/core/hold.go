@@ -24,7 +24,7 @@ func (c *Core) setDeactivated(ev SetDeactivated) error {
 
 // checkKnown tells whether an agent is there, or may come back.
 func (c *Core) checkKnown(id ids.AgentID) error {
-	if _, unreachable := c.unreachable.get(id); c.agents[id] == nil && !unreachable {
+	if _, unreachable := c.unreachable.get(id); c.agents[id] == nil && c.recovered[id] == nil && !unreachable {
 		return fmt.Errorf("agent %.300q is not registered: %w", id, errs.Invalid)
 	}
 	return nil
@@ -33,6 +33,7 @@ func (c *Core) checkKnown(id ids.AgentID) error {
 // deactivate takes the offers of an agent back, and makes no more.
 func (c *Core) deactivate(id ids.AgentID) {
 	c.orders.deactivated[id] = true
+	c.touchAgent(id)
 	a := c.agents[id]
 	if a == nil || a.Deactivated {
 		return
@@ -50,7 +51,7 @@ func (c *Core) reactivate(id ids.AgentID) error {
 	if d := c.orders.draining[id]; d != nil && d.info.GetState() == v1.DrainState_DRAINING {
 		return fmt.Errorf("agent %s is still draining: its tasks were asked to end: %w", id, errs.Invalid)
 	}
-	c.orders.forget(id)
+	c.forgetAgent(id)
 	a := c.agents[id]
 	if a == nil || !a.Deactivated {
 		return nil

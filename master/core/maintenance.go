@@ -83,6 +83,7 @@ func (c *Core) checkAgentsOnce(machines map[machineKey]*machine) error {
 // plan makes a schedule that was found sound what holds from now on.
 func (c *Core) plan(s *maintenance.Schedule, machines map[machineKey]*machine) {
 	c.orders.schedule, c.orders.machines = s, machines
+	c.touched.maintenance = true
 	for _, id := range sortedKeys(c.agents) {
 		c.schedule(c.agents[id])
 	}
@@ -122,6 +123,7 @@ func (c *Core) startMaintenance(list []*v1.MachineID) error {
 		m := *c.orders.machines[key]
 		m.down = true
 		c.orders.machines[key] = &m
+		c.touched.maintenance = true
 		c.trace(Info, "maintenance started", "machine", key.String())
 	}
 	for _, id := range sortedKeys(c.agents) {
@@ -215,8 +217,13 @@ func (c *Core) turnAway(conn ConnID, h *hello) bool {
 	}
 	key, _ := parseMachine(m.id)
 	c.shutdownAgent(conn, fmt.Sprintf("machine %v is down for maintenance", key))
+	if c.recovered[id] != nil {
+		delete(c.recovered, id)
+		c.forgetAgent(id)
+	}
 	if _, lost := c.unreachable.get(id); lost {
 		c.unreachable.remove(id)
+		c.touchAgent(id)
 		c.settle(id, v1.TaskState_TASK_GONE_BY_OPERATOR, "the agent came back to a machine that is down for maintenance")
 	}
 	return true

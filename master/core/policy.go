@@ -82,6 +82,9 @@ func (c *Core) setWeights(weights map[string]Weight) error {
 		c.trace(Info, "weight set", "role", role, "weight", fmt.Sprint(weights[role].Float()))
 	}
 	c.policy.setWeights(weights)
+	for role := range weights {
+		c.touched.roles[role] = true
+	}
 	c.wantAllocation("")
 	return nil
 }
@@ -106,6 +109,7 @@ func (c *Core) setQuotas(ev SetQuotas) error {
 	}
 	c.policy.setQuotas(ev.Quotas)
 	for _, role := range roles {
+		c.touched.roles[role] = true
 		q := ev.Quotas[role]
 		c.trace(Info, "quota set", "role", role, "guarantee", q.Guarantee.String(), "limit", q.Limit.String())
 	}

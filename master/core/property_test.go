@@ -31,7 +31,7 @@ func TestRandomHistories(t *testing.T) {
 			"subscribe": m.subscribe, "call": m.call, "accept": m.accept, "close": m.closeStream,
 			"hello": m.hello, "update": m.update, "pong": m.pong, "disconnect": m.disconnect,
 			"usage": m.usage, "pass": m.pass, "policy": m.policy, "explain": m.explain, "hold": m.hold,
-			"maintain": m.maintain, "answer": m.answer, "drain": m.drain, "oversubscribe": m.oversubscribe,
+			"maintain": m.maintain, "answer": m.answer, "drain": m.drain, "oversubscribe": m.oversubscribe, "failover": m.failover,
 			"": m.check,
 		})
 	})
@@ -98,6 +98,17 @@ func (m *machine) follow(effects []core.Effect) {
 			}
 		}
 	}
+}
+
+// failover lets other masters lead, with what was kept.
+func (m *machine) failover(t *rapid.T) {
+	if m.world.cfg.Master.GetId() > "X" || rapid.IntRange(0, 3).Draw(t, "rarely") > 0 {
+		return
+	}
+	m.world.failover()
+	m.twin.failover()
+	clear(m.streams)
+	m.conns = [someAgents]core.ConnID{}
 }
 
 // give adds to what an agent gave; ports, which are single things, may come once.

@@ -69,12 +69,13 @@ func (c *Core) reconcileTask(f *framework, task *v1.TaskID, agent *v1.AgentID) {
 	c.send(f, updateEvent(s))
 }
 
-// awaited tells whether a task of f may yet come with an agent that has not come
-// back since the master started. Whose id is of this master's making has nothing
-// from before.
-//
-// Mesos differs: its registry knows whom to wait for, and for 10 minutes.
+// awaited tells whether a task of f may yet come with an agent that a master
+// before knew. If nobody is known from before, what was kept may be lost: then
+// those have some time that are not of this master's making.
 func (c *Core) awaited(f *framework, on ids.AgentID) bool {
+	if !c.fresh {
+		return c.recovered[on] != nil || on == "" && len(c.recovered) > 0
+	}
 	own := c.cfg.Master.GetId() + "-"
 	return c.now.Before(c.started.Add(c.cfg.silence())) &&
 		!strings.HasPrefix(string(f.ID), own) && !strings.HasPrefix(string(on), own)

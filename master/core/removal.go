@@ -32,7 +32,7 @@ func (c *Core) removeFramework(f *framework) {
 	f.unreachable = newHistory[ids.TaskID, *Task](0)
 	c.forgetAnswers(f)
 	delete(c.frameworks, f.ID)
-	c.completed.put(f.ID, f)
+	c.complete(f)
 	must(c.alloc.RemoveFramework(f.ID))
 	c.trace(Info, "framework removed", "framework_id", string(f.ID), "name", f.Info.GetName())
 }
@@ -47,7 +47,7 @@ func (c *Core) shutdownFramework(a *agent, f ids.FrameworkID) {
 func (c *Core) markUnreachable(a *agent, why string) {
 	c.counts[AgentsUnreachable]++
 	c.counts[AgentRemovalsUnhealthy]++
-	c.unreachable.put(a.ID, c.now)
+	c.lost(a.ID)
 	c.removeAgent(a, why, v1.TaskState_TASK_UNREACHABLE)
 }
 
@@ -68,6 +68,7 @@ func (c *Core) removeAgent(a *agent, why string, state v1.TaskState) {
 		}
 	}
 	delete(c.agents, a.ID)
+	c.touchAgent(a.ID)
 	delete(c.scheduled, a.ID)
 	if state != v1.TaskState_TASK_UNREACHABLE {
 		c.orders.forget(a.ID)

@@ -6,7 +6,9 @@ package core_test
 // -rewrite makes them anew; commit only what you can explain.
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +23,7 @@ import (
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
 	"mezzo/master/core"
+	"mezzo/master/registry"
 	"mezzo/resources"
 )
 
@@ -55,6 +58,7 @@ type world struct {
 	last   core.ConnID
 	traces bool
 	out    *strings.Builder
+	kept   map[string][]byte // by Store effects
 }
 
 // tester is what *testing.T and *rapid.T have in common.
@@ -69,12 +73,15 @@ func newWorld(t tester, cfg core.Config) *world {
 	cfg.Heartbeat = 15 * time.Second
 	cfg.AllocationInterval, cfg.PingInterval, cfg.MaxMissedPings = time.Second, 15*time.Second, 5
 	cfg.RootSubmissions = true
+	cfg.AgentReregisterTimeout, cfg.RecoveryRemovalLimit = 10*time.Minute, 1
+	cfg.CollectInterval, cfg.MaxAgentAge = 15*time.Minute, 14*24*time.Hour
 	cfg.MaxCompletedFrameworks, cfg.MaxCompletedTasks, cfg.MaxUnreachableTasks, cfg.MaxUnreachableAgents = 3, 3, 3, 3
 	cfg.Allocator = allocator.Config{Seed: 1, WholeAgents: true}
 	cfg.Allocator.SetDefaults()
 	w := &world{
 		t: t, cfg: cfg, now: time.Unix(1000, 0), out: &strings.Builder{},
 		conns: map[string]core.ConnID{}, names: map[core.ConnID]string{}, agents: map[string]string{}, frames: map[string]string{},
+		kept: map[string][]byte{},
 	}
 	w.start()
 	return w
@@ -82,22 +89,72 @@ func newWorld(t tester, cfg core.Config) *world {
 
 func (w *world) start() {
 	var err error
-	if w.core, err = core.New(w.now, w.cfg); err != nil {
+	before := registry.NewState()
+	for name, value := range w.kept {
+		if err := before.Add(registry.Change{Name: name, Value: value}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if w.core, err = core.New(w.now, w.cfg, before); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// failover lets another master lead: the next letter.
+func (w *world) failover() {
+	w.cfg.Master = proto.CloneOf(w.cfg.Master)
+	w.cfg.Master.Id = proto.String(string(w.cfg.Master.GetId()[0] + 1))
+	clear(w.conns)
+	w.start()
 }
 
 // step feeds the core and prints its effects.
 func (w *world) step(ev core.Event) []core.Effect {
 	w.t.Helper()
 	effects := w.core.Step(w.now, ev)
-	for _, e := range effects {
+	for i, e := range effects {
 		w.print(e)
+		if s, ok := e.(core.Store); ok {
+			w.keep(s, i)
+		}
 	}
+	w.checkKept()
 	if err := w.core.Check(); err != nil {
 		w.t.Fatalf("after %T: %v", ev, err)
 	}
 	return effects
+}
+
+// keep applies what a Store says, which comes before all else of its Step.
+func (w *world) keep(s core.Store, at int) {
+	w.t.Helper()
+	if at != 0 {
+		w.t.Fatalf("a Store is effect %d of its Step", at)
+	}
+	for _, c := range s.Changes {
+		if c.Value == nil {
+			delete(w.kept, c.Name)
+		} else {
+			w.kept[c.Name] = c.Value
+		}
+	}
+}
+
+// checkKept: what was told to be kept is what the core knows.
+func (w *world) checkKept() {
+	w.t.Helper()
+	want := w.core.Durable()
+	for _, c := range want {
+		if kept, ok := w.kept[c.Name]; !ok || !bytes.Equal(kept, c.Value) {
+			w.t.Fatalf("%s is kept as %q, but is %q", c.Name, kept, c.Value)
+		}
+	}
+	for name := range w.kept {
+		same := func(c registry.Change) bool { return c.Name == name }
+		if !slices.ContainsFunc(want, same) && name != "registry/maintenance" {
+			w.t.Fatalf("%s is kept, and is no more", name)
+		}
+	}
 }
 
 // pass lets time go by, waking the core whenever it wants.

@@ -75,6 +75,7 @@ func (c *Core) connect(f *framework, s StreamID) {
 	c.cancel(f.failover)
 	f.failover = nil
 	f.stream, f.Connected = s, true
+	c.touchFramework(f.ID)
 	c.streams[s] = f
 	c.send(f, c.subscribedEvent(f.ID))
 	must(c.alloc.SetConnected(f.ID, true))
@@ -92,7 +93,8 @@ func (c *Core) disconnect(f *framework, why string) {
 		c.fail(f.stream, why)
 	}
 	delete(c.streams, f.stream)
-	f.stream, f.Connected = "", false
+	f.stream, f.Connected, f.disconnected = "", false, c.now
+	c.touchFramework(f.ID)
 	for _, o := range f.sortedOffers() {
 		c.discard(o, 0)
 		c.wantAllocation(o.agent.ID)
@@ -110,18 +112,27 @@ func (c *Core) streamClosed(s StreamID) {
 		return
 	}
 	c.disconnect(f, "")
-	wait := time.Duration(f.Info.GetFailoverTimeout() * float64(time.Second))
+	wait := c.awaitFramework(f, 0)
+	c.trace(Info, "framework disconnected", "framework_id", string(f.ID), "dur", wait.String())
+}
+
+// awaitFramework gives f its failover timeout since it was disconnected, and
+// some time at least.
+func (c *Core) awaitFramework(f *framework, least time.Duration) time.Duration {
+	timeout := time.Duration(f.Info.GetFailoverTimeout() * float64(time.Second))
+	wait := max(least, timeout-c.now.Sub(f.disconnected))
 	f.failover = c.after(wait, func() {
 		c.trace(Info, "framework failover timeout", "framework_id", string(f.ID))
 		c.removeFramework(f)
 	})
-	c.trace(Info, "framework disconnected", "framework_id", string(f.ID), "dur", wait.String())
+	return wait
 }
 
 // update takes over what info says anew; user and checkpoint stay as they were.
 func (c *Core) update(f *framework, info *v1.FrameworkInfo, suppressed []string, constraints *scheduler.OfferConstraints) {
 	info.User, info.Checkpoint = f.Info.User, f.Info.Checkpoint
 	f.Info, f.Constraints = info, constraints
+	c.touchFramework(f.ID)
 	f.Suppressed = slices.Sorted(slices.Values(suppressed))
 	for _, o := range f.sortedOffers() {
 		if !slices.Contains(f.Roles(), o.Role) {
