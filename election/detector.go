@@ -120,6 +120,14 @@ type static struct {
 
 var _ Detector = static{}
 
+// ParseList reads a list of masters, "host[:port],…", to addresses "host:port".
+//
+// Errors: errs.Invalid, naming the part that is wrong.
+func ParseList(list string) ([]string, error) {
+	s, err := parseList(list)
+	return s.addrs, err
+}
+
 func parseList(list string) (static, error) {
 	var s static
 	secret := Redact(list) != list

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
@@ -35,11 +36,16 @@ type agentLink struct {
 // Attach serves one agent. Reading and writing each have a goroutine, for
 // neither can be woken from the other; both end soon after Attach returns.
 func (s *agentLink) Attach(stream grpc.BidiStreamingServer[link.FromAgent, link.FromMaster]) error {
+	t := s.m.lead()
+	if t.elected.IsZero() {
+		stream.SetTrailer(metadata.Pairs(link.LeaderTrailer, s.m.contender.Leader()))
+		return status.Error(codes.Unavailable, "this master does not lead")
+	}
 	conn := core.ConnID(s.last.Add(1))
 	out := newQueue[*link.FromMaster](&s.m.queued)
 	defer out.cut(nil)
 	read, written := make(chan error, 1), make(chan error, 1)
-	s.m.streams.Go(func() { read <- s.read(stream, conn, out) })
+	s.m.streams.Go(func() { read <- s.read(t, stream, conn, out) })
 	s.m.streams.Go(func() { written <- write(stream, out) })
 	var err error
 	select {
@@ -53,12 +59,12 @@ func (s *agentLink) Attach(stream grpc.BidiStreamingServer[link.FromAgent, link.
 			err = errSlow
 		}
 	}
-	_ = s.m.loop.tell(request{event: core.AgentDisconnected{Conn: conn}})
+	_ = t.loop.tell(request{event: core.AgentDisconnected{Conn: conn}})
 	return rpcError(err)
 }
 
 // read feeds the loop with what the agent says, at the loop's pace.
-func (s *agentLink) read(stream grpc.BidiStreamingServer[link.FromAgent, link.FromMaster], conn core.ConnID, out *agentQueue) error {
+func (s *agentLink) read(t *term, stream grpc.BidiStreamingServer[link.FromAgent, link.FromMaster], conn core.ConnID, out *agentQueue) error {
 	first := time.AfterFunc(helloTimeout, func() { out.cut(status.Error(codes.DeadlineExceeded, "no Hello came")) })
 	defer first.Stop()
 	m, err := stream.Recv()
@@ -71,10 +77,10 @@ func (s *agentLink) read(stream grpc.BidiStreamingServer[link.FromAgent, link.Fr
 	if m.GetHello() == nil {
 		return status.Error(codes.InvalidArgument, "the first message is not Hello")
 	}
-	err = s.m.loop.tell(request{event: core.AgentHello{Conn: conn, IP: peerIP(stream.Context()), Hello: m.GetHello()}, agent: out})
+	err = t.loop.tell(request{event: core.AgentHello{Conn: conn, IP: peerIP(stream.Context()), Hello: m.GetHello()}, agent: out})
 	for err == nil {
 		if m, err = stream.Recv(); err == nil {
-			err = s.m.loop.tell(request{event: core.AgentMessage{Conn: conn, Message: m}})
+			err = t.loop.tell(request{event: core.AgentMessage{Conn: conn, Message: m}})
 		}
 	}
 	return err

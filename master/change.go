@@ -37,7 +37,7 @@ var changes = map[master.Call_Type]struct {
 func (m *Master) change(w http.ResponseWriter, ev core.Event, unread error, done int) {
 	err := unread
 	if err == nil {
-		err = m.loop.ask(request{event: ev})
+		err = m.lead().loop.ask(request{event: ev})
 	}
 	switch {
 	case errors.Is(err, errs.Conflict): // unlike schedulers, operators can do something about it
@@ -45,7 +45,7 @@ func (m *Master) change(w http.ResponseWriter, ev core.Event, unread error, done
 	case err != nil:
 		fail(w, err)
 	default:
-		m.loop.cached.Store(nil) // who changed something looks next whether it is so
+		m.lead().loop.cached.Store(nil) // who changed something looks next whether it is so
 		w.WriteHeader(done)
 	}
 }

@@ -44,6 +44,15 @@ type Config struct {
 	FairSharingExcludedResourceNames []string
 	RoleSorter, FrameworkSorter      string // drf or random; empty: drf
 
+	AgentReregisterTimeout    time.Duration // that agents have to come back to a new master
+	RecoveryAgentRemovalLimit float64       // part of them that may not, or else the master ends
+	AgentRemovalGap           time.Duration // between two removals of silent agents; 0: none
+
+	RegistryStoreTimeout  time.Duration // for a change to be durable, or else another is to lead
+	RegistryGCInterval    time.Duration
+	RegistryMaxAgentAge   time.Duration // that unreachable and gone agents are remembered
+	RegistryMaxAgentCount int           // of each
+
 	MaxCompletedFrameworks          int
 	MaxCompletedTasksPerFramework   int
 	MaxUnreachableTasksPerFramework int
@@ -72,6 +81,14 @@ func (c *Config) SetDefaults() {
 	setDuration(&c.AllocationInterval, time.Second)
 	setDuration(&c.AgentPingTimeout, 15*time.Second)
 	setInt(&c.MaxAgentPingTimeouts, 5)
+	setDuration(&c.AgentReregisterTimeout, 10*time.Minute)
+	setDuration(&c.RegistryStoreTimeout, 20*time.Second)
+	setDuration(&c.RegistryGCInterval, 15*time.Minute)
+	setDuration(&c.RegistryMaxAgentAge, 14*24*time.Hour)
+	setInt(&c.RegistryMaxAgentCount, 100*1024)
+	if c.RecoveryAgentRemovalLimit == 0 {
+		c.RecoveryAgentRemovalLimit = 1
+	}
 	setInt(&c.MaxCompletedFrameworks, 50)
 	setInt(&c.MaxCompletedTasksPerFramework, 1000)
 	setInt(&c.MaxUnreachableTasksPerFramework, 1000)
@@ -105,6 +122,13 @@ func (c *Config) Validate() error {
 	check(c.AllocationInterval > 0, "allocation_interval %v is not positive", c.AllocationInterval)
 	check(c.OfferTimeout >= 0, "offer_timeout %v is negative", c.OfferTimeout)
 	check(c.AgentPingTimeout > 0, "agent_ping_timeout %v is not positive", c.AgentPingTimeout)
+	check(c.AgentReregisterTimeout > 0, "agent_reregister_timeout %v is not positive", c.AgentReregisterTimeout)
+	check(c.RecoveryAgentRemovalLimit > 0 && c.RecoveryAgentRemovalLimit <= 1, "recovery_agent_removal_limit %g%% is not above 0%% and at most 100%%", 100*c.RecoveryAgentRemovalLimit)
+	check(c.AgentRemovalGap >= 0, "agent_removal_rate_limit is negative")
+	check(c.RegistryStoreTimeout > 0, "registry_store_timeout %v is not positive", c.RegistryStoreTimeout)
+	check(c.RegistryGCInterval > 0, "registry_gc_interval %v is not positive", c.RegistryGCInterval)
+	check(c.RegistryMaxAgentAge > 0, "registry_max_agent_age %v is not positive", c.RegistryMaxAgentAge)
+	check(c.RegistryMaxAgentCount > 0, "registry_max_agent_count %d is not positive", c.RegistryMaxAgentCount)
 	check(c.MaxAgentPingTimeouts > 0, "max_agent_ping_timeouts %d is not positive", c.MaxAgentPingTimeouts)
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)
 	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_tasks_per_framework %d is negative", c.MaxCompletedTasksPerFramework)

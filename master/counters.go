@@ -78,14 +78,6 @@ func nothingYet() []metric {
 			"master/event_queue_dispatches", "master/event_queue_http_requests", "allocator/mesos/event_queue_dispatches",
 		}},
 		{"operators cannot subscribe yet", []string{"master/operator_event_stream_subscribers"}},
-		{"there is no registry yet", []string{
-			"master/recovery_slave_removals", "registrar/queued_operations", "registrar/registry_size_bytes",
-			"registrar/state_fetch_ms", "registrar/state_store_ms", "registrar/state_store_ms/count",
-			"registrar/state_store_ms/min", "registrar/state_store_ms/max", "registrar/state_store_ms/p50",
-			"registrar/state_store_ms/p90", "registrar/state_store_ms/p95", "registrar/state_store_ms/p99",
-			"registrar/state_store_ms/p999", "registrar/state_store_ms/p9999",
-			"registrar/log/recovered", "registrar/log/ensemble_size",
-		}},
 	} {
 		for _, name := range group.names {
 			list = append(list, gauge(name, "0: "+group.why, func(*tally) float64 { return 0 }))

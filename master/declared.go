@@ -34,7 +34,13 @@ type tally struct {
 	oldest                time.Time // of the offers; zero if there are none
 	now                   time.Time
 	requesting            int
-	rounds                timings
+	rounds, stores        timings
+	queuedStores          int
+	kept                  int64
+	replicas              int
+	recovered             bool
+	loaded                time.Duration
+	elected               bool
 	states                map[v1.TaskState]int
 	total, used, offered  resources.Quantities
 	revocable, revocUsed  resources.Quantities
@@ -97,7 +103,7 @@ var declared = declare()
 
 func declare() []metric {
 	list := []metric{
-		gauge("master/elected", "1 if this master leads", func(*tally) float64 { return 1 }),
+		gauge("master/elected", "1 if this master leads", func(t *tally) float64 { return one(t.elected) }),
 		gauge("master/uptime_secs", "seconds since the start", func(t *tally) float64 { return t.uptime }),
 		gauge("master/slaves_active", "agents whose resources are offered", func(t *tally) float64 { return float64(t.agentsActive) }),
 		gauge("master/slaves_inactive", "agents whose resources are not offered", func(t *tally) float64 { return float64(t.agents - t.agentsActive) }),
@@ -135,6 +141,12 @@ func declare() []metric {
 	} {
 		list = append(list, metric{endName(end), "counter", "tasks that ended in this way", func(t *tally) float64 { return float64(t.ends[end]) }})
 	}
+	list = append(list, gauge("registrar/queued_operations", "changes of the registry that are not durable", func(t *tally) float64 { return float64(t.queuedStores) }))
+	list = append(list, gauge("registrar/log/ensemble_size", "replicas of the log that vote", func(t *tally) float64 { return float64(t.replicas) }))
+	list = append(list, gauge("registrar/log/recovered", "1 if this replica of the log takes part", func(t *tally) float64 { return one(t.recovered) }))
+	list = append(list, gauge("registrar/registry_size_bytes", "what is kept in the registry, names and values", func(t *tally) float64 { return float64(t.kept) }))
+	list = append(list, gauge("registrar/state_fetch_ms", "loading the registry when this master was elected, in milliseconds", func(t *tally) float64 { return millis(t.loaded) }))
+	list = append(list, timingMetrics("registrar/state_store_ms", "stores of the registry", func(t *tally) *timings { return &t.stores })...)
 	list = append(list, timingMetrics("allocator/mesos/allocation_run_ms", "rounds of offers", func(t *tally) *timings { return &t.rounds })...)
 	return append(append(list, counters...), nothingYet()...)
 }

@@ -51,7 +51,7 @@ func (m *Master) flagMap() map[string]string {
 
 // usage serves GET /usage: what GET_USAGE answers, to who has but a browser.
 func (m *Master) usage(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return

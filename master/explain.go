@@ -18,7 +18,7 @@ func (m *Master) explain(call *master.Call_Explain) (*master.Response, error) {
 	if call == nil {
 		return nil, fmt.Errorf("explain is missing: %w", errs.Invalid)
 	}
-	reply, err := m.loop.put(request{event: core.Explain{
+	reply, err := m.lead().loop.put(request{event: core.Explain{
 		Framework: ids.FrameworkID(call.GetFrameworkId().GetValue()),
 		Role:      call.GetRole(),
 		Agent:     ids.AgentID(call.GetAgentId().GetValue()),

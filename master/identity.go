@@ -27,6 +27,15 @@ func advertise(cfg Config, bound net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ip, port)
 }
 
+// Advertised is the address, "ip:port", that others are told, if Port is not 0.
+func (c *Config) Advertised() string {
+	ip := net.ParseIP(c.IP)
+	if ip == nil {
+		ip = net.IPv4zero
+	}
+	return advertise(*c, &net.TCPAddr{IP: ip, Port: c.Port}).String()
+}
+
 // ownAddress is the first IPv4 address of this machine that others can reach;
 // 127.0.0.1 if there is none.
 func ownAddress() netip.Addr {

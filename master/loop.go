@@ -40,6 +40,7 @@ type request struct {
 // where it says otherwise.
 type loop struct {
 	core  *core.Core
+	gate  *gate
 	log   *slog.Logger
 	inbox chan request
 	done  chan struct{} // closed when run has returned
@@ -51,11 +52,13 @@ type loop struct {
 	subscribers map[core.StreamID]*subscriberQueue
 	agents      map[core.ConnID]*agentQueue
 	later       []core.Event // what effects led to, to be fed after them
+	fatal       error        // ends it
 }
 
-func newLoop(c *core.Core, log *slog.Logger) *loop {
+func newLoop(c *core.Core, g *gate, log *slog.Logger) *loop {
 	return &loop{
 		core:        c,
+		gate:        g,
 		log:         log,
 		inbox:       make(chan request, inboxSize),
 		done:        make(chan struct{}),
@@ -65,33 +68,49 @@ func newLoop(c *core.Core, log *slog.Logger) *loop {
 }
 
 // run feeds the core until ctx ends, then ends every stream without a word, so
-// that frameworks and agents look for the next master.
+// that frameworks and agents look for the next master. An error says why it can't
+// go on.
 func (l *loop) run(ctx context.Context) error {
 	defer close(l.done)
+	defer l.closeAll()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			for _, q := range l.subscribers {
-				q.close(nil)
-			}
-			for _, q := range l.agents {
-				q.close(errStopped)
-			}
 			return nil
 		case r := <-l.inbox:
 			l.handle(r)
+		case <-l.gate.signal:
 		case <-timer.C:
 			l.feed(core.Tick{}, nil)
 		}
-		timer.Reset(time.Until(l.core.NextWake()))
+		if l.flush(); l.fatal != nil {
+			return l.fatal
+		}
+		wait := time.Until(l.core.NextWake())
+		if len(l.gate.held) > 0 {
+			wait = min(wait, retryAfter)
+		}
+		timer.Reset(wait)
+	}
+}
+
+func (l *loop) closeAll() {
+	for _, q := range l.subscribers {
+		q.close(nil)
+	}
+	for _, q := range l.agents {
+		q.close(errStopped)
 	}
 }
 
 func (l *loop) handle(r request) {
 	if r.view != nil {
-		r.view <- l.look()
+		h := held{view: l.look(), viewer: r.view}
+		if l.gate.pass(h) {
+			l.show(h)
+		}
 		return
 	}
 	switch ev := r.event.(type) {
@@ -111,18 +130,52 @@ func (l *loop) handle(r request) {
 
 // feed gives the core an event, and then those that followed from its effects.
 func (l *loop) feed(ev core.Event, reply chan<- core.Reply) {
-	for l.later = append(l.later, ev); len(l.later) > 0; l.later = l.later[1:] {
-		start, before := time.Now(), l.core.Rounds()
-		effects := l.core.Step(start, l.later[0])
-		if l.core.Rounds() != before {
-			l.rounds.add(time.Since(start))
-		}
-		l.steps.Add(1)
-		for _, e := range effects {
-			l.perform(e, reply)
-		}
-		reply = nil // only the first event was asked about
+	l.step(ev, reply)
+	l.follow()
+}
+
+func (l *loop) follow() {
+	for len(l.later) > 0 {
+		ev := l.later[0]
+		l.later = l.later[1:]
+		l.step(ev, nil)
 	}
+}
+
+func (l *loop) step(ev core.Event, reply chan<- core.Reply) {
+	start, before := time.Now(), l.core.Rounds()
+	effects := l.core.Step(start, ev)
+	if l.core.Rounds() != before {
+		l.rounds.add(time.Since(start))
+	}
+	l.steps.Add(1)
+	for _, e := range effects {
+		if h := (held{effect: e, reply: reply}); l.gate.pass(h) {
+			l.show(h)
+		}
+	}
+}
+
+// flush lets out what was held back and need not be any more.
+func (l *loop) flush() {
+	out, err := l.gate.free()
+	for _, h := range out {
+		l.show(h)
+	}
+	l.follow()
+	if err != nil && l.fatal == nil {
+		l.fatal = err
+	}
+}
+
+// show lets the world see something.
+func (l *loop) show(h held) {
+	if h.viewer != nil {
+		l.cached.Store(h.view)
+		h.viewer <- h.view
+		return
+	}
+	l.perform(h.effect, h.reply)
 }
 
 func (l *loop) perform(e core.Effect, reply chan<- core.Reply) {
@@ -153,6 +206,8 @@ func (l *loop) perform(e core.Effect, reply chan<- core.Reply) {
 		if reply != nil {
 			reply <- e
 		}
+	case core.Fatal:
+		l.fatal = e.Err
 	case core.Trace:
 		l.trace(e)
 	}

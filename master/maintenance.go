@@ -57,7 +57,7 @@ func showMaintenance(s *core.Snapshot) *maintenance.ClusterStatus {
 
 // getSchedule serves GET /maintenance/schedule.
 func (m *Master) getSchedule(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return
@@ -78,7 +78,7 @@ func (m *Master) postSchedule(w http.ResponseWriter, r *http.Request) {
 
 // maintenanceStatus serves GET /maintenance/status.
 func (m *Master) maintenanceStatus(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return

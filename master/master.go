@@ -2,31 +2,35 @@ package master
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"mezzo/allocator"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
+	replica "mezzo/api/replog"
 	"mezzo/internal/deadline"
 	"mezzo/master/core"
 )
 
 // Deps are the things a master is given.
 type Deps struct {
-	Log     *slog.Logger
+	Log       *slog.Logger
+	Contender Contender // how it comes to lead; nil: it leads, and keeps nothing
+	// Replica, if not nil, is served beside agents: the replicated log's side of
+	// this master.
+	Replica replica.ReplicaServer
 	Flags   map[string]string // as shown by /flags
 	Version *v1.VersionInfo   // of the program; version is "x.y.z", for clients parse it
 }
@@ -36,11 +40,12 @@ type Master struct {
 	cfg        Config
 	deps       Deps
 	log        *slog.Logger
+	contender  Contender
 	listener   net.Listener
-	info       *v1.MasterInfo
+	at         netip.AddrPort
 	advertised string // "ip:port"
 	started    time.Time
-	loop       *loop
+	current    atomic.Pointer[term]
 	whitelist  *whitelist // nil: none
 	grpc       *grpc.Server
 	handlers   map[string]http.HandlerFunc
@@ -59,42 +64,50 @@ func New(cfg Config, d Deps) (*Master, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open master's port: %w", err)
 	}
-	id := uuid.New()
-	at := advertise(cfg, listener.Addr())
 	m := &Master{
-		cfg:        cfg,
-		deps:       d,
-		log:        d.Log.With("component", "master"),
-		listener:   listener,
-		info:       identity(id.String(), cfg, at, d.Version.GetVersion()),
-		advertised: at.String(),
-		started:    time.Now(),
+		cfg:       cfg,
+		deps:      d,
+		log:       d.Log.With("component", "master"),
+		contender: d.Contender,
+		listener:  listener,
+		at:        advertise(cfg, listener.Addr()),
+		started:   time.Now(),
 	}
-	c, err := core.New(m.started, m.coreConfig(binary.BigEndian.Uint64(id[:8])))
+	m.advertised = m.at.String()
+	if cfg.Whitelist != "" {
+		m.whitelist = &whitelist{path: cfg.Whitelist}
+		if _, _, err = m.whitelist.look(); err != nil {
+			_ = listener.Close()
+			return nil, fmt.Errorf("configure master: %w", err)
+		}
+	}
+	// A trial finds what the configuration has wrong. Without others it is the
+	// first term.
+	first, err := m.begin(m.identity(), forever{context.Background()})
 	if err != nil {
 		_ = listener.Close()
 		return nil, fmt.Errorf("configure master: %w", err)
 	}
-	m.loop = newLoop(c, m.log)
-	if cfg.Whitelist != "" {
-		m.whitelist = &whitelist{path: cfg.Whitelist}
-		ev, _, err := m.whitelist.look()
-		if err != nil {
-			_ = listener.Close()
-			return nil, fmt.Errorf("configure master: %w", err)
-		}
-		c.Step(m.started, ev)
+	m.current.Store(first)
+	if m.contender != nil {
+		m.current.Store(m.idle())
 	}
 	m.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(link.MaxMessageBytes), grpc.MaxSendMsgSize(link.MaxMessageBytes))
 	link.RegisterAgentLinkServer(m.grpc, &agentLink{m: m})
+	if d.Replica != nil {
+		replica.RegisterReplicaServer(m.grpc, d.Replica)
+	}
 	m.handlers = m.routes()
 	m.api = deadline.Handler(http.HandlerFunc(m.serveAPI), dawdleTimeout)
 	return m, nil
 }
 
-func (m *Master) coreConfig(seed uint64) core.Config {
+// lead is the term there is.
+func (m *Master) lead() *term { return m.current.Load() }
+
+func (m *Master) coreConfig(info *v1.MasterInfo, seed uint64) core.Config {
 	return core.Config{
-		Master:                 m.info,
+		Master:                 info,
 		Heartbeat:              heartbeatInterval,
 		AllocationInterval:     m.cfg.AllocationInterval,
 		OfferTimeout:           m.cfg.OfferTimeout,
@@ -104,10 +117,15 @@ func (m *Master) coreConfig(seed uint64) core.Config {
 		Roles:                  m.cfg.Roles,
 		Allocator:              m.allocatorConfig(seed),
 		Weights:                m.cfg.Weights,
+		AgentReregisterTimeout: m.cfg.AgentReregisterTimeout,
+		RecoveryRemovalLimit:   m.cfg.RecoveryAgentRemovalLimit,
+		RemovalGap:             m.cfg.AgentRemovalGap,
+		CollectInterval:        m.cfg.RegistryGCInterval,
+		MaxAgentAge:            m.cfg.RegistryMaxAgentAge,
 		MaxCompletedFrameworks: m.cfg.MaxCompletedFrameworks,
 		MaxCompletedTasks:      m.cfg.MaxCompletedTasksPerFramework,
 		MaxUnreachableTasks:    m.cfg.MaxUnreachableTasksPerFramework,
-		MaxUnreachableAgents:   maxUnreachableAgents,
+		MaxUnreachableAgents:   m.cfg.RegistryMaxAgentCount,
 	}
 }
 
@@ -127,10 +145,6 @@ func (m *Master) allocatorConfig(seed uint64) allocator.Config {
 	c.SetDefaults()
 	return c
 }
-
-// maxUnreachableAgents bounds the agents remembered as unreachable.
-// Source: mesos master/constants.hpp, removed agents.
-const maxUnreachableAgents = 100_000
 
 // Addr is the address the master listens on, "ip:port".
 func (m *Master) Addr() string { return m.listener.Addr().String() }
@@ -158,8 +172,13 @@ func (m *Master) Run(ctx context.Context) error {
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(m.log.Handler(), slog.LevelDebug),
 	}
-	m.log.Info("master started", "addr", m.Addr(), "advertised", m.advertised, "id", m.info.GetId())
-	group.Go(func() error { return m.loop.run(ctx) })
+	m.log.Info("master started", "addr", m.Addr(), "advertised", m.advertised)
+	group.Go(func() error {
+		if m.contender == nil {
+			return m.run(ctx, m.lead(), forever{ctx})
+		}
+		return m.reign(ctx)
+	})
 	if m.whitelist != nil {
 		group.Go(func() error { m.watchWhitelist(ctx, m.whitelist); return nil })
 	}

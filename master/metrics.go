@@ -24,10 +24,13 @@ func (m *Master) metrics(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s, err := m.loop.read()
-	if err != nil {
-		fail(w, err)
-		return
+	s := &core.Snapshot{}
+	if t := m.lead(); !t.elected.IsZero() {
+		var err error
+		if s, err = t.loop.read(); err != nil {
+			fail(w, err)
+			return
+		}
 	}
 	respondJSON(w, r, m.readings(s))
 }
@@ -46,9 +49,16 @@ func (m *Master) metricList(s *core.Snapshot) []*v1.Metric {
 func (m *Master) readings(s *core.Snapshot) map[string]float64 {
 	t := takeTally(s)
 	t.uptime = time.Since(m.started).Seconds()
-	t.inbox = len(m.loop.inbox)
+	now := m.lead()
+	t.elected = !now.elected.IsZero()
+	t.inbox = len(now.loop.inbox)
 	t.now = time.Now()
-	t.rounds = m.loop.rounds.read()
+	t.rounds = now.loop.rounds.read()
+	t.stores, t.queuedStores, t.kept = now.loop.gate.load()
+	t.loaded = now.loaded
+	if m.contender != nil {
+		t.replicas, t.recovered = m.contender.Replicas()
+	}
 	out := make(map[string]float64, len(declared))
 	for _, d := range declared {
 		out[d.name] = d.value(t)

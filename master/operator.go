@@ -63,10 +63,10 @@ func (m *Master) answer(call *master.Call) (*master.Response, error) {
 			GetVersion: &master.Response_GetVersion{VersionInfo: m.deps.Version},
 		}, nil
 	case master.Call_GET_MASTER:
-		started := core.Seconds(m.started)
+		started, elected := core.Seconds(m.started), core.Seconds(m.lead().elected)
 		return &master.Response{
 			Type:      master.Response_GET_MASTER.Enum(),
-			GetMaster: &master.Response_GetMaster{MasterInfo: m.info, StartTime: &started, ElectedTime: &started},
+			GetMaster: &master.Response_GetMaster{MasterInfo: m.lead().info, StartTime: &started, ElectedTime: &elected},
 		}, nil
 	case master.Call_EXPLAIN:
 		return m.explain(call.GetExplain())
@@ -81,7 +81,7 @@ func (m *Master) show(call master.Call_Type) (*master.Response, error) {
 	if !ok {
 		return nil, fmt.Errorf("call %v is not supported yet: %w", call, errs.Unsupported)
 	}
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		return nil, err
 	}

@@ -129,7 +129,7 @@ func showAmounts(q resources.Quantities) map[string]*v1.Value_Scalar {
 
 // getQuota serves GET /quota.
 func (m *Master) getQuota(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return

@@ -151,7 +151,7 @@ func modelQuantities(q resources.Quantities) map[string]float64 {
 
 // roles serves GET /roles.
 func (m *Master) roles(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return

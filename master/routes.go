@@ -51,7 +51,9 @@ func (m *Master) serveAPI(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "there is nothing at %s", r.URL.Path)
 		return
 	}
-	handler(w, r)
+	if !m.elsewhere(w, r) {
+		handler(w, r)
+	}
 }
 
 // find looks for the longest path that is a prefix of path, as libprocess does.
@@ -94,9 +96,16 @@ func methods(by map[string]http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// redirect leads to the leading master: here, as long as there is one only. The
-// scheme stays the caller's.
+// redirect leads to the leading master. The scheme stays the caller's.
 func (m *Master) redirect(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Location", "//"+m.advertised)
+	leader := m.advertised
+	if m.lead().elected.IsZero() {
+		leader = m.contender.Leader()
+	}
+	if leader == "" {
+		refuse(w, http.StatusServiceUnavailable, "no master leads at this moment")
+		return
+	}
+	w.Header().Set("Location", "//"+leader)
 	w.WriteHeader(http.StatusTemporaryRedirect)
 }

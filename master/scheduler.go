@@ -40,7 +40,7 @@ func (m *Master) scheduler(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if err := m.loop.ask(request{event: core.SchedulerCall{Stream: core.StreamID(r.Header.Get(streamHeader)), Call: call}}); err != nil {
+	if err := m.lead().loop.ask(request{event: core.SchedulerCall{Stream: core.StreamID(r.Header.Get(streamHeader)), Call: call}}); err != nil {
 		fail(w, err)
 		return
 	}
@@ -64,11 +64,11 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, call *schedul
 	id := core.StreamID(uuid.NewString())
 	events := newQueue[*scheduler.Event](&m.queued)
 	defer events.cut(nil)
-	if err := m.loop.ask(request{event: core.SchedulerCall{Stream: id, Call: call}, subscriber: events}); err != nil {
+	if err := m.lead().loop.ask(request{event: core.SchedulerCall{Stream: id, Call: call}, subscriber: events}); err != nil {
 		fail(w, err)
 		return
 	}
-	defer func() { _ = m.loop.tell(request{event: core.StreamClosed{Stream: id}}) }()
+	defer func() { _ = m.lead().loop.tell(request{event: core.StreamClosed{Stream: id}}) }()
 	w.Header().Set("Content-Type", out.ContentType())
 	w.Header().Set(streamHeader, string(id))
 	w.WriteHeader(http.StatusOK)

@@ -50,7 +50,7 @@ type agentsModel struct {
 
 // state serves GET /state: everything at once.
 func (m *Master) state(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return
@@ -59,15 +59,15 @@ func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 	out := stateModel{
 		versionModel:           m.versionModel(),
 		StartTime:              started,
-		ElectedTime:            started,
-		ID:                     m.info.GetId(),
-		PID:                    m.info.GetPid(),
-		Hostname:               m.info.GetHostname(),
+		ElectedTime:            core.Seconds(m.lead().elected),
+		ID:                     m.lead().info.GetId(),
+		PID:                    m.lead().info.GetPid(),
+		Hostname:               m.lead().info.GetHostname(),
 		Capabilities:           []string{},
 		UnreachableAgents:      len(s.Unreachable),
-		Domain:                 raw(m.info.GetDomain()),
-		Leader:                 m.info.GetPid(),
-		LeaderInfo:             masterModel{ID: m.info.GetId(), PID: m.info.GetPid(), Port: m.info.GetPort(), Hostname: m.info.GetHostname(), Domain: raw(m.info.GetDomain())},
+		Domain:                 raw(m.lead().info.GetDomain()),
+		Leader:                 m.lead().info.GetPid(),
+		LeaderInfo:             masterModel{ID: m.lead().info.GetId(), PID: m.lead().info.GetPid(), Port: m.lead().info.GetPort(), Hostname: m.lead().info.GetHostname(), Domain: raw(m.lead().info.GetDomain())},
 		Cluster:                m.cfg.Cluster,
 		LogDir:                 m.deps.Flags["log_dir"],
 		ExternalLogFile:        m.deps.Flags["external_log_file"],
@@ -90,7 +90,7 @@ func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 
 // slaves serves GET /slaves[?slave_id=ID].
 func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return
@@ -100,7 +100,7 @@ func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
 
 // frameworks serves GET /frameworks[?framework_id=ID].
 func (m *Master) frameworks(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return
@@ -130,7 +130,7 @@ func (m *Master) tasks(w http.ResponseWriter, r *http.Request) {
 		}
 		*n = v
 	}
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return

@@ -27,7 +27,6 @@ func (l *loop) look() *view {
 	}
 	v := &view{snapshot: l.core.Snapshot(), step: step}
 	v.until = start.Add(viewShare * time.Since(start))
-	l.cached.Store(v)
 	return v
 }
 

@@ -64,7 +64,7 @@ func showWeights(s *core.Snapshot) []*v1.WeightInfo {
 
 // getWeights serves GET /weights.
 func (m *Master) getWeights(w http.ResponseWriter, r *http.Request) {
-	s, err := m.loop.read()
+	s, err := m.lead().loop.read()
 	if err != nil {
 		fail(w, err)
 		return

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mezzo/internal/errs"
@@ -20,6 +21,7 @@ const whitelistInterval = 5 * time.Second
 // a line.
 type whitelist struct {
 	path  string
+	mu    sync.Mutex
 	hosts []string // as of the last look
 	seen  bool
 }
@@ -32,11 +34,20 @@ func (w *whitelist) look() (core.SetWhitelist, bool, error) {
 	}
 	hosts := strings.Fields(string(content))
 	slices.Sort(hosts)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.seen && slices.Equal(hosts, w.hosts) {
 		return core.SetWhitelist{}, false, nil
 	}
 	w.hosts, w.seen = hosts, true
 	return core.SetWhitelist{Hosts: hosts}, true, nil
+}
+
+// event is what the file said last. It may be called from anywhere.
+func (w *whitelist) event() core.SetWhitelist {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return core.SetWhitelist{Hosts: w.hosts}
 }
 
 // watchWhitelist tells the loop what the file says, until ctx ends. While it
@@ -57,7 +68,7 @@ func (m *Master) watchWhitelist(ctx context.Context, w *whitelist) {
 		unreadable = err != nil
 		if changed {
 			m.log.Info("whitelist changed", "path", w.path, "hosts", len(ev.Hosts))
-			_ = m.loop.tell(request{event: ev}) // it fails only if there is nobody to tell any more
+			_ = m.lead().loop.tell(request{event: ev}) // it fails only if there is nobody to tell any more
 		}
 	}
 }

@@ -65,7 +65,16 @@ func (l *local) run(ctx context.Context, log *slog.Logger) error {
 	}
 	defer lock.Close()
 	l.master.WorkDir = filepath.Join(dir, "master")
-	m, err := master.New(l.master, master.Deps{Log: log, Flags: l.flags(), Version: versionInfo()})
+	e, replica, err := (&replicaConfig{initialize: true}).open(ctx, &l.master, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.lead(ctx, master.Deps{Log: log, Flags: l.flags(), Version: versionInfo(), Contender: e, Replica: replica.Server()}, dir), e.Close())
+}
+
+// lead runs the master, and the agents if there are to be any.
+func (l *local) lead(ctx context.Context, d master.Deps, dir string) error {
+	m, err := master.New(l.master, d)
 	if err != nil {
 		return err
 	}
@@ -73,7 +82,7 @@ func (l *local) run(ctx context.Context, log *slog.Logger) error {
 		l.greet(m.Addr())
 		return m.Run(ctx)
 	}
-	machine, err := l.node.open(ctx, dir, log)
+	machine, err := l.node.open(ctx, dir, d.Log)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"mezzo/internal/flags"
@@ -11,13 +12,20 @@ import (
 func newMaster(p process, name string) *service {
 	s := newService(p, name, "Runs a master: it offers the resources of its agents to frameworks.")
 	cfg := master.Default()
+	cfg.WorkDir = "/var/lib/mezzo/master"
+	replica := &replicaConfig{}
 	masterFlags(s.flags, &cfg)
+	replicaFlags(s.flags, replica)
 	s.run = func(ctx context.Context, log *slog.Logger) error {
-		m, err := master.New(cfg, master.Deps{Log: log, Flags: s.flags.Values(), Version: versionInfo()})
+		e, l, err := replica.open(ctx, &cfg, log)
 		if err != nil {
 			return err
 		}
-		return m.Run(ctx)
+		m, err := master.New(cfg, master.Deps{Log: log, Flags: s.flags.Values(), Version: versionInfo(), Contender: e, Replica: l.Server()})
+		if err == nil {
+			err = m.Run(ctx)
+		}
+		return errors.Join(err, e.Close())
 	}
 	return s
 }
@@ -38,6 +46,7 @@ func masterFlags(s *flags.Set, c *master.Config) {
 func masterTuning(s *flags.Set, c *master.Config) {
 	s.String(&c.Cluster, "cluster", "Name of the cluster, for people.")
 	offeringFlags(s, c)
+	registryFlags(s, c)
 	s.Duration(&c.AgentPingTimeout, "agent_ping_timeout", "Time between two pings of an agent, and for each answer.")
 	s.Alias("slave_ping_timeout", "agent_ping_timeout")
 	s.Int(&c.MaxAgentPingTimeouts, "max_agent_ping_timeouts", "Pings in a row without an answer after which an agent is unreachable.")

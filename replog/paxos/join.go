@@ -114,6 +114,9 @@ func (c *Core) heardLearner(m Message) {
 // and after have nobody in common.
 func (c *Core) tendLearners() {
 	c.learners = slices.DeleteFunc(c.learners, func(l learner) bool { return l.heard+staleTicks < c.now })
+	if me, _ := c.state.Members.Find(c.cfg.ID); me.Addr != c.cfg.Addr {
+		_ = c.change(c.state.Members.moved(c.cfg.ID, c.cfg.Addr))
+	}
 	for _, l := range c.learners {
 		c.heartbeat(l.addr)
 		at, taken := c.state.Members.At(l.addr)
@@ -192,6 +195,7 @@ func (c *Core) reshape() {
 	}
 	var peers []*peer
 	for _, m := range c.state.Members.Members {
+		m = c.reached(m)
 		i := slices.IndexFunc(c.peers, func(p *peer) bool { return p.ID == m.ID })
 		if i >= 0 {
 			c.peers[i].Member = m

@@ -24,8 +24,16 @@ func (c *Core) become(r role, b Ballot) {
 	c.role, c.ballot, c.since = r, b, c.now
 	c.peers = nil
 	for _, m := range c.state.Members.Members {
-		c.peers = append(c.peers, &peer{Member: m, joined: c.now})
+		c.peers = append(c.peers, &peer{Member: c.reached(m), joined: c.now})
 	}
+}
+
+// reached is a member where it is reached now: this replica may have moved.
+func (c *Core) reached(m Member) Member {
+	if m.ID == c.cfg.ID {
+		m.Addr = c.cfg.Addr
+	}
+	return m
 }
 
 // probe asks whether an election would succeed, so that a replica that comes
