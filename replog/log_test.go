@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -302,6 +303,7 @@ func TestPipeline(t *testing.T) {
 	e := newEnsemble(t, 3, Config{SegmentBytes: 16 << 20})
 	i, w := e.elect()
 	var wait sync.WaitGroup
+	var end atomic.Uint64
 	for k := range 20 {
 		wait.Go(func() {
 			last := uint64(0)
@@ -314,10 +316,12 @@ func TestPipeline(t *testing.T) {
 				}
 				last = p
 			}
+			for old := end.Load(); old < last && !end.CompareAndSwap(old, last); old = end.Load() {
+			}
 		})
 	}
 	wait.Wait()
-	if got := contents(t, e.nodes[i].log, e.nodes[i].log.End()); len(got) != 1000 {
+	if got := contents(t, e.nodes[i].log, end.Load()+1); len(got) != 1000 {
 		t.Errorf("%d entries, want 1000", len(got))
 	}
 }

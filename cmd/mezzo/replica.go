@@ -157,4 +157,3 @@ func isOwn(host string, c *master.Config) bool {
 		return err == nil && slices.Contains(ips, ip.String())
 	})
 }
-
