@@ -80,6 +80,9 @@ func (e *Ensemble) Leader() string {
 	return addr
 }
 
+// Alone says that there are no other masters.
+func (e *Ensemble) Alone() bool { return e.zk == nil && e.log.Voters() == 1 }
+
 // Replicas is how many vote, and whether this one knows what is chosen.
 func (e *Ensemble) Replicas() (voters int, recovered bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)

@@ -14,6 +14,8 @@ type Contender interface {
 	// Contend makes this master known as info, and returns once it leads, with
 	// all from before at hand. Errors: ctx's, or what will never work.
 	Contend(ctx context.Context, info *v1.MasterInfo) (Reign, error)
+	// Alone says that there are no other masters: it leads at once.
+	Alone() bool
 	// Replicas is how many replicas of the log vote, and whether this one takes
 	// part.
 	Replicas() (voters int, recovered bool)

@@ -46,7 +46,9 @@ type Master struct {
 	advertised string // "ip:port"
 	started    time.Time
 	current    atomic.Pointer[term]
-	whitelist  *whitelist // nil: none
+	led        chan struct{} // closed once it has led
+	leads      sync.Once     // closes led
+	whitelist  *whitelist    // nil: none
 	grpc       *grpc.Server
 	handlers   map[string]http.HandlerFunc
 	api        http.Handler   // all but gRPC
@@ -72,6 +74,7 @@ func New(cfg Config, d Deps) (*Master, error) {
 		listener:  listener,
 		at:        advertise(cfg, listener.Addr()),
 		started:   time.Now(),
+		led:       make(chan struct{}),
 	}
 	m.advertised = m.at.String()
 	if cfg.Whitelist != "" {
@@ -183,6 +186,12 @@ func (m *Master) Run(ctx context.Context) error {
 		group.Go(func() error { m.watchWhitelist(ctx, m.whitelist); return nil })
 	}
 	group.Go(func() error {
+		if m.contender != nil && m.contender.Alone() {
+			select { // who comes now need not come again
+			case <-m.led:
+			case <-ctx.Done():
+			}
+		}
 		if err := srv.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
 		}

@@ -89,6 +89,7 @@ func (m *Master) serve(ctx context.Context, info *v1.MasterInfo, r Reign) error 
 		return err
 	}
 	m.current.Store(t)
+	m.leads.Do(func() { close(m.led) })
 	defer m.current.Store(m.idle())
 	return m.run(ctx, t, r)
 }

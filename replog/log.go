@@ -110,6 +110,9 @@ func (l *Log) End() uint64 {
 // MaxEntryBytes bounds what is appended.
 func (l *Log) MaxEntryBytes() int { return l.cfg.MaxEntryBytes }
 
+// Voters is how many replicas there are to be.
+func (l *Log) Voters() int { return l.cfg.Voters }
+
 // DiskBytes is what the log takes of the disk.
 func (l *Log) DiskBytes() int64 { return l.wal.Stats().DiskBytes }
 

@@ -73,6 +73,9 @@ func registryFlags(s *flags.Set, c *master.Config) {
 
 // open makes the replica, and what contends through it.
 func (r *replicaConfig) open(ctx context.Context, c *master.Config, log *slog.Logger) (*master.Ensemble, *replog.Log, error) {
+	if err := c.Validate(); err != nil {
+		return nil, nil, fmt.Errorf("configure master: %w", err)
+	}
 	cfg := replog.Config{Dir: filepath.Join(c.WorkDir, "log"), Bootstrap: r.initialize}
 	var zk *election.ZooKeeper
 	var err error

@@ -137,6 +137,9 @@ func New(cfg Config, state State, entries []Entry) (*Core, error) {
 		c.leaseUntil = cfg.LeaseTicks
 	}
 	c.electAt = c.leaseUntil + c.jitter()
+	if state.Ensemble == (ID{}) && cfg.Voters == 1 {
+		c.bootstrap()
+	}
 	return c, nil
 }
 
@@ -232,6 +235,9 @@ func (c *Core) Ready() Ready {
 func (c *Core) Contend(would bool) {
 	if c.contend = would; would {
 		c.electAt = min(c.electAt, max(c.leaseUntil, c.now)+c.jitter())
+		if c.alone() && c.role == follower {
+			c.probe() // nobody is to be waited for
+		}
 	}
 }
 
