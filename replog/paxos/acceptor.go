@@ -64,7 +64,7 @@ func (c *Core) write(m Message) {
 	}
 	c.leader, c.leaderAddr = m.From, m.Addr
 	c.leaseUntil = c.now + c.cfg.LeaseTicks
-	c.electAt = c.leaseUntil + c.jitter()
+	c.electAt = c.leaseUntil + c.turn()
 	reply := Message{Type: Wrote, Ballot: m.Ballot, Stamp: m.Stamp}
 	if len(m.Entries) == 0 {
 		c.send(m.Addr, reply)

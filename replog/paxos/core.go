@@ -136,7 +136,7 @@ func New(cfg Config, state State, entries []Entry) (*Core, error) {
 	if !c.alone() { // it may have granted a lease that still runs
 		c.leaseUntil = cfg.LeaseTicks
 	}
-	c.electAt = c.leaseUntil + c.jitter()
+	c.electAt = c.leaseUntil + c.turn()
 	if state.Ensemble == (ID{}) && cfg.Voters == 1 {
 		c.bootstrap()
 	}
@@ -208,7 +208,7 @@ func (c *Core) Step(m Message) {
 		c.learn(m)
 	case Resign:
 		if m.Ballot == c.run.ballot && m.From == c.leader {
-			c.leaseUntil, c.electAt = c.now, c.now+c.jitter()
+			c.leaseUntil, c.electAt = c.now, c.now+c.turn()
 		}
 	}
 }
@@ -234,7 +234,7 @@ func (c *Core) Ready() Ready {
 // Contend says whether this replica would lead.
 func (c *Core) Contend(would bool) {
 	if c.contend = would; would {
-		c.electAt = min(c.electAt, max(c.leaseUntil, c.now)+c.jitter())
+		c.electAt = min(c.electAt, max(c.leaseUntil, c.now)+c.turn())
 		if c.alone() && c.role == follower {
 			c.probe() // nobody is to be waited for
 		}
@@ -305,7 +305,17 @@ func (c *Core) Sign(to string, m Message) Message {
 	return m
 }
 
-// jitter keeps elections apart.
+// turn is how long this replica lets others go first when a leader is gone: the
+// members behind it have their turns, one after the other.
+func (c *Core) turn() uint64 {
+	at := func(id ID) int {
+		return slices.IndexFunc(c.state.Members.Members, func(m Member) bool { return m.ID == id })
+	}
+	n := max(1, len(c.state.Members.Members))
+	return 2 * uint64((at(c.cfg.ID)-at(c.leader)-1+2*n)%n)
+}
+
+// jitter keeps elections apart after one that failed.
 func (c *Core) jitter() uint64 {
 	return c.rng.Uint64N(2*uint64(max(1, len(c.state.Members.Members))) - 1)
 }

@@ -36,7 +36,7 @@ func (c *Core) begin(ensemble ID, m Membership) {
 	c.state = State{Ensemble: ensemble, Begin: 1, Chosen: 1, Members: m}
 	c.dirty = true
 	c.leaseUntil = c.now // it granted none
-	c.electAt = c.now + c.jitter()
+	c.electAt = c.now + c.turn()
 }
 
 // sayHello asks to be let in, or found at a new address.

@@ -52,7 +52,7 @@ func TestLeaders(t *testing.T) {
 	}
 	m.leader()
 	launch(t, "agent", "--ip=127.0.0.1", "--port=0", "--master="+m.String(), "--work_dir="+dir+"/a", "--isolation=none", "--containerd=private",
-		"--resources=cpus:8;mem:4096", "--registration_backoff_factor=100ms", "--destroy_on_exit")
+		"--resources=cpus:8;mem:4096", "--registration_backoff_factor=100ms")
 	f := newFramework(t, m.String(), "file://"+archive)
 	f.launchLong(3)
 	f.begin()
@@ -97,6 +97,7 @@ type framework struct {
 type task struct {
 	info      *v1.TaskInfo
 	state     v1.TaskState
+	end       *v1.TaskStatus
 	container string // that it ran in
 	long      bool
 }
@@ -244,7 +245,7 @@ func (f *framework) update(_ context.Context, s *v1.TaskStatus) error {
 	switch s.GetState() {
 	case v1.TaskState_TASK_STAGING, v1.TaskState_TASK_STARTING, v1.TaskState_TASK_RUNNING:
 		if over(x.state) && s.GetReason() != v1.TaskStatus_REASON_RECONCILIATION {
-			f.broken = errors.Join(f.broken, fmt.Errorf("task %s is over and then not: %v", s.GetTaskId().GetValue(), s))
+			f.broken = errors.Join(f.broken, fmt.Errorf("task %s is over and then not: %v, then %v", s.GetTaskId().GetValue(), x.end, s))
 		}
 	case v1.TaskState_TASK_FINISHED:
 		if x.long {
@@ -256,7 +257,7 @@ func (f *framework) update(_ context.Context, s *v1.TaskStatus) error {
 		}
 	}
 	if !over(x.state) {
-		x.state = s.GetState()
+		x.state, x.end = s.GetState(), s
 	}
 	return nil
 }
