@@ -68,7 +68,8 @@ func TestLeaders(t *testing.T) {
 		case 2:
 			m.all[lost].signal(syscall.SIGSTOP)
 			m.leader(lost)
-			f.progress(fmt.Sprintf("round %d goes on while master %d is stopped", round, lost))
+			// Nobody hears of the next one as long as this one is only silent;
+			// when it goes on it must not lead any more, and say so.
 			m.all[lost].signal(syscall.SIGCONT)
 			until(t, "the stopped master leads no more", func() bool { return get(addrs[lost], "/state", nil) == http.StatusTemporaryRedirect })
 		}
