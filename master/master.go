@@ -156,6 +156,9 @@ func (m *Master) Addr() string { return m.listener.Addr().String() }
 // end. Connections that never said anything would make it wait much longer.
 const stopTimeout = time.Second
 
+// headStart is what a lone master has to lead before it answers anybody.
+const headStart = 2 * time.Second
+
 // dawdleTimeout bounds how long a request may take to arrive, and each part of
 // an answer to be taken.
 const dawdleTimeout = 30 * time.Second
@@ -189,6 +192,7 @@ func (m *Master) Run(ctx context.Context) error {
 		if m.contender != nil && m.contender.Alone() {
 			select { // who comes now need not come again
 			case <-m.led:
+			case <-time.After(headStart):
 			case <-ctx.Done():
 			}
 		}

@@ -102,8 +102,12 @@ func coreOf(cfg Config, d Deps, w *wal.WAL, report *wal.Report) (*paxos.Core, er
 	if err := fill(d.Random, random[:]); err != nil {
 		return nil, err
 	}
+	_, initialized := report.State[kindInitialized]
+	if state.Ensemble == (paxos.ID{}) && !cfg.Bootstrap && !initialized {
+		d.Log.Warn("the log is empty and may not be begun: it waits for others that have one, or `mezzo log initialize` on all", "dir", cfg.Dir)
+	}
 	return paxos.New(paxos.Config{
-		ID: paxos.ID(report.Member), Addr: cfg.Addr, Peers: cfg.Peers, Voters: cfg.Voters, Bootstrap: cfg.Bootstrap,
+		ID: paxos.ID(report.Member), Addr: cfg.Addr, Peers: cfg.Peers, Voters: cfg.Voters, Bootstrap: cfg.Bootstrap || initialized,
 		Ensemble: paxos.ID(random[:16]), Seed: binary.BigEndian.Uint64(random[16:]),
 	}, state, entries)
 }

@@ -114,6 +114,10 @@ Begin with ` + "`mezzo local`" + ` in one terminal and ` + "`mezzo run --image b
 			root.AddCommand(c)
 		}
 	}
+	for _, c := range []*cobra.Command{logCommand(p), stateCommand(p)} {
+		c.GroupID = "operate"
+		root.AddCommand(c)
+	}
 	root.AddCommand(
 		newMaster(p, "mezzo master").command("master", "Run a master"),
 		newAgent(p, "mezzo agent").command("agent", "Run an agent"),

@@ -118,34 +118,42 @@ func NewState() *State {
 // Errors: errs.Corrupt names the variable; errs.Unsupported if it is one that only
 // newer masters know.
 func (s *State) Add(v Change) error {
-	var err error
+	m, err := Decode(v)
+	switch m := m.(type) {
+	case *registry.Maintenance:
+		s.Maintenance = m
+	case *registry.Agent:
+		s.Agents[ids.AgentID(m.GetId())] = m
+	case *registry.Framework:
+		s.Frameworks[ids.FrameworkID(m.GetInfo().GetId().GetValue())] = m
+	case *registry.Role:
+		s.Roles[m.GetRole()] = m
+	}
+	return err
+}
+
+// Decode parses a variable. Errors: those of Add.
+func Decode(v Change) (m proto.Message, err error) {
 	switch {
 	case v.Name == maintenance:
-		s.Maintenance = &registry.Maintenance{}
-		err = decode(v, s.Maintenance, func() string { return maintenance })
+		s := &registry.Maintenance{}
+		m, err = s, decode(v, s, func() string { return maintenance })
 	case strings.HasPrefix(v.Name, agents):
 		a := &registry.Agent{}
-		if err = decode(v, a, func() string { return name(agents, a.GetId()) }); err == nil {
-			s.Agents[ids.AgentID(a.GetId())] = a
-		}
+		m, err = a, decode(v, a, func() string { return name(agents, a.GetId()) })
 	case strings.HasPrefix(v.Name, frameworks):
 		f := &registry.Framework{}
-		id := func() string { return f.GetInfo().GetId().GetValue() }
-		if err = decode(v, f, func() string { return name(frameworks, id()) }); err == nil {
-			s.Frameworks[ids.FrameworkID(id())] = f
-		}
+		m, err = f, decode(v, f, func() string { return name(frameworks, f.GetInfo().GetId().GetValue()) })
 	case strings.HasPrefix(v.Name, roles):
 		r := &registry.Role{}
-		if err = decode(v, r, func() string { return name(roles, r.GetRole()) }); err == nil {
-			s.Roles[r.GetRole()] = r
-		}
+		m, err = r, decode(v, r, func() string { return name(roles, r.GetRole()) })
 	default:
 		err = fmt.Errorf("nothing of that name is known here; a newer master made it: %w", errs.Unsupported)
 	}
 	if err != nil {
-		return fmt.Errorf("registry variable %q: %w", v.Name, err)
+		return nil, fmt.Errorf("registry variable %q: %w", v.Name, err)
 	}
-	return nil
+	return m, nil
 }
 
 // decode parses a variable and holds it against its name.

@@ -123,7 +123,7 @@ func (c *Core) tendLearners() {
 		_, member := c.state.Members.Find(l.id)
 		switch { // what can't be done now is tried again
 		case taken && at.ID != l.id:
-			_ = c.Remove(l.addr)
+			_ = c.change(c.state.Members.without(at.ID))
 		case member && !taken:
 			_ = c.change(c.state.Members.moved(l.id, l.addr))
 		case !member && len(c.state.Members.Members) < c.cfg.Voters && slices.Contains(c.cfg.Peers, l.addr):
@@ -163,8 +163,15 @@ func (c *Core) Remove(addr string) error {
 		return fmt.Errorf("remove %q, which is no member: %w", addr, ErrUnknown)
 	case len(c.state.Members.Members) == 1:
 		return fmt.Errorf("remove %q, the only member: %w", addr, ErrLimit)
+	case c.lives(m.ID) && slices.Contains(c.cfg.Peers, addr):
+		return fmt.Errorf("remove %q, which runs and is one of the leader's peers, so it would be added again: %w", addr, ErrLimit)
 	}
 	return c.change(c.state.Members.without(m.ID))
+}
+
+// lives tells whether a member was heard not long ago.
+func (c *Core) lives(id ID) bool {
+	return slices.ContainsFunc(c.peers, func(p *peer) bool { return p.ID == id && p.stamp+staleTicks >= c.now })
 }
 
 // change proposes a membership that differs in one member, so that quorums of
