@@ -103,8 +103,13 @@ func TestLogInitialize(t *testing.T) {
 // says waits for words in the log.
 func (r *running) says(t *testing.T, words string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(r.stderr.String(), words); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !strings.Contains(r.stderr.String(), words) {
+		select {
+		case <-tick.C:
+		case <-deadline:
 			t.Fatalf("does not say %q:\n%s", words, r.stderr.String())
 		}
 	}
