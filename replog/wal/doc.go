@@ -13,7 +13,7 @@
 //	segment   0    8       12   16        32      48        56    64    72    80       128
 //	          magic version crc  ensemble  member  sequence  salt  size  base  zeros …  │
 //	          128      base: what the segment is born with ends here
-//	          begin│state│state│record│record│ … │seal or mark or nothing│zeros│anything
+//	          begin│state│state│record│record│ … │seal or nothing│zeros│anything
 //	record    0    4            8       12    13     16        24      32      40
 //	          crc  payload crc  length  kind  zeros  position  ballot  synced  payload …
 //

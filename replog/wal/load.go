@@ -66,7 +66,7 @@ func load(dir FS, write bool, visit func(Item) error) (*image, error) {
 			return nil, errors.Join(fmt.Errorf("read segment %q: %w", f.Name, err), m.close())
 		}
 	}
-	if len(m.segments) > 0 && m.segments[0].sequence > m.first {
+	if len(m.segments) > 0 && m.segments[0].Sequence > m.first {
 		return nil, errors.Join(fmt.Errorf("segment %q is missing: %w", segmentName(m.first), errs.Corrupt), m.close())
 	}
 	m.index.drop(m.begin, func(s slot) { m.at(s).live-- })
@@ -76,7 +76,7 @@ func load(dir FS, write bool, visit func(Item) error) (*image, error) {
 	return m, nil
 }
 
-func (m *image) at(s slot) *segment { return m.segments[s.segment-uint32(m.segments[0].sequence)] }
+func (m *image) at(s slot) *segment { return m.segments[s.segment-uint32(m.segments[0].Sequence)] }
 
 func (m *image) close() error {
 	var all []error
@@ -108,9 +108,9 @@ func (m *image) add(dir FS, f FileInfo, behind int, write bool, buf *[]byte, vis
 	if err := m.succeeds(s); err != nil {
 		return err
 	}
-	sc, err := scan(data, s.header, func(offset int64, r head, payload []byte) error {
-		m.apply(s, offset, r, payload)
-		return visit(Item{f.Name, offset, ownName(r.kind), Record{r.kind, r.position, r.ballot, payload}})
+	sc, err := scan(data, s.header, func(offset int64, r record) error {
+		m.apply(s, offset, r.Record)
+		return visit(Item{f.Name, offset, ownName(r.Kind), r.Record})
 	})
 	if err != nil {
 		return err
@@ -120,11 +120,11 @@ func (m *image) add(dir FS, f FileInfo, behind int, write bool, buf *[]byte, vis
 	switch {
 	case sc.broken:
 		return fmt.Errorf("record at offset %d is damaged though it was durable: %w", sc.end, errs.Corrupt)
-	case len(m.segments) > 1 && !m.before.sealed && (behind > 0 || sc.end > s.base):
+	case len(m.segments) > 1 && !m.before.sealed && (behind > 0 || sc.end > s.Base):
 		// Nothing is appended to a segment before the one before is sealed.
 		return fmt.Errorf("segment before it ends without a seal at offset %d: %w", m.before.end, errs.Corrupt)
 	case behind == 0 && sc.sealed:
-		return fmt.Errorf("segment %q after it is missing: %w", segmentName(s.sequence+1), errs.Corrupt)
+		return fmt.Errorf("segment %q after it is missing: %w", segmentName(s.Sequence+1), errs.Corrupt)
 	}
 	if !sc.sealed && sc.torn > sc.end {
 		m.torn = &Torn{File: f.Name, Offset: sc.end, Bytes: sc.torn - sc.end}
@@ -134,45 +134,46 @@ func (m *image) add(dir FS, f FileInfo, behind int, write bool, buf *[]byte, vis
 
 // succeeds checks that s follows the segments before it.
 func (m *image) succeeds(s *segment) error {
-	if s.name != segmentName(s.sequence) {
-		return fmt.Errorf("header says it is %q: %w", segmentName(s.sequence), errs.Corrupt)
+	if s.name != segmentName(s.Sequence) {
+		return fmt.Errorf("header says it is %q: %w", segmentName(s.Sequence), errs.Corrupt)
 	}
 	if len(m.segments) == 1 {
 		return nil
 	}
 	switch before := m.segments[len(m.segments)-2]; {
-	case s.sequence != before.sequence+1:
-		return fmt.Errorf("segment %q before it is missing: %w", segmentName(s.sequence-1), errs.Corrupt)
-	case s.ensemble != before.ensemble || s.member != before.member:
-		return fmt.Errorf("it belongs to member %v of ensemble %v, the one before to %v of %v: %w", s.member, s.ensemble, before.member, before.ensemble, errs.Corrupt)
-	case s.salt != before.salt:
-		return fmt.Errorf("salt %x differs from %x before: %w", s.salt, before.salt, errs.Corrupt)
+	case s.Sequence != before.Sequence+1:
+		return fmt.Errorf("segment %q before it is missing: %w", segmentName(s.Sequence-1), errs.Corrupt)
+	case s.Ensemble != before.Ensemble || s.Member != before.Member:
+		return fmt.Errorf("it belongs to member %v of ensemble %v, the one before to %v of %v: %w", s.Member, s.Ensemble, before.Member, before.Ensemble, errs.Corrupt)
+	case s.Salt != before.Salt:
+		return fmt.Errorf("salt %x differs from %x before: %w", s.Salt, before.Salt, errs.Corrupt)
 	}
 	return nil
 }
 
-func (m *image) apply(s *segment, offset int64, r head, payload []byte) {
+func (m *image) apply(s *segment, offset int64, r Record) {
 	switch {
-	case r.kind == kindBegin:
-		m.begin, m.first = max(m.begin, r.position), max(m.first, r.ballot)
-	case isState(r.kind):
-		m.state[r.kind] = Record{r.kind, r.position, r.ballot, bytes.Clone(payload)}
-	case isEntry(r.kind):
-		if old, had := m.index.put(r.position, place(s, offset, r)); had {
+	case r.Kind == kindBegin:
+		m.begin, m.first = max(m.begin, r.Position), max(m.first, r.Ballot)
+	case isState(r.Kind):
+		r.Payload = bytes.Clone(r.Payload)
+		m.state[r.Kind] = r
+	case isEntry(r.Kind):
+		if old, had := m.index.put(r.Position, place(s, offset, r)); had {
 			m.at(old).live--
 		}
 		s.live++
 	}
 }
 
-func place(s *segment, offset int64, r head) slot {
-	return slot{ballot: r.ballot, segment: uint32(s.sequence), block: uint32(offset / alignBytes), length: uint32(r.length), kind: r.kind}
+func place(s *segment, offset int64, r Record) slot {
+	return slot{ballot: r.Ballot, segment: uint32(s.Sequence), block: uint32(offset / alignBytes), length: uint32(len(r.Payload)), kind: r.Kind}
 }
 
 func (m *image) report() *Report {
 	r := &Report{Begin: m.begin, Positions: m.index.count, State: m.state, Torn: m.torn, Segments: m.reports}
 	if len(m.segments) > 0 {
-		r.Ensemble, r.Member = m.segments[0].ensemble, m.segments[0].member
+		r.Ensemble, r.Member = m.segments[0].Ensemble, m.segments[0].Member
 	}
 	r.First, _, _ = m.index.next(0)
 	r.Last = m.index.last()

@@ -64,16 +64,15 @@ func (w *WAL) release(s *segment) error {
 
 func (s *segment) read(position uint64, at slot) (Record, error) {
 	offset := int64(at.block) * alignBytes
-	buf := make([]byte, recordBytes+int(at.length))
+	buf := make([]byte, slotBytes(int(at.length)))
 	if _, err := s.file.ReadAt(buf, offset); err != nil {
 		return Record{}, err
 	}
-	h, ok := parseHead(buf, s.seed(), offset, s.size)
-	payload := buf[recordBytes:]
-	if !ok || h.position != position || h.length != len(payload) || checksum(payload) != h.sum {
+	r, ok := parseRecord(buf, s.seed(), offset)
+	if !ok || r.Position != position || checksum(r.Payload) != r.sum {
 		return Record{}, fmt.Errorf("record at offset %d of segment %q is damaged: %w", offset, s.name, errs.Corrupt)
 	}
-	return Record{h.kind, position, h.ballot, payload}, nil
+	return r.Record, nil
 }
 
 // Records reads what there is from one position to another, both included, in

@@ -80,7 +80,7 @@ type SegmentReport struct {
 type Item struct {
 	File   string
 	Offset int64
-	Name   string // of the log's own records: begin, seal or mark
+	Name   string // of the log's own records: begin or seal
 	Record
 }
 
@@ -90,8 +90,6 @@ func ownName(kind uint8) string {
 		return "begin"
 	case kindSeal:
 		return "seal"
-	case kindMark:
-		return "mark"
 	}
 	return ""
 }

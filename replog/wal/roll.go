@@ -39,7 +39,7 @@ func (w *WAL) roll(need int64) error {
 	carried := w.carried()
 	total := headerBytes + need
 	for _, r := range carried {
-		total += head{length: len(r.Payload)}.slot()
+		total += slotBytes(len(r.Payload))
 	}
 	size := w.cfg.SegmentBytes
 	if total+reserve(size, false) > size {
@@ -49,29 +49,24 @@ func (w *WAL) roll(need int64) error {
 	if err != nil {
 		return err
 	}
-	if err := w.flush(true); err != nil {
+	if err := w.sync(); err != nil {
 		return errors.Join(err, file.Close())
 	}
 	s, rest, err := w.install(file, name, carried, size)
 	if err != nil {
 		return err
 	}
-	if err := w.seal(); err != nil {
+	if err := w.note(kindSeal); err != nil {
 		return errors.Join(err, file.Close())
 	}
 	w.begins(s, rest)
 	return nil
 }
 
-// seal ends the tail's segment.
-func (w *WAL) seal() error {
-	return errors.Join(w.put(head{kind: kindSeal, synced: w.synced}, nil), w.sync())
-}
-
 // begins makes s the segment that is appended to.
 func (w *WAL) begins(s *segment, rest []byte) {
-	w.tail.reset(s, roundDown(s.base, blockBytes), rest)
-	w.synced = s.base
+	w.tail.reset(s, 0, rest)
+	w.synced = s.Base
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.segments = append(w.segments, s)
@@ -81,19 +76,15 @@ func (w *WAL) begins(s *segment, rest []byte) {
 // gives it its name. It returns the bytes of its last block. Without room for
 // it, the file goes back to where it came from.
 func (w *WAL) install(file File, name string, carried []Record, size int64) (*segment, []byte, error) {
-	s := &segment{name: segmentName(w.tail.sequence + 1), file: file, header: w.tail.header}
-	s.sequence, s.size = w.tail.sequence+1, size
+	s := &segment{name: segmentName(w.tail.Sequence + 1), file: file, header: w.tail.header}
+	s.Sequence, s.Size = w.tail.Sequence+1, size
 	buf := make([]byte, headerBytes)
 	for _, r := range carried {
-		h := head{kind: r.Kind, length: len(r.Payload), position: r.Position, ballot: r.Ballot, sum: checksum(r.Payload)}
-		buf = append(buf, h.encode(s.seed(), int64(len(buf)))...)
-		buf = append(buf, r.Payload...)
-		buf = append(buf, zeros[:roundUp(int64(len(buf)), alignBytes)-int64(len(buf))]...)
+		buf = record{r, 0, checksum(r.Payload)}.append(buf, s.seed(), int64(len(buf)))
 	}
-	s.base = int64(len(buf))
+	s.Base = int64(len(buf))
 	copy(buf, s.encode())
-	whole := append(buf, zeros[:roundUp(s.base, blockBytes)-s.base]...)
-	_, err := file.WriteAt(whole, 0)
+	err := w.write(file, append(buf, zeros[:roundUp(s.Base, blockBytes)-s.Base]...), 0)
 	if err == nil {
 		if err := file.Datasync(); err != nil {
 			return nil, nil, errors.Join(err, file.Close())
@@ -112,8 +103,7 @@ func (w *WAL) install(file File, name string, carried []Record, size int64) (*se
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
-	w.tail.written += uint64(len(whole))
-	return s, buf[roundDown(s.base, blockBytes):s.base], nil
+	return s, buf, nil
 }
 
 // create makes the first segment of a directory.
@@ -121,12 +111,12 @@ func (w *WAL) create(others []FileInfo) (*Report, error) {
 	if err := w.tidy(others); err != nil {
 		return nil, err
 	}
-	h := header{ensemble: w.cfg.Ensemble, member: w.cfg.Member}
-	if h.ensemble == (ID{}) {
+	h := header{Ensemble: w.cfg.Ensemble, Member: w.cfg.Member}
+	if h.Ensemble == (ID{}) {
 		return nil, fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
 	}
-	if h.member == (ID{}) {
-		if _, err := io.ReadFull(w.deps.Random, h.member[:]); err != nil {
+	if h.Member == (ID{}) {
+		if _, err := io.ReadFull(w.deps.Random, h.Member[:]); err != nil {
 			return nil, fmt.Errorf("draw member id: %w", err)
 		}
 	}
@@ -134,7 +124,7 @@ func (w *WAL) create(others []FileInfo) (*Report, error) {
 	if _, err := io.ReadFull(w.deps.Random, salt[:]); err != nil {
 		return nil, fmt.Errorf("draw salt: %w", err)
 	}
-	h.salt = binary.LittleEndian.Uint64(salt[:])
+	h.Salt = binary.LittleEndian.Uint64(salt[:])
 	file, name, err := w.acquire(w.cfg.SegmentBytes)
 	if err != nil {
 		return nil, err
@@ -145,7 +135,7 @@ func (w *WAL) create(others []FileInfo) (*Report, error) {
 		return nil, err
 	}
 	w.begins(s, rest)
-	return &Report{Ensemble: h.ensemble, Member: h.member, State: map[uint8]Record{}}, nil
+	return &Report{Ensemble: h.Ensemble, Member: h.Member, State: map[uint8]Record{}}, nil
 }
 
 // acquire gets a file for a segment: a spare, or a new one.
@@ -186,7 +176,7 @@ func (w *WAL) allocate(name string, size int64) (File, error) {
 // prepare makes the next spare while the segment before it fills, two bytes for
 // each byte appended and not much at once, so that nobody waits for the whole.
 func (w *WAL) prepare() error {
-	step := min(tailBytes, w.cfg.SegmentBytes)
+	step := min(writeBytes, w.cfg.SegmentBytes)
 	if w.cfg.Spares <= 0 || len(w.spares) > 0 {
 		w.debt = 0
 	}
@@ -213,12 +203,11 @@ func (w *WAL) fill(n int64) error {
 		w.nextAt = 0
 	}
 	for end := min(w.nextAt+n, w.cfg.SegmentBytes); w.nextAt < end && err == nil; {
-		step := min(end-w.nextAt, tailBytes)
-		if _, err = w.next.WriteAt(zeros[:step], w.nextAt); err == nil {
+		step := min(end-w.nextAt, writeBytes)
+		if err = w.write(w.next, zeros[:step], w.nextAt); err == nil {
 			err = w.next.Datasync()
 		}
 		w.nextAt += step
-		w.tail.written += uint64(step)
 	}
 	if err == nil && w.nextAt < w.cfg.SegmentBytes {
 		return nil

@@ -19,38 +19,33 @@ type scanned struct {
 // What it is born with vouches for nothing, and all that follows for at least
 // that. So a file that was to be this segment before, in vain, and was longer
 // when born, has nothing that is taken for a record now.
-func scan(data []byte, h header, visit func(offset int64, r head, payload []byte) error) (scanned, error) {
+func scan(data []byte, h header, visit func(offset int64, r record) error) (scanned, error) {
 	seed, size := h.seed(), int64(len(data))
-	parse := func(at int64) (head, bool) {
-		r, ok := parseHead(data[at:], seed, at, size)
-		return r, ok && (at < h.base) == (r.synced < h.base)
+	parse := func(at int64) (record, bool) {
+		r, ok := parseRecord(data[at:], seed, at)
+		return r, ok && (at < h.Base) == (r.synced < h.Base)
 	}
 	s := scanned{end: headerBytes, synced: headerBytes}
 	for !s.sealed {
 		r, ok := parse(s.end)
-		if !ok {
+		if !ok || checksum(r.Payload) != r.sum {
 			break
 		}
-		start := s.end + recordBytes
-		payload := data[start : start+int64(r.length)]
-		if checksum(payload) != r.sum {
-			break
-		}
-		if err := visit(s.end, r, payload); err != nil {
+		if err := visit(s.end, r); err != nil {
 			return s, err
 		}
 		s.records++
-		s.end, s.synced, s.sealed = s.end+r.slot(), max(s.synced, r.synced), r.kind == kindSeal
+		s.end, s.synced, s.sealed = s.end+slotBytes(len(r.Payload)), max(s.synced, r.synced), r.Kind == kindSeal
 	}
 	s.torn = s.end
 	if s.sealed {
 		return s, nil
 	}
-	s.broken = s.end < h.base
+	s.broken = s.end < h.Base
 	for at := s.end; at+recordBytes <= size; at += alignBytes {
 		if r, ok := parse(at); ok {
 			s.broken = s.broken || r.synced > s.end
-			s.torn = max(s.torn, at+r.slot())
+			s.torn = max(s.torn, at+slotBytes(len(r.Payload)))
 		}
 	}
 	// Writes fill their last block with zeros.

@@ -23,7 +23,7 @@ func (w *WAL) Stats() Stats {
 	s := w.stats
 	s.Begin, s.Last, s.Positions, s.Segments = w.begin, w.index.last(), w.index.count, len(w.segments)
 	for _, seg := range w.segments {
-		s.DiskBytes += seg.size
+		s.DiskBytes += seg.Size
 	}
 	return s
 }

@@ -1,70 +1,72 @@
 package wal
 
-// tailBytes is how much is written at once.
-const tailBytes = 1 << 20
+// writeBytes is how much is written at once, but for a record that is larger.
+const writeBytes = 1 << 20
 
-var zeros [tailBytes]byte
+var zeros [writeBytes]byte
 
 // tail is the end of the segment that is appended to. It writes whole blocks,
 // of which it remembers the last, because the kernel would have to read the
 // rest of a block that it does not have in memory.
 type tail struct {
 	*segment
-	offset  int64 // of buf[0] in the file, a multiple of blockBytes
-	buf     []byte
-	clean   int    // how much of buf is in the file
-	written uint64 // bytes ever given to files
+	offset int64 // of buf[0] in the file, a multiple of blockBytes
+	buf    []byte
+	clean  int // how much of buf is in the file
 }
 
-// reset continues in a segment whose last bytes, from a block's start on, are rest.
-func (t *tail) reset(s *segment, offset int64, rest []byte) {
-	if t.buf == nil {
-		t.buf = make([]byte, 0, tailBytes)
-	}
-	t.segment, t.offset, t.buf, t.clean = s, offset, append(t.buf[:0], rest...), len(rest)
+// reset continues behind the bytes that a segment starts with, or some of them
+// from a block's start on.
+func (t *tail) reset(s *segment, offset int64, start []byte) {
+	keep := roundDown(int64(len(start)), blockBytes)
+	t.segment, t.offset, t.buf = s, offset+keep, start[keep:]
+	t.clean = len(t.buf)
 }
 
 func (t *tail) end() int64 { return t.offset + int64(len(t.buf)) }
 
-func (t *tail) append(p []byte) error {
-	for len(p) > 0 {
-		n := min(len(p), cap(t.buf)-len(t.buf))
-		t.buf = append(t.buf, p[:n]...)
-		if p = p[n:]; len(t.buf) == cap(t.buf) {
-			if err := t.flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+// put adds a record to the tail, which has room for it.
+func (w *WAL) put(r Record, sum uint32) {
+	w.tail.buf = record{r, w.synced, sum}.append(w.tail.buf, w.tail.seed(), w.tail.end())
 }
 
-func (t *tail) flush() error {
-	n := len(t.buf)
-	if n == t.clean {
+// note writes a record of the log's own, durably.
+func (w *WAL) note(kind uint8) error {
+	w.put(Record{Kind: kind, Position: w.begin, Ballot: w.first}, 0)
+	return w.sync()
+}
+
+// flush writes what was put.
+func (w *WAL) flush() error {
+	t, n := &w.tail, int64(len(w.tail.buf))
+	if int(n) == t.clean {
 		return nil
 	}
-	full := int(roundUp(int64(n), blockBytes))
-	whole := append(t.buf, zeros[:full-n]...)
-	if _, err := t.file.WriteAt(whole, t.offset); err != nil {
+	t.buf = append(t.buf, zeros[:roundUp(n, blockBytes)-n]...)
+	if err := w.write(t.file, t.buf, t.offset); err != nil {
 		return err
 	}
-	t.written += uint64(full)
-	keep := int(roundDown(int64(n), blockBytes))
+	keep := roundDown(n, blockBytes)
 	t.buf = t.buf[:copy(t.buf, t.buf[keep:n])]
-	t.offset += int64(keep)
-	t.clean = len(t.buf)
+	t.offset, t.clean = t.offset+keep, len(t.buf)
 	return nil
 }
 
-// zero overwrites from the tail's last block on, up to end.
-func (t *tail) zero(end int64) error {
-	for at := roundUp(t.end(), blockBytes); at < end; {
-		n := min(roundUp(end, blockBytes)-at, tailBytes)
-		if _, err := t.file.WriteAt(zeros[:n], at); err != nil {
-			return err
-		}
-		at += n
+// sync makes all that was put durable.
+func (w *WAL) sync() error {
+	if err := w.flush(); err != nil || w.synced == w.tail.end() {
+		return err
 	}
+	if err := w.tail.file.Datasync(); err != nil {
+		return err
+	}
+	w.counts.Syncs++
+	w.synced = w.tail.end()
 	return nil
+}
+
+func (w *WAL) write(f File, p []byte, offset int64) error {
+	_, err := f.WriteAt(p, offset)
+	w.counts.WrittenBytes += uint64(len(p))
+	return err
 }

@@ -18,22 +18,18 @@ func (w *WAL) truncate(below uint64) error {
 	}
 	w.mu.Unlock()
 	w.first += uint64(freed)
-	h := head{kind: kindBegin, position: w.begin, ballot: w.first, synced: w.synced}
 	// A truncation that frees something always finds room, or a full disk
 	// would stay full.
 	own := ownBytes
 	if freed > 0 {
 		own = recordBytes
 	}
-	if w.tail.end()+h.slot() > w.tail.size-int64(own) {
+	if w.tail.end()+recordBytes > w.tail.Size-int64(own) {
 		if err := w.roll(0); err != nil {
 			w.first -= uint64(freed)
 			return err
 		}
-	} else if err := w.put(h, nil); err != nil {
-		return err
-	}
-	if err := w.flush(freed > 0); err != nil {
+	} else if err := w.note(kindBegin); err != nil {
 		return err
 	}
 	return w.retire(freed)
@@ -50,7 +46,7 @@ func (w *WAL) retire(n int) error {
 		s.gone = true
 		read := s.refs > 0 // then the reader closes it
 		w.mu.Unlock()
-		if reuse := !read && s.size == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares; reuse {
+		if reuse := !read && s.Size == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares; reuse {
 			name := w.unusedSpare()
 			if err := w.deps.FS.Rename(s.name, name); err != nil {
 				return err

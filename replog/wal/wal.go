@@ -25,7 +25,6 @@ type WAL struct {
 	// The writer's alone.
 	tail    tail
 	synced  int64 // up to here the tail's segment is durable
-	dirty   bool  // something is written and not synced
 	state   map[uint8]Record
 	first   uint64
 	staged  []staged
@@ -111,7 +110,7 @@ func (w *WAL) Append(records []Record, sync bool, done func(error)) error {
 			return fmt.Errorf("append to log: %w", err)
 		}
 		b.sums[i] = checksum(r.Payload)
-		b.bytes += head{length: len(r.Payload)}.slot()
+		b.bytes += slotBytes(len(r.Payload))
 	}
 	if b.bytes > MaxBatch {
 		return fmt.Errorf("append to log: batch of %d records has %d bytes, more than %d: %w", len(records), b.bytes, MaxBatch, errs.Invalid)
@@ -186,12 +185,12 @@ func (w *WAL) recover() (*Report, error) {
 	}
 	// Nor may the seal before a segment be in which nothing was appended.
 	tail, n := m.segments[len(m.segments)-1], len(m.segments)
-	if n > 1 && m.tail.end == tail.base {
+	if n > 1 && m.tail.end == tail.Base {
 		if err := w.mend(m.segments[n-2], m.before); err != nil {
 			return nil, err
 		}
 		if !m.before.sealed {
-			if err := w.seal(); err != nil {
+			if err := w.note(kindSeal); err != nil {
 				return nil, err
 			}
 		}
@@ -199,7 +198,7 @@ func (w *WAL) recover() (*Report, error) {
 	if err := w.mend(tail, m.tail); err != nil {
 		return nil, err
 	}
-	return r, w.retire(int(max(w.first, m.segments[0].sequence) - m.segments[0].sequence))
+	return r, w.retire(int(max(w.first, m.segments[0].Sequence) - m.segments[0].Sequence))
 }
 
 // mend makes s the tail, clears what was torn off, and writes once more what no
@@ -207,16 +206,14 @@ func (w *WAL) recover() (*Report, error) {
 // bytes as written that are not on the disk.
 func (w *WAL) mend(s *segment, sc scanned) error {
 	start := roundDown(sc.synced, blockBytes)
-	rest := make([]byte, sc.end-start)
-	if _, err := s.file.ReadAt(rest, start); err != nil {
+	buf := make([]byte, roundUp(sc.torn, blockBytes)-start)
+	if _, err := s.file.ReadAt(buf[:sc.end-start], start); err != nil {
 		return err
 	}
-	w.tail.reset(s, start, nil)
-	if err := w.tail.append(rest); err != nil {
+	if err := w.write(s.file, buf, start); err != nil {
 		return err
 	}
-	if err := w.tail.zero(sc.torn); err != nil {
-		return err
-	}
+	w.tail.reset(s, start, buf[:sc.end-start])
+	w.synced = sc.synced
 	return w.sync()
 }

@@ -320,7 +320,7 @@ func TestDump(t *testing.T) {
 		"0000000000000001.seg 128 begin 0@1 ",
 		"0000000000000001.seg 168  1@1 a",
 		"0000000000000001.seg 216  1@2 b",
-		"0000000000000001.seg 264 mark 0@0 ",
+		"0000000000000001.seg 264 begin 0@1 ",
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v", got, err)

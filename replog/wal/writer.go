@@ -67,7 +67,11 @@ func (w *WAL) commit(group []*batch) error {
 			durable = durable || b.sync
 		}
 	}
-	if err := w.flush(durable); err != nil {
+	write := w.flush
+	if durable {
+		write = w.sync
+	}
+	if err := write(); err != nil {
 		return err
 	}
 	w.counts.Groups++
@@ -99,58 +103,30 @@ func (w *WAL) stage(records []Record, sums []uint32, bytesAll int64) error {
 	}
 	state := !slices.ContainsFunc(records, func(r Record) bool { return isEntry(r.Kind) })
 	// What follows a large batch would keep its whole segment.
-	large := !state && w.tail.size > w.cfg.SegmentBytes && w.tail.end() > w.tail.base
-	if large || w.tail.end()+bytesAll > w.tail.size-reserve(w.tail.size, state) {
+	large := !state && w.tail.Size > w.cfg.SegmentBytes && w.tail.end() > w.tail.Base
+	if large || w.tail.end()+bytesAll > w.tail.Size-reserve(w.tail.Size, state) {
 		err := w.roll(bytesAll)
-		if err != nil && !(state && errors.Is(err, errs.Exhausted) && w.tail.end()+bytesAll <= w.tail.size-ownBytes) {
+		if err != nil && !(state && errors.Is(err, errs.Exhausted) && w.tail.end()+bytesAll <= w.tail.Size-ownBytes) {
 			return err
 		}
 	}
 	for i, r := range records {
-		h := head{kind: r.Kind, length: len(r.Payload), position: r.Position, ballot: r.Ballot, synced: w.synced, sum: sums[i]}
 		if isState(r.Kind) {
 			r.Payload = bytes.Clone(r.Payload)
 			w.state[r.Kind] = r
 		} else {
-			w.staged = append(w.staged, staged{r.Position, place(w.tail.segment, w.tail.end(), h), w.tail.segment})
+			w.staged = append(w.staged, staged{r.Position, place(w.tail.segment, w.tail.end(), r), w.tail.segment})
 		}
-		if err := w.put(h, r.Payload); err != nil {
-			return err
+		w.put(r, sums[i])
+		if len(w.tail.buf) >= writeBytes {
+			if err := w.flush(); err != nil {
+				return err
+			}
 		}
 		w.counts.Records++
 		w.counts.StoredBytes += uint64(len(r.Payload))
 	}
 	w.debt += 2 * bytesAll
-	return nil
-}
-
-// put adds one record to the tail, which has room for it.
-func (w *WAL) put(h head, payload []byte) error {
-	w.dirty = true
-	pad := h.slot() - recordBytes - int64(h.length)
-	return errors.Join(
-		w.tail.append(h.encode(w.tail.seed(), w.tail.end())),
-		w.tail.append(payload),
-		w.tail.append(zeros[:pad]))
-}
-
-func (w *WAL) flush(durable bool) error {
-	if durable && w.dirty {
-		return w.sync()
-	}
-	return w.tail.flush()
-}
-
-// sync makes all of the tail durable.
-func (w *WAL) sync() error {
-	if err := w.tail.flush(); err != nil {
-		return err
-	}
-	if err := w.tail.file.Datasync(); err != nil {
-		return err
-	}
-	w.counts.Syncs++
-	w.synced, w.dirty = w.tail.end(), false
 	return nil
 }
 
@@ -169,26 +145,21 @@ func (w *WAL) publish() {
 	}
 	clear(w.staged)
 	w.staged = w.staged[:0]
-	w.counts.WrittenBytes = w.tail.written
 	w.stats = w.counts
 }
 
 // segmentOf needs mu.
 func (w *WAL) segmentOf(s slot) *segment {
-	return w.segments[s.segment-uint32(w.segments[0].sequence)]
+	return w.segments[s.segment-uint32(w.segments[0].Sequence)]
 }
 
-// mark says behind the last record that it is durable, so that damage to it is
-// not taken for a torn write.
+// mark writes a record behind the last one, so that damage to that is not taken
+// for a torn write.
 func (w *WAL) mark() error {
-	if err := w.flush(true); err != nil {
+	if err := w.sync(); err != nil || w.tail.end()+recordBytes > w.tail.Size-ownBytes {
 		return err
 	}
-	h := head{kind: kindMark, synced: w.synced}
-	if w.tail.end()+h.slot() > w.tail.size-ownBytes {
-		return nil
-	}
-	return errors.Join(w.put(h, nil), w.sync())
+	return w.note(kindBegin)
 }
 
 // carried is what a segment is born with, in an order that is always the same.
