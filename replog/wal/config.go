@@ -10,7 +10,10 @@ import (
 )
 
 // minSegment leaves room for the log's own records and something to keep.
-const minSegment = 16 << 10
+const (
+	minSegment = 16 << 10
+	maxSegment = 1 << 30
+)
 
 // Config is what a WAL is opened with.
 type Config struct {
@@ -59,8 +62,8 @@ func (c *Config) SetDefaults() {
 // Validate names all that is wrong with c.
 func (c *Config) Validate() error {
 	var wrong []error
-	if c.SegmentBytes < minSegment || c.SegmentBytes > 1<<30 || c.SegmentBytes%blockBytes != 0 {
-		wrong = append(wrong, fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", c.SegmentBytes, blockBytes, minSegment, 1<<30, errs.Invalid))
+	if c.SegmentBytes < minSegment || c.SegmentBytes > maxSegment || c.SegmentBytes%blockBytes != 0 {
+		wrong = append(wrong, fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", c.SegmentBytes, blockBytes, minSegment, maxSegment, errs.Invalid))
 	}
 	if c.QueueBytes < 0 {
 		wrong = append(wrong, fmt.Errorf("queue size %d is negative: %w", c.QueueBytes, errs.Invalid))

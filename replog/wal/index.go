@@ -1,110 +1,76 @@
 package wal
 
 import (
+	"cmp"
+	"errors"
 	"slices"
-	"sort"
 )
 
-// slot is where the record of a position is, in 24 bytes. A zero kind is a hole.
+// Meta is what the log knows of a record without reading the disk.
+type Meta struct {
+	Position, Ballot uint64
+	Length           uint32 // of the payload
+	Kind             uint8
+}
+
+// slot is where the record of a position is.
 type slot struct {
-	ballot  uint64
+	Meta
 	segment uint32 // low half of the sequence: live ones never span more
 	block   uint32 // offset / alignBytes
-	length  uint32
-	kind    uint8
 }
 
-const chunkSlots = 256
+// index is the slots by position. Positions come nearly in order: one that comes
+// late moves those above it, 32 bytes each.
+type index []slot
 
-// chunk is the slots from base, a multiple of chunkSlots, on.
-type chunk struct {
-	base  uint64
-	slots [chunkSlots]slot
-}
-
-// index finds the record of a position. Positions are dense but for holes;
-// should they not be, each costs a chunk, never the distance.
-type index struct {
-	chunks []*chunk // by base
-	count  int
-}
-
-// find gives the place of the first chunk that has or is behind the position.
-func (x *index) find(position uint64) int {
-	base := position - position%chunkSlots
-	n := len(x.chunks)
-	if n > 0 && x.chunks[n-1].base == base {
-		return n - 1
+// find gives the place of the first slot from a position on, and whether it is
+// the position's.
+func (x index) find(position uint64) (int, bool) {
+	if n := len(x); n == 0 || x[n-1].Position < position {
+		return n, false
 	}
-	return sort.Search(n, func(i int) bool { return x.chunks[i].base >= base })
+	return slices.BinarySearchFunc(x, position, func(s slot, p uint64) int { return cmp.Compare(s.Position, p) })
 }
 
-func (x *index) get(position uint64) (slot, bool) {
-	p, s, ok := x.next(position)
-	return s, ok && p == position
+// image is what a log holds, as its segments tell.
+type image struct {
+	segments []*segment // the last is appended to
+	index    index
+	begin    uint64
+	first    uint64 // sequence of the first segment that is not given up
+	state    map[uint8]Record
 }
 
-// put returns the slot that it replaces, if there was one.
-func (x *index) put(position uint64, s slot) (old slot, had bool) {
-	base := position - position%chunkSlots
-	i := x.find(position)
-	if i == len(x.chunks) || x.chunks[i].base != base {
-		x.chunks = slices.Insert(x.chunks, i, &chunk{base: base})
+func (m *image) at(s slot) *segment { return m.segments[s.segment-uint32(m.segments[0].Sequence)] }
+
+// enter indexes a record in place of an older one of the position.
+func (m *image) enter(s slot) {
+	i, had := m.index.find(s.Position)
+	if had {
+		m.at(m.index[i]).live--
+		m.index[i] = s
+	} else {
+		m.index = slices.Insert(m.index, i, s)
 	}
-	at := &x.chunks[i].slots[position-base]
-	old, *at = *at, s
-	if old.kind == 0 {
-		x.count++
-	}
-	return old, old.kind != 0
+	m.at(s).live++
 }
 
-// next is the first position from the given one on that has a record.
-func (x *index) next(position uint64) (uint64, slot, bool) {
-	for _, c := range x.chunks[x.find(position):] {
-		start := uint64(0)
-		if c.base < position {
-			start = position - c.base
-		}
-		for i := start; i < chunkSlots; i++ {
-			if c.slots[i].kind != 0 {
-				return c.base + i, c.slots[i], true
-			}
-		}
+// drop forgets the positions below the given one.
+func (m *image) drop(below uint64) {
+	m.begin = max(m.begin, below)
+	n, _ := m.index.find(m.begin)
+	for _, s := range m.index[:n] {
+		m.at(s).live--
 	}
-	return 0, slot{}, false
+	m.index = m.index[n:]
 }
 
-// last is the highest position, 0 if there is none.
-func (x *index) last() uint64 {
-	for _, c := range slices.Backward(x.chunks) {
-		for i := chunkSlots - 1; i >= 0; i-- {
-			if c.slots[i].kind != 0 {
-				return c.base + uint64(i)
-			}
-		}
+func (m *image) close() error {
+	var all []error
+	for _, s := range m.segments {
+		s.gone.Store(true)
+		all = append(all, s.file.Close())
 	}
-	return 0
-}
-
-// drop forgets the positions below the given one, and tells of each.
-func (x *index) drop(below uint64, forgotten func(slot)) {
-	full := 0
-	for _, c := range x.chunks {
-		if c.base >= below {
-			break
-		}
-		n := min(below-c.base, chunkSlots)
-		for i := range c.slots[:n] {
-			if c.slots[i].kind != 0 {
-				forgotten(c.slots[i])
-				c.slots[i] = slot{}
-				x.count--
-			}
-		}
-		if n == chunkSlots {
-			full++
-		}
-	}
-	x.chunks = slices.Delete(x.chunks, 0, full)
+	return errors.Join(all...)
 }

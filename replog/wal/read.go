@@ -8,20 +8,14 @@ import (
 	"mezzo/internal/errs"
 )
 
-// Meta is what the log knows of a position without reading the disk.
-type Meta struct {
-	Position uint64
-	Ballot   uint64
-	Kind     uint8
-	Length   int
-}
-
-// Next tells of the first position from the given one on that has a record.
+// Next tells of the first record from a position on.
 func (w *WAL) Next(from uint64) (Meta, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p, s, ok := w.index.next(from)
-	return Meta{p, s.ballot, s.kind, int(s.length)}, ok
+	if i, _ := w.index.find(from); i < len(w.index) {
+		return w.index[i].Meta, true
+	}
+	return Meta{}, false
 }
 
 // Read reads the record of a position.
@@ -29,50 +23,32 @@ func (w *WAL) Next(from uint64) (Meta, bool) {
 // Errors: errs.NotFound if there is none; errs.Corrupt names file and offset.
 // Ownership: the payload is the caller's.
 func (w *WAL) Read(position uint64) (Record, error) {
-	w.mu.Lock()
-	if err := w.unread; err != nil {
-		w.mu.Unlock()
-		return Record{}, err
+	for {
+		at, s, err := w.locate(position)
+		var r Record
+		if err == nil {
+			if r, err = s.read(at); s.gone.Load() {
+				continue // its file may be another's by now, and the record is not there
+			}
+		}
+		if err != nil {
+			err = fmt.Errorf("read position %d of log %q: %w", position, w.cfg.Dir, err)
+		}
+		return r, err
 	}
-	at, ok := w.index.get(position)
+}
+
+func (w *WAL) locate(position uint64) (slot, *segment, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.unread != nil {
+		return slot{}, nil, w.unread
+	}
+	i, ok := w.index.find(position)
 	if !ok {
-		begin := w.begin
-		w.mu.Unlock()
-		return Record{}, fmt.Errorf("read position %d of log, which begins at %d: %w", position, begin, errs.NotFound)
+		return slot{}, nil, fmt.Errorf("it has none, and begins at %d: %w", w.begin, errs.NotFound)
 	}
-	s := w.segmentOf(at)
-	s.refs++
-	w.mu.Unlock()
-	r, err := s.read(position, at)
-	if err = errors.Join(err, w.release(s)); err != nil {
-		return Record{}, fmt.Errorf("read position %d of log %q: %w", position, w.cfg.Dir, err)
-	}
-	return r, nil
-}
-
-// release closes a file that went while it was read.
-func (w *WAL) release(s *segment) error {
-	w.mu.Lock()
-	s.refs--
-	last := s.refs == 0 && s.gone
-	w.mu.Unlock()
-	if last {
-		return s.file.Close()
-	}
-	return nil
-}
-
-func (s *segment) read(position uint64, at slot) (Record, error) {
-	offset := int64(at.block) * alignBytes
-	buf := make([]byte, slotBytes(int(at.length)))
-	if _, err := s.file.ReadAt(buf, offset); err != nil {
-		return Record{}, err
-	}
-	r, ok := parseRecord(buf, s.seed(), offset)
-	if !ok || r.Position != position || checksum(r.Payload) != r.sum {
-		return Record{}, fmt.Errorf("record at offset %d of segment %q is damaged: %w", offset, s.name, errs.Corrupt)
-	}
-	return r.Record, nil
+	return w.index[i], w.at(w.index[i]), nil
 }
 
 // Records reads what there is from one position to another, both included, in
@@ -80,16 +56,10 @@ func (s *segment) read(position uint64, at slot) (Record, error) {
 // meanwhile is left out.
 func (w *WAL) Records(from, to uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for {
-			m, ok := w.Next(from)
-			if !ok || m.Position > to {
-				return
-			}
+		for m, ok := w.Next(from); ok && m.Position <= to; m, ok = w.Next(m.Position + 1) {
 			r, err := w.Read(m.Position)
-			if gone := errors.Is(err, errs.NotFound); !gone && (!yield(r, err) || err != nil) {
-				return
-			}
-			if from = m.Position + 1; from == 0 {
+			gone := errors.Is(err, errs.NotFound)
+			if !gone && (!yield(r, err) || err != nil) || m.Position == to {
 				return
 			}
 		}

@@ -84,12 +84,4 @@ type Item struct {
 	Record
 }
 
-func ownName(kind uint8) string {
-	switch kind {
-	case kindBegin:
-		return "begin"
-	case kindSeal:
-		return "seal"
-	}
-	return ""
-}
+var ownNames = map[uint8]string{kindBegin: "begin", kindSeal: "seal"}

@@ -1,10 +1,11 @@
 package wal
 
 import (
-	"encoding/binary"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"syscall"
 
@@ -24,9 +25,12 @@ func reserve(size int64, state bool) int64 {
 	return ownBytes + min(64<<10, size/8)
 }
 
+// Spares that are no segments from before: the one in the making, and a file for
+// a batch that is larger than a segment. A crash leaves nothing in either that
+// does harm, but a size.
 const (
-	nextName  = "next" + unfinished
-	largeName = "large" + unfinished
+	nextName  = "next" + spareSuffix
+	largeName = "large" + spareSuffix
 )
 
 // roll begins another segment, with room for need bytes of records. Its order
@@ -36,129 +40,103 @@ const (
 //
 // Errors: errs.Exhausted if there is no room; then nothing has changed.
 func (w *WAL) roll(need int64) error {
-	carried := w.carried()
-	total := headerBytes + need
-	for _, r := range carried {
-		total += slotBytes(len(r.Payload))
+	s := &segment{header: w.tail.header}
+	s.Sequence++
+	birth := w.birth(s.seed())
+	s.Base, s.Size = int64(len(birth)), w.cfg.SegmentBytes
+	if s.Base+need+reserve(s.Size, false) > s.Size {
+		s.Size = roundUp(s.Base+need+reserve(maxSegment, false), blockBytes)
 	}
-	size := w.cfg.SegmentBytes
-	if total+reserve(size, false) > size {
-		size = roundUp(total+reserve(1<<30, false), blockBytes)
-	}
-	file, name, err := w.acquire(size)
+	copy(birth, s.encode())
+	name, err := w.acquire(s)
 	if err != nil {
 		return err
 	}
-	if err := w.sync(); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	s, rest, err := w.install(file, name, carried, size)
-	if err != nil {
+	if err := w.install(s, name, birth); err != nil {
+		err = errors.Join(err, s.file.Close())
+		if errors.Is(err, errs.Exhausted) && name == largeName {
+			err = errors.Join(err, w.deps.FS.Remove(name))
+		} else if errors.Is(err, errs.Exhausted) {
+			w.spares = append(w.spares, name)
+		}
 		return err
 	}
-	if err := w.note(kindSeal); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	w.begins(s, rest)
-	return nil
-}
-
-// begins makes s the segment that is appended to.
-func (w *WAL) begins(s *segment, rest []byte) {
-	w.tail.reset(s, 0, rest)
+	w.tail.reset(s, 0, birth)
 	w.synced = s.Base
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.segments = append(w.segments, s)
+	return nil
 }
 
-// install writes the start of a segment into a file, makes it durable and
-// gives it its name. It returns the bytes of its last block. Without room for
-// it, the file goes back to where it came from.
-func (w *WAL) install(file File, name string, carried []Record, size int64) (*segment, []byte, error) {
-	s := &segment{name: segmentName(w.tail.Sequence + 1), file: file, header: w.tail.header}
-	s.Sequence, s.Size = w.tail.Sequence+1, size
-	buf := make([]byte, headerBytes)
-	for _, r := range carried {
-		buf = record{r, 0, checksum(r.Payload)}.append(buf, s.seed(), int64(len(buf)))
+// birth is what a segment starts with, in an order that is always the same: room
+// for its header, the begin and all state.
+func (w *WAL) birth(seed uint32) []byte {
+	all := []Record{{Kind: kindBegin, Position: w.begin, Ballot: w.first}}
+	for _, kind := range slices.Sorted(maps.Keys(w.state)) {
+		all = append(all, w.state[kind])
 	}
-	s.Base = int64(len(buf))
-	copy(buf, s.encode())
-	err := w.write(file, append(buf, zeros[:roundUp(s.Base, blockBytes)-s.Base]...), 0)
-	if err == nil {
-		if err := file.Datasync(); err != nil {
-			return nil, nil, errors.Join(err, file.Close())
-		}
-		err = w.deps.FS.Rename(name, s.name)
+	b := make([]byte, headerBytes)
+	for _, r := range all {
+		b = record{r, 0, checksum(r.Payload)}.append(b, seed, int64(len(b)))
 	}
-	if isFull(err) && name == largeName {
-		return nil, nil, errors.Join(exhausted(err), file.Close(), w.deps.FS.Remove(name))
-	} else if isFull(err) {
-		w.spares = append(w.spares, name)
-		return nil, nil, errors.Join(exhausted(err), file.Close())
+	return b
+}
+
+// install makes a segment of the file of a spare.
+func (w *WAL) install(s *segment, spare string, birth []byte) error {
+	if err := w.sync(); err != nil {
+		return err
 	}
-	if err == nil {
-		err = w.deps.FS.SyncDir()
+	if err := w.write(s.file, append(birth, zeros[:roundUp(s.Base, blockBytes)-s.Base]...), 0); err != nil {
+		return exhausted(err)
 	}
-	if err != nil {
-		return nil, nil, errors.Join(err, file.Close())
+	if err := s.file.Datasync(); err != nil {
+		return err
 	}
-	return s, buf, nil
+	if err := w.deps.FS.Rename(spare, segmentName(s.Sequence)); err != nil {
+		return exhausted(err)
+	}
+	if err := w.deps.FS.SyncDir(); err != nil || s.Sequence == 1 {
+		return err
+	}
+	return w.note(kindSeal)
 }
 
 // create makes the first segment of a directory.
-func (w *WAL) create(others []FileInfo) (*Report, error) {
-	if err := w.tidy(others); err != nil {
-		return nil, err
+func (w *WAL) create() error {
+	if w.cfg.Ensemble == (ID{}) {
+		return fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
 	}
-	h := header{Ensemble: w.cfg.Ensemble, Member: w.cfg.Member}
-	if h.Ensemble == (ID{}) {
-		return nil, fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
+	var drawn [24]byte
+	if _, err := io.ReadFull(w.deps.Random, drawn[:]); err != nil {
+		return fmt.Errorf("draw member id and salt: %w", err)
 	}
-	if h.Member == (ID{}) {
-		if _, err := io.ReadFull(w.deps.Random, h.Member[:]); err != nil {
-			return nil, fmt.Errorf("draw member id: %w", err)
-		}
-	}
-	var salt [8]byte
-	if _, err := io.ReadFull(w.deps.Random, salt[:]); err != nil {
-		return nil, fmt.Errorf("draw salt: %w", err)
-	}
-	h.Salt = binary.LittleEndian.Uint64(salt[:])
-	file, name, err := w.acquire(w.cfg.SegmentBytes)
-	if err != nil {
-		return nil, err
-	}
-	w.first, w.tail.segment = 1, &segment{header: h}
-	s, rest, err := w.install(file, name, w.carried(), w.cfg.SegmentBytes)
-	if err != nil {
-		return nil, err
-	}
-	w.begins(s, rest)
-	return &Report{Ensemble: h.Ensemble, Member: h.Member, State: map[uint8]Record{}}, nil
+	w.first, w.tail.segment = 1, &segment{header: header{
+		Ensemble: w.cfg.Ensemble,
+		Member:   cmp.Or(w.cfg.Member, ID(drawn[:16])),
+		Salt:     le.Uint64(drawn[16:]),
+	}}
+	return w.roll(0)
 }
 
-// acquire gets a file for a segment: a spare, or a new one.
-func (w *WAL) acquire(size int64) (File, string, error) {
-	if size != w.cfg.SegmentBytes {
+// acquire gets the file for a segment: a spare, or a new one.
+func (w *WAL) acquire(s *segment) (name string, err error) {
+	if s.Size != w.cfg.SegmentBytes {
 		// It is written once only: blocks that were never written will do.
-		file, err := w.allocate(largeName, size)
-		if err == nil {
-			w.counts.Created++
-		}
-		return file, largeName, err
+		s.file, err = w.allocate(largeName, s.Size)
+		return largeName, err
 	}
 	if len(w.spares) == 0 {
-		if err := w.fill(size); err != nil {
-			return nil, "", err
+		if err := w.fill(s.Size); err != nil {
+			return "", err
 		}
 	}
-	name := w.spares[0]
-	file, err := w.deps.FS.Open(name, true)
-	if err == nil {
+	name = w.spares[0]
+	if s.file, err = w.deps.FS.Open(name, true); err == nil {
 		w.spares = w.spares[1:]
 	}
-	return file, name, err
+	return name, err
 }
 
 // allocate creates a file, or leaves none.
@@ -170,6 +148,7 @@ func (w *WAL) allocate(name string, size int64) (File, error) {
 	if err := file.Allocate(size); err != nil {
 		return nil, errors.Join(exhausted(err), file.Close(), w.deps.FS.Remove(name))
 	}
+	w.counts.Created++
 	return file, nil
 }
 
@@ -177,15 +156,11 @@ func (w *WAL) allocate(name string, size int64) (File, error) {
 // each byte appended and not much at once, so that nobody waits for the whole.
 func (w *WAL) prepare() error {
 	step := min(writeBytes, w.cfg.SegmentBytes)
-	if w.cfg.Spares <= 0 || len(w.spares) > 0 {
-		w.debt = 0
-	}
-	if w.debt < step {
+	due := roundDown(2*w.tail.end()-w.filled, step)
+	if w.cfg.Spares <= 0 || len(w.spares) > 0 || due <= 0 {
 		return nil
 	}
-	n := min(roundDown(w.debt, step), 4*step)
-	w.debt -= n
-	if err := w.fill(n); err != nil && !errors.Is(err, errs.Exhausted) {
+	if err := w.fill(min(due, 4*step)); !errors.Is(err, errs.Exhausted) {
 		return err
 	}
 	return nil
@@ -193,54 +168,32 @@ func (w *WAL) prepare() error {
 
 // fill writes n more bytes of the next spare: a sync of blocks that were written
 // before has only their content to make durable.
-func (w *WAL) fill(n int64) error {
-	var err error
+func (w *WAL) fill(n int64) (err error) {
 	if w.next == nil {
 		if w.next, err = w.allocate(nextName, w.cfg.SegmentBytes); err != nil {
-			w.next = nil
 			return err
 		}
-		w.nextAt = 0
 	}
-	for end := min(w.nextAt+n, w.cfg.SegmentBytes); w.nextAt < end && err == nil; {
-		step := min(end-w.nextAt, writeBytes)
-		if err = w.write(w.next, zeros[:step], w.nextAt); err == nil {
-			err = w.next.Datasync()
+	for end := min(w.filled+n, w.cfg.SegmentBytes); w.filled < end; {
+		step := min(end-w.filled, writeBytes)
+		if err := w.write(w.next, zeros[:step], w.filled); err != nil {
+			return exhausted(err)
 		}
-		w.nextAt += step
+		if err := w.next.Datasync(); err != nil {
+			return exhausted(err)
+		}
+		w.filled += step
 	}
-	if err == nil && w.nextAt < w.cfg.SegmentBytes {
-		return nil
+	if w.filled == w.cfg.SegmentBytes {
+		err = w.next.Close()
+		w.spares, w.next, w.filled = append(w.spares, nextName), nil, 0
 	}
-	file := w.next
-	w.next = nil
-	if err != nil {
-		return errors.Join(exhausted(err), file.Close(), w.deps.FS.Remove(nextName))
-	}
-	w.counts.Created++
-	name := w.unusedSpare()
-	if err := errors.Join(file.Close(), w.deps.FS.Rename(nextName, name)); err != nil {
-		return exhausted(err)
-	}
-	w.spares = append(w.spares, name)
-	return nil
-}
-
-func (w *WAL) unusedSpare() string {
-	n := 0
-	for slices.Contains(w.spares, spareName(n)) {
-		n++
-	}
-	return spareName(n)
-}
-
-func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return err
 }
 
 // exhausted gives the class to an error that says so.
 func exhausted(err error) error {
-	if isFull(err) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("make room for another segment: %w: %w", err, errs.Exhausted)
 	}
 	return err

@@ -21,7 +21,10 @@ func (w *WAL) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.stats
-	s.Begin, s.Last, s.Positions, s.Segments = w.begin, w.index.last(), w.index.count, len(w.segments)
+	s.Begin, s.Last, s.Positions, s.Segments = w.begin, 0, len(w.index), len(w.segments)
+	if s.Positions > 0 {
+		s.Last = w.index[s.Positions-1].Position
+	}
 	for _, seg := range w.segments {
 		s.DiskBytes += seg.Size
 	}

@@ -25,6 +25,9 @@ func (t *tail) reset(s *segment, offset int64, start []byte) {
 
 func (t *tail) end() int64 { return t.offset + int64(len(t.buf)) }
 
+// fits tells whether there is room for n bytes of records, less what is reserved.
+func (w *WAL) fits(n, reserved int64) bool { return w.tail.end()+n <= w.tail.Size-reserved }
+
 // put adds a record to the tail, which has room for it.
 func (w *WAL) put(r Record, sum uint32) {
 	w.tail.buf = record{r, w.synced, sum}.append(w.tail.buf, w.tail.seed(), w.tail.end())

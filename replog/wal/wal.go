@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"sync"
 
 	"mezzo/internal/errs"
@@ -24,30 +23,18 @@ type WAL struct {
 
 	// The writer's alone.
 	tail    tail
-	synced  int64 // up to here the tail's segment is durable
-	state   map[uint8]Record
-	first   uint64
-	staged  []staged
+	synced  int64  // up to here the tail's segment is durable
+	staged  []slot // written but not yet told of
 	spares  []string
-	next    File // a spare in the making, nextAt bytes of it done
-	nextAt  int64
-	debt    int64 // bytes to prepare
+	next    File  // a spare in the making
+	filled  int64 // bytes of it
 	counts  Stats
 	failure error // for good
 
-	mu       sync.Mutex // guards what follows
-	index    index
-	begin    uint64
-	segments []*segment // the last is appended to
-	stats    Stats
-	unread   error // why nothing is read any more
-}
-
-// staged is a record that is written but not yet told of.
-type staged struct {
-	position uint64
-	slot     slot
-	segment  *segment
+	mu     sync.Mutex // guards what follows, but image's first and state
+	image             // what can be read
+	stats  Stats
+	unread error // why nothing is read any more
 }
 
 var (
@@ -139,81 +126,74 @@ func (w *WAL) Close() error {
 func (w *WAL) closeFiles() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var all []error
-	for _, s := range w.segments {
-		s.gone = true
-		if s.refs == 0 { // otherwise the reader closes it
-			all = append(all, s.file.Close())
-		}
-	}
-	w.segments, w.unread = nil, cmp.Or(w.unread, errClosed)
+	w.unread = cmp.Or(w.unread, errClosed)
+	err := w.image.close()
 	if w.next != nil {
-		all = append(all, w.next.Close())
+		err = errors.Join(err, w.next.Close())
 	}
-	return errors.Join(append(all, w.lock.Close())...)
+	return errors.Join(err, w.lock.Close())
 }
 
 // recover takes over what is in the directory, and mends what a crash left.
 func (w *WAL) recover() (*Report, error) {
-	m, err := load(w.deps.FS, true, func(Item) error { return nil })
+	others, err := w.load(w.deps.FS, true, func(Item) error { return nil })
 	if err != nil {
 		return nil, err
 	}
-	w.segments, w.index, w.begin = m.segments, m.index, m.begin
-	w.state, w.first = maps.Clone(m.state), m.first
-	r := m.report()
-	if len(m.segments) == 0 {
-		if w.cfg.MustExist {
-			return nil, errNone
+	r, n := w.report(), len(w.segments)
+	switch {
+	case n == 0 && w.cfg.MustExist:
+		return nil, errNone
+	case n == 0:
+		if err := w.tidy(others); err != nil {
+			return nil, err
 		}
-		return w.create(m.others)
-	}
-	for _, id := range []struct {
-		name      string
-		has, want ID
-	}{{"ensemble", r.Ensemble, w.cfg.Ensemble}, {"member", r.Member, w.cfg.Member}} {
-		if id.want != (ID{}) && id.want != id.has {
-			return nil, fmt.Errorf("it belongs to %s %v, not to %v: %w", id.name, id.has, id.want, errs.Conflict)
+		if err := w.create(); err != nil {
+			return nil, err
 		}
-	}
-	if err := w.tidy(m.others); err != nil {
-		return nil, err
+		r.Ensemble, r.Member = w.tail.Ensemble, w.tail.Member
+		return r, nil
+	case cmp.Or(w.cfg.Ensemble, r.Ensemble) != r.Ensemble:
+		return nil, fmt.Errorf("it belongs to ensemble %v, not to %v: %w", r.Ensemble, w.cfg.Ensemble, errs.Conflict)
+	case cmp.Or(w.cfg.Member, r.Member) != r.Member:
+		return nil, fmt.Errorf("it belongs to member %v, not to %v: %w", r.Member, w.cfg.Member, errs.Conflict)
 	}
 	// The process before may have ended before the names were durable.
-	if err := w.deps.FS.SyncDir(); err != nil {
+	if err := errors.Join(w.tidy(others), w.deps.FS.SyncDir()); err != nil {
 		return nil, err
 	}
 	// Nor may the seal before a segment be in which nothing was appended.
-	tail, n := m.segments[len(m.segments)-1], len(m.segments)
-	if n > 1 && m.tail.end == tail.Base {
-		if err := w.mend(m.segments[n-2], m.before); err != nil {
+	last := w.segments[n-1]
+	if n > 1 && last.end == last.Base {
+		before := w.segments[n-2]
+		if err := w.mend(before); err != nil {
 			return nil, err
 		}
-		if !m.before.sealed {
+		if !before.sealed {
 			if err := w.note(kindSeal); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if err := w.mend(tail, m.tail); err != nil {
+	if err := w.mend(last); err != nil {
 		return nil, err
 	}
-	return r, w.retire(int(max(w.first, m.segments[0].Sequence) - m.segments[0].Sequence))
+	return r, w.retire(int(w.first - w.segments[0].Sequence))
 }
 
 // mend makes s the tail, clears what was torn off, and writes once more what no
 // sync is known to have covered: after one that failed, the kernel may show
 // bytes as written that are not on the disk.
-func (w *WAL) mend(s *segment, sc scanned) error {
-	start := roundDown(sc.synced, blockBytes)
-	buf := make([]byte, roundUp(sc.torn, blockBytes)-start)
-	if _, err := s.file.ReadAt(buf[:sc.end-start], start); err != nil {
+func (w *WAL) mend(s *segment) error {
+	start := roundDown(s.synced, blockBytes)
+	buf := make([]byte, roundUp(s.torn, blockBytes)-start)
+	if _, err := s.file.ReadAt(buf[:s.end-start], start); err != nil {
 		return err
 	}
 	if err := w.write(s.file, buf, start); err != nil {
 		return err
 	}
-	w.tail.reset(s, start, buf[:sc.end-start])
-	w.synced = sc.synced
+	w.tail.reset(s, start, buf[:s.end-start])
+	w.synced = s.synced
 	return w.sync()
 }

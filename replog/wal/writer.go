@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"mezzo/internal/errs"
@@ -82,15 +81,7 @@ func (w *WAL) commit(group []*batch) error {
 	}
 	err := w.truncate(below)
 	w.publish()
-	if !errors.Is(err, errs.Exhausted) {
-		return err
-	}
-	for _, b := range group {
-		if b.truncate {
-			b.err = fmt.Errorf("truncate log %q: %w", w.cfg.Dir, err)
-		}
-	}
-	return nil
+	return err
 }
 
 // stage puts records, of bytes in all, into the tail, and begins another
@@ -104,9 +95,8 @@ func (w *WAL) stage(records []Record, sums []uint32, bytesAll int64) error {
 	state := !slices.ContainsFunc(records, func(r Record) bool { return isEntry(r.Kind) })
 	// What follows a large batch would keep its whole segment.
 	large := !state && w.tail.Size > w.cfg.SegmentBytes && w.tail.end() > w.tail.Base
-	if large || w.tail.end()+bytesAll > w.tail.Size-reserve(w.tail.Size, state) {
-		err := w.roll(bytesAll)
-		if err != nil && !(state && errors.Is(err, errs.Exhausted) && w.tail.end()+bytesAll <= w.tail.Size-ownBytes) {
+	if large || !w.fits(bytesAll, reserve(w.tail.Size, state)) {
+		if err := w.roll(bytesAll); err != nil {
 			return err
 		}
 	}
@@ -115,7 +105,7 @@ func (w *WAL) stage(records []Record, sums []uint32, bytesAll int64) error {
 			r.Payload = bytes.Clone(r.Payload)
 			w.state[r.Kind] = r
 		} else {
-			w.staged = append(w.staged, staged{r.Position, place(w.tail.segment, w.tail.end(), r), w.tail.segment})
+			w.staged = append(w.staged, w.tail.place(w.tail.end(), r))
 		}
 		w.put(r, sums[i])
 		if len(w.tail.buf) >= writeBytes {
@@ -126,7 +116,6 @@ func (w *WAL) stage(records []Record, sums []uint32, bytesAll int64) error {
 		w.counts.Records++
 		w.counts.StoredBytes += uint64(len(r.Payload))
 	}
-	w.debt += 2 * bytesAll
 	return nil
 }
 
@@ -135,38 +124,19 @@ func (w *WAL) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.staged {
-		if s.position < w.begin {
-			continue
+		if s.Position >= w.begin {
+			w.enter(s)
 		}
-		if old, had := w.index.put(s.position, s.slot); had {
-			w.segmentOf(old).live--
-		}
-		s.segment.live++
 	}
-	clear(w.staged)
 	w.staged = w.staged[:0]
 	w.stats = w.counts
-}
-
-// segmentOf needs mu.
-func (w *WAL) segmentOf(s slot) *segment {
-	return w.segments[s.segment-uint32(w.segments[0].Sequence)]
 }
 
 // mark writes a record behind the last one, so that damage to that is not taken
 // for a torn write.
 func (w *WAL) mark() error {
-	if err := w.sync(); err != nil || w.tail.end()+recordBytes > w.tail.Size-ownBytes {
+	if err := w.sync(); err != nil || !w.fits(recordBytes, ownBytes) {
 		return err
 	}
 	return w.note(kindBegin)
-}
-
-// carried is what a segment is born with, in an order that is always the same.
-func (w *WAL) carried() []Record {
-	all := []Record{{Kind: kindBegin, Position: w.begin, Ballot: w.first}}
-	for _, kind := range slices.Sorted(maps.Keys(w.state)) {
-		all = append(all, w.state[kind])
-	}
-	return all
 }

@@ -1,5 +1,46 @@
 package wal
 
+import (
+	"fmt"
+	"sync/atomic"
+
+	"mezzo/internal/errs"
+)
+
+const (
+	segmentSuffix = ".seg"
+	spareSuffix   = ".spare"
+)
+
+// segment is one file of the log.
+type segment struct {
+	header
+	scanned // as it was opened
+	file    File
+	live    int         // positions whose record is here
+	gone    atomic.Bool // and the file is another's
+}
+
+func segmentName(sequence uint64) string { return fmt.Sprintf("%016x%s", sequence, segmentSuffix) }
+
+// place is the slot of a record at the offset.
+func (s *segment) place(offset int64, r Record) slot {
+	return slot{Meta{r.Position, r.Ballot, uint32(len(r.Payload)), r.Kind}, uint32(s.Sequence), uint32(offset / alignBytes)}
+}
+
+func (s *segment) read(at slot) (Record, error) {
+	offset := int64(at.block) * alignBytes
+	buf := make([]byte, slotBytes(int(at.Length)))
+	if _, err := s.file.ReadAt(buf, offset); err != nil {
+		return Record{}, err
+	}
+	r, ok := parseRecord(buf, s.seed(), offset)
+	if !ok || r.Position != at.Position || checksum(r.Payload) != r.sum {
+		return Record{}, fmt.Errorf("record at offset %d of segment %q is damaged: %w", offset, segmentName(s.Sequence), errs.Corrupt)
+	}
+	return r.Record, nil
+}
+
 // scanned is what the bytes of a segment tell.
 type scanned struct {
 	end     int64 // of the last record
