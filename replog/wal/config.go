@@ -1,17 +1,15 @@
 package wal
 
 import (
-	"crypto/rand"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 
 	"mezzo/internal/errs"
 )
 
-// minSegment leaves room for the log's own records and something to keep.
 const (
-	minSegment = 16 << 10
+	minSegment = 16 << 10 // room for the log's own records and something to keep
 	maxSegment = 1 << 30
 )
 
@@ -30,7 +28,8 @@ type Config struct {
 	// Spares is how many used segments are kept for reuse. Default 2, none
 	// if negative.
 	Spares int
-	// QueueBytes is how much may wait to be written. Default 64 MiB.
+	// QueueBytes is how much may wait to be written, but for one batch that
+	// always may. Default 64 MiB.
 	QueueBytes int64
 }
 
@@ -48,38 +47,15 @@ type Deps struct {
 
 // SetDefaults fills in what is zero.
 func (c *Config) SetDefaults() {
-	if c.SegmentBytes == 0 {
-		c.SegmentBytes = 32 << 20
-	}
-	if c.Spares == 0 {
-		c.Spares = 2
-	}
-	if c.QueueBytes == 0 {
-		c.QueueBytes = 64 << 20
-	}
+	c.SegmentBytes = cmp.Or(c.SegmentBytes, 32<<20)
+	c.Spares = cmp.Or(c.Spares, 2)
+	c.QueueBytes = cmp.Or(c.QueueBytes, 64<<20)
 }
 
-// Validate names all that is wrong with c.
+// Validate says what is wrong with c.
 func (c *Config) Validate() error {
-	var wrong []error
 	if c.SegmentBytes < minSegment || c.SegmentBytes > maxSegment || c.SegmentBytes%blockBytes != 0 {
-		wrong = append(wrong, fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", c.SegmentBytes, blockBytes, minSegment, maxSegment, errs.Invalid))
-	}
-	if c.QueueBytes < 0 {
-		wrong = append(wrong, fmt.Errorf("queue size %d is negative: %w", c.QueueBytes, errs.Invalid))
-	}
-	return errors.Join(wrong...)
-}
-
-func (d *Deps) setDefaults(dir string) error {
-	if d.FS == nil {
-		d.FS = OS(dir)
-	}
-	if d.Random == nil {
-		d.Random = rand.Reader
-	}
-	if d.Fatal == nil {
-		return fmt.Errorf("nobody is there to be told that the disk failed: %w", errs.Invalid)
+		return fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", c.SegmentBytes, blockBytes, minSegment, maxSegment, errs.Invalid)
 	}
 	return nil
 }

@@ -72,19 +72,19 @@ func (m *image) add(dir FS, f FileInfo, last, write bool, data []byte, visit fun
 	case s.Ensemble != before.Ensemble || s.Member != before.Member || s.Salt != before.Salt:
 		return fmt.Errorf("it belongs to member %v of ensemble %v, salt %x, the one before to %v of %v, salt %x: %w", s.Member, s.Ensemble, s.Salt, before.Member, before.Ensemble, before.Salt, errs.Corrupt)
 	}
-	s.scanned, err = scan(data, s.header, func(offset int64, r record) error {
+	s.found, err = scan(data, s.header, func(offset int64, r record) error {
 		m.apply(s, offset, r.Record)
 		return visit(Item{f.Name, offset, ownNames[r.Kind], r.Record})
 	})
 	switch {
 	case err != nil:
 		return err
-	case s.broken:
-		return fmt.Errorf("record at offset %d is damaged though it was durable: %w", s.end, errs.Corrupt)
-	case before != s && !before.sealed && !(last && s.end == s.Base):
+	case s.found.broken:
+		return fmt.Errorf("record at offset %d is damaged though it was durable: %w", s.found.end, errs.Corrupt)
+	case before != s && !before.found.sealed && !(last && s.found.end == s.Base):
 		// Nothing is appended to a segment before the one before is sealed.
-		return fmt.Errorf("segment before it ends without a seal at offset %d: %w", before.end, errs.Corrupt)
-	case last && s.sealed:
+		return fmt.Errorf("segment before it ends without a seal at offset %d: %w", before.found.end, errs.Corrupt)
+	case last && s.found.sealed:
 		return fmt.Errorf("segment %q after it is missing: %w", segmentName(s.Sequence+1), errs.Corrupt)
 	}
 	return nil
@@ -110,9 +110,9 @@ func (m *image) report() *Report {
 	for _, s := range m.segments {
 		r.Ensemble, r.Member = s.Ensemble, s.Member
 		name := segmentName(s.Sequence)
-		r.Segments = append(r.Segments, SegmentReport{name, s.records, s.live, s.end, s.Size, s.sealed})
-		if s.torn > s.end {
-			r.Torn = &Torn{name, s.end, s.torn - s.end}
+		r.Segments = append(r.Segments, SegmentReport{name, s.found.records, s.live, s.found.end, s.Size, s.found.sealed})
+		if s.found.torn > s.found.end {
+			r.Torn = &Torn{name, s.found.end, s.found.torn - s.found.end}
 		}
 	}
 	return r

@@ -1,73 +1,91 @@
 package wal
 
-import "sync"
+import (
+	"cmp"
+	"fmt"
+
+	"mezzo/internal/errs"
+)
 
 // batch is what waits to be written together: one append, or a truncation.
 type batch struct {
-	records  []Record
-	sums     []uint32 // of the payloads
-	bytes    int64    // in a segment
-	sync     bool
-	truncate bool
-	below    uint64
-	done     func(error)
-	err      error
+	records []Record
+	sums    []uint32 // of the payloads
+	bytes   int64    // in a segment
+	sync    bool
+	below   uint64 // positions to give up
+	done    func(error)
+	err     error
 }
 
-// queue holds batches in order, a bounded number of bytes of them.
-type queue struct {
-	mu      sync.Mutex
-	work    sync.Cond
-	room    sync.Cond
-	batches []*batch
-	bytes   int64
-	limit   int64
-	err     error // why nothing more is taken
-}
-
-func newQueue(limit int64) *queue {
-	q := &queue{limit: limit}
-	q.work.L, q.room.L = &q.mu, &q.mu
-	return q
-}
-
-// put waits for room. An empty queue has room for any batch.
-func (q *queue) put(b *batch) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.err == nil && q.bytes > 0 && q.bytes+b.bytes > q.limit {
-		q.room.Wait()
+// Append writes the records, together and in order, after all that was appended
+// before. done is told once they are written, and if sync, once all up to them
+// is durable; without sync they survive the process, not the machine. Records
+// may be none: then it waits for what was before. Each done is called once, by
+// the writer, in the order of the appends: it must neither block nor append. If
+// Append returns an error, done isn't called.
+//
+// Ownership: payloads are the log's until done is called.
+// Concurrency: blocks only while Config.QueueBytes wait already.
+// Errors: errs.Invalid for a record or a batch over a limit; errs.Exhausted if
+// there is no room, then nothing of it is written and others may be; any other
+// says that the log ended.
+func (w *WAL) Append(records []Record, sync bool, done func(error)) error {
+	b := &batch{records: records, sums: make([]uint32, len(records)), sync: sync, done: done}
+	for i, r := range records {
+		if err := r.check(); err != nil {
+			return fmt.Errorf("append to log: %w", err)
+		}
+		b.sums[i] = checksum(r.Payload)
+		b.bytes += slotBytes(len(r.Payload))
 	}
-	if q.err != nil {
-		return q.err
+	if b.bytes > MaxBatch {
+		return fmt.Errorf("append to log: batch of %d records has %d bytes, more than %d: %w", len(records), b.bytes, MaxBatch, errs.Invalid)
 	}
-	q.batches = append(q.batches, b)
-	q.bytes += b.bytes
-	q.work.Signal()
+	return w.enqueue(b)
+}
+
+// Truncate gives up all positions below the given one. Their segments are
+// reused or removed from the oldest on, up to the first that something above
+// is in. done is told as by Append.
+func (w *WAL) Truncate(below uint64, done func(error)) error {
+	return w.enqueue(&batch{below: below, done: done})
+}
+
+// enqueue waits for room. An empty queue has room for any batch.
+func (w *WAL) enqueue(b *batch) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.refused == nil && w.queued > 0 && w.queued+b.bytes > w.cfg.QueueBytes {
+		w.room.Wait()
+	}
+	if w.refused != nil {
+		return w.refused
+	}
+	w.queue = append(w.queue, b)
+	w.queued += b.bytes
+	w.work.Signal()
 	return nil
 }
 
-// take waits for batches and takes all there are, into a slice that take was
-// given; none once the queue is closed and empty.
-func (q *queue) take(into []*batch) []*batch {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.err == nil && len(q.batches) == 0 {
-		q.work.Wait()
+// take waits for batches and takes all there are; none once the log has ended.
+func (w *WAL) take() []*batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.refused == nil && len(w.queue) == 0 {
+		w.work.Wait()
 	}
-	out := q.batches
-	q.batches, q.bytes = into[:0], 0
-	q.room.Broadcast()
-	return out
+	group := w.queue
+	w.queue, w.queued = nil, 0
+	w.room.Broadcast()
+	return group
 }
 
-// close refuses what is put from now on with err. The first error stays.
-func (q *queue) close(err error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.err == nil {
-		q.err = err
-	}
-	q.work.Broadcast()
-	q.room.Broadcast()
+// refuse has nothing taken or read from now on, with err. The first one stays.
+func (w *WAL) refuse(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refused = cmp.Or(w.refused, err)
+	w.work.Broadcast()
+	w.room.Broadcast()
 }

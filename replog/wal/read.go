@@ -41,8 +41,8 @@ func (w *WAL) Read(position uint64) (Record, error) {
 func (w *WAL) locate(position uint64) (slot, *segment, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.unread != nil {
-		return slot{}, nil, w.unread
+	if w.refused != nil {
+		return slot{}, nil, w.refused
 	}
 	i, ok := w.index.find(position)
 	if !ok {

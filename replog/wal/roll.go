@@ -61,8 +61,7 @@ func (w *WAL) roll(need int64) error {
 		}
 		return err
 	}
-	w.tail.reset(s, 0, birth)
-	w.synced = s.Base
+	w.tail.reset(s, s.Base, 0, birth)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.segments = append(w.segments, s)

@@ -15,10 +15,10 @@ const (
 // segment is one file of the log.
 type segment struct {
 	header
-	scanned // as it was opened
-	file    File
-	live    int         // positions whose record is here
-	gone    atomic.Bool // and the file is another's
+	file  File
+	found scanned     // when it was opened
+	live  int         // positions whose record is here
+	gone  atomic.Bool // the file may be another's
 }
 
 func segmentName(sequence uint64) string { return fmt.Sprintf("%016x%s", sequence, segmentSuffix) }

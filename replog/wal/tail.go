@@ -12,15 +12,14 @@ type tail struct {
 	*segment
 	offset int64 // of buf[0] in the file, a multiple of blockBytes
 	buf    []byte
-	clean  int // how much of buf is in the file
+	clean  int   // how much of buf is in the file
+	synced int64 // up to here the segment is durable
 }
 
-// reset continues behind the bytes that a segment starts with, or some of them
-// from a block's start on.
-func (t *tail) reset(s *segment, offset int64, start []byte) {
-	keep := roundDown(int64(len(start)), blockBytes)
-	t.segment, t.offset, t.buf = s, offset+keep, start[keep:]
-	t.clean = len(t.buf)
+// reset continues in another segment, whose last bytes stand at the offset.
+func (t *tail) reset(s *segment, synced, offset int64, last []byte) {
+	keep := roundDown(int64(len(last)), blockBytes)
+	*t = tail{s, offset + keep, last[keep:], len(last[keep:]), synced}
 }
 
 func (t *tail) end() int64 { return t.offset + int64(len(t.buf)) }
@@ -30,7 +29,7 @@ func (w *WAL) fits(n, reserved int64) bool { return w.tail.end()+n <= w.tail.Siz
 
 // put adds a record to the tail, which has room for it.
 func (w *WAL) put(r Record, sum uint32) {
-	w.tail.buf = record{r, w.synced, sum}.append(w.tail.buf, w.tail.seed(), w.tail.end())
+	w.tail.buf = record{r, w.tail.synced, sum}.append(w.tail.buf, w.tail.seed(), w.tail.end())
 }
 
 // note writes a record of the log's own, durably.
@@ -57,14 +56,14 @@ func (w *WAL) flush() error {
 
 // sync makes all that was put durable.
 func (w *WAL) sync() error {
-	if err := w.flush(); err != nil || w.synced == w.tail.end() {
+	if err := w.flush(); err != nil || w.tail.synced == w.tail.end() {
 		return err
 	}
 	if err := w.tail.file.Datasync(); err != nil {
 		return err
 	}
 	w.counts.Syncs++
-	w.synced = w.tail.end()
+	w.tail.synced = w.tail.end()
 	return nil
 }
 

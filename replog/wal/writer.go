@@ -2,6 +2,7 @@ package wal
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,21 +14,12 @@ import (
 // those who wait.
 func (w *WAL) run() {
 	defer close(w.ended)
-	var group, spent []*batch
-	for {
-		if group = w.queue.take(spent); len(group) == 0 {
-			break
-		}
+	for group := w.take(); len(group) > 0; group = w.take() {
 		w.try(func() error { return w.commit(group) })
-		for i, b := range group {
-			if w.failure != nil {
-				b.err = w.failure
-			}
-			b.done(b.err)
-			group[i] = nil
+		for _, b := range group {
+			b.done(cmp.Or(w.failure, b.err))
 		}
 		w.try(w.prepare)
-		spent = group
 	}
 	w.try(w.mark)
 }
@@ -40,10 +32,7 @@ func (w *WAL) try(step func() error) {
 	}
 	if err := step(); err != nil {
 		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
-		w.queue.close(w.failure)
-		w.mu.Lock()
-		w.unread = w.failure
-		w.mu.Unlock()
+		w.refuse(w.failure)
 		w.deps.Fatal(w.failure)
 	}
 }
@@ -51,24 +40,17 @@ func (w *WAL) try(step func() error) {
 // commit writes a group. A batch that there is no room for has its error; an
 // error that is returned is the disk's.
 func (w *WAL) commit(group []*batch) error {
-	durable, truncate := false, false
-	below := w.begin
+	write, below := w.flush, uint64(0)
 	for _, b := range group {
-		if b.truncate {
-			truncate, below = true, max(below, b.below)
-			continue
-		}
-		if err := w.stage(b.records, b.sums, b.bytes); errors.Is(err, errs.Exhausted) {
+		if err := w.stage(b); errors.Is(err, errs.Exhausted) {
 			b.err = fmt.Errorf("append to log %q: %w", w.cfg.Dir, err)
 		} else if err != nil {
 			return err
-		} else {
-			durable = durable || b.sync
 		}
-	}
-	write := w.flush
-	if durable {
-		write = w.sync
+		if b.sync {
+			write = w.sync
+		}
+		below = max(below, b.below)
 	}
 	if err := write(); err != nil {
 		return err
@@ -76,7 +58,7 @@ func (w *WAL) commit(group []*batch) error {
 	w.counts.Groups++
 	w.counts.Batches += uint64(len(group))
 	w.publish()
-	if !truncate {
+	if below == 0 {
 		return nil
 	}
 	err := w.truncate(below)
@@ -84,30 +66,30 @@ func (w *WAL) commit(group []*batch) error {
 	return err
 }
 
-// stage puts records, of bytes in all, into the tail, and begins another
-// segment before if they don't fit.
+// stage puts a batch into the tail, and begins another segment before if it
+// does not fit.
 //
 // Errors: errs.Exhausted if there is none; then nothing is put.
-func (w *WAL) stage(records []Record, sums []uint32, bytesAll int64) error {
-	if len(records) == 0 {
+func (w *WAL) stage(b *batch) error {
+	if len(b.records) == 0 {
 		return nil
 	}
-	state := !slices.ContainsFunc(records, func(r Record) bool { return isEntry(r.Kind) })
+	state := !slices.ContainsFunc(b.records, func(r Record) bool { return isEntry(r.Kind) })
 	// What follows a large batch would keep its whole segment.
 	large := !state && w.tail.Size > w.cfg.SegmentBytes && w.tail.end() > w.tail.Base
-	if large || !w.fits(bytesAll, reserve(w.tail.Size, state)) {
-		if err := w.roll(bytesAll); err != nil {
+	if large || !w.fits(b.bytes, reserve(w.tail.Size, state)) {
+		if err := w.roll(b.bytes); err != nil {
 			return err
 		}
 	}
-	for i, r := range records {
+	for i, r := range b.records {
 		if isState(r.Kind) {
 			r.Payload = bytes.Clone(r.Payload)
 			w.state[r.Kind] = r
 		} else {
 			w.staged = append(w.staged, w.tail.place(w.tail.end(), r))
 		}
-		w.put(r, sums[i])
+		w.put(r, b.sums[i])
 		if len(w.tail.buf) >= writeBytes {
 			if err := w.flush(); err != nil {
 				return err
