@@ -57,8 +57,9 @@ func (h header) encode() []byte {
 	return b
 }
 
-// parseHeader reads the header of a file of the given size.
-func parseHeader(b []byte, size int64) (h header, err error) {
+// parseHeader reads the header of a file.
+func parseHeader(b []byte) (h header, err error) {
+	size := int64(len(b))
 	if _, err := binary.Decode(b, le, &h); err != nil || h.Magic != magic {
 		return h, fmt.Errorf("header at offset 0 is none of a log: %w", errs.Corrupt)
 	}

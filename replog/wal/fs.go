@@ -1,12 +1,20 @@
 package wal
 
-import "io"
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"mezzo/internal/dirlock"
+)
 
 // FS is one directory. Names are of files in it.
 type FS interface {
 	// Lock keeps every other writer out until the lock is closed. It makes
 	// the directory if there is none.
 	Lock() (io.Closer, error)
+	// List is the files by name.
 	List() ([]FileInfo, error)
 	// Create makes an empty file, in place of one that is there.
 	Create(name string) (File, error)
@@ -17,7 +25,8 @@ type FS interface {
 	SyncDir() error
 }
 
-// File is an open file; one that was removed can still be read.
+// File is an open file. One that was removed can still be read, and one that is
+// closed meanwhile fails the read.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
@@ -32,4 +41,80 @@ type File interface {
 type FileInfo struct {
 	Name string
 	Size int64
+}
+
+type osFS struct{ dir string }
+
+type osFile struct{ *os.File }
+
+// OS is a directory of this machine.
+func OS(dir string) FS { return osFS{dir} }
+
+func (d osFS) path(name string) string { return filepath.Join(d.dir, name) }
+
+func (d osFS) Lock() (io.Closer, error) {
+	if err := makeDir(d.dir); err != nil {
+		return nil, err
+	}
+	return dirlock.Take(d.dir)
+}
+
+// makeDir makes a directory durably, with those above it that are missing.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := makeDir(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	return osFS{filepath.Dir(dir)}.SyncDir()
+}
+
+func (d osFS) List() ([]FileInfo, error) {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, FileInfo{e.Name(), info.Size()})
+	}
+	return out, nil
+}
+
+func (d osFS) Create(name string) (File, error) {
+	return d.open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+}
+
+func (d osFS) Open(name string, write bool) (File, error) {
+	if write {
+		return d.open(name, os.O_RDWR)
+	}
+	return d.open(name, os.O_RDONLY)
+}
+
+func (d osFS) open(name string, flags int) (File, error) {
+	f, err := os.OpenFile(d.path(name), flags, 0o600)
+	if err != nil {
+		return nil, err // not an osFile of nothing
+	}
+	return osFile{f}, nil
+}
+
+func (d osFS) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }
+func (d osFS) Remove(name string) error     { return os.Remove(d.path(name)) }
+
+func (d osFS) SyncDir() error {
+	f, err := os.Open(d.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

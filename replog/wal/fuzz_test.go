@@ -25,13 +25,13 @@ func FuzzScan(f *testing.F) {
 		if n := min(int(cut), len(data)); n > headerBytes {
 			clear(data[n:])
 		}
-		h, err := parseHeader(data, int64(len(data)))
+		h, err := parseHeader(data)
 		if err != nil {
 			size := roundUp(max(int64(len(data)), blockBytes), blockBytes)
 			data = append(data, make([]byte, size-int64(len(data)))...)
 			h = header{Sequence: 1, Salt: 3, Size: size, Base: headerBytes, Ensemble: ID{1}, Member: ID{2}}
 			copy(data, h.encode())
-			if h, err = parseHeader(data, size); err != nil {
+			if h, err = parseHeader(data); err != nil {
 				t.Fatal(err)
 			}
 		}

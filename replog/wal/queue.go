@@ -9,9 +9,8 @@ import (
 
 // batch is what waits to be written together: one append, or a truncation.
 type batch struct {
-	records []Record
-	sums    []uint32 // of the payloads
-	bytes   int64    // in a segment
+	records []record
+	bytes   int64 // in a segment
 	sync    bool
 	below   uint64 // positions to give up
 	done    func(error)
@@ -31,12 +30,12 @@ type batch struct {
 // there is no room, then nothing of it is written and others may be; any other
 // says that the log ended.
 func (w *WAL) Append(records []Record, sync bool, done func(error)) error {
-	b := &batch{records: records, sums: make([]uint32, len(records)), sync: sync, done: done}
-	for i, r := range records {
+	b := &batch{sync: sync, done: done}
+	for _, r := range records {
 		if err := r.check(); err != nil {
 			return fmt.Errorf("append to log: %w", err)
 		}
-		b.sums[i] = checksum(r.Payload)
+		b.records = append(b.records, record{r, 0, checksum(r.Payload)})
 		b.bytes += slotBytes(len(r.Payload))
 	}
 	if b.bytes > MaxBatch {

@@ -8,11 +8,23 @@ import (
 	"mezzo/internal/errs"
 )
 
+// Stats is a snapshot.
+func (w *WAL) Stats() Stats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.stats
+	s.Begin, s.Positions, s.Segments = w.begin, len(w.index), len(w.segments)
+	for _, seg := range w.segments {
+		s.DiskBytes += seg.Size
+	}
+	return s
+}
+
 // Next tells of the first record from a position on.
 func (w *WAL) Next(from uint64) (Meta, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if i, _ := w.index.find(from); i < len(w.index) {
+	if i, _ := w.find(from); i < len(w.index) {
 		return w.index[i].Meta, true
 	}
 	return Meta{}, false
@@ -44,7 +56,7 @@ func (w *WAL) locate(position uint64) (slot, *segment, error) {
 	if w.refused != nil {
 		return slot{}, nil, w.refused
 	}
-	i, ok := w.index.find(position)
+	i, ok := w.find(position)
 	if !ok {
 		return slot{}, nil, fmt.Errorf("it has none, and begins at %d: %w", w.begin, errs.NotFound)
 	}

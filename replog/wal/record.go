@@ -68,12 +68,10 @@ type Torn struct {
 
 // SegmentReport is one file.
 type SegmentReport struct {
-	File    string
-	Records int
-	Live    int   // positions whose record is here
-	End     int64 // of the last record
-	Size    int64
-	Sealed  bool
+	File          string
+	Records, Live int   // Live is positions whose record is here
+	End, Size     int64 // End is the last record's
+	Sealed        bool
 }
 
 // Item is a record as it lies on the disk, superseded or not.
@@ -85,3 +83,17 @@ type Item struct {
 }
 
 var ownNames = map[uint8]string{kindBegin: "begin", kindSeal: "seal"}
+
+// Stats counts since Open what the log did, and says what it is.
+type Stats struct {
+	Records, Syncs uint64
+	StoredBytes    uint64 // payloads
+	WrittenBytes   uint64 // given to files, blocks that are prepared included
+	Created        uint64 // files
+	Recycled       uint64 // segments made spares
+
+	Begin     uint64 // positions below are truncated
+	Positions int
+	Segments  int
+	DiskBytes int64 // of the segments
+}

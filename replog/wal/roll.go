@@ -1,10 +1,8 @@
 package wal
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"syscall"
@@ -25,9 +23,8 @@ func reserve(size int64, state bool) int64 {
 	return ownBytes + min(64<<10, size/8)
 }
 
-// Spares that are no segments from before: the one in the making, and a file for
-// a batch that is larger than a segment. A crash leaves nothing in either that
-// does harm, but a size.
+// Spares that were no segments: the one in the making, and one that is larger,
+// for a large batch. What a crash leaves of them may be used, or removed.
 const (
 	nextName  = "next" + spareSuffix
 	largeName = "large" + spareSuffix
@@ -48,24 +45,36 @@ func (w *WAL) roll(need int64) error {
 		s.Size = roundUp(s.Base+need+reserve(maxSegment, false), blockBytes)
 	}
 	copy(birth, s.encode())
-	name, err := w.acquire(s)
+	spare, err := w.acquire(s)
 	if err != nil {
 		return err
 	}
-	if err := w.install(s, name, birth); err != nil {
-		err = errors.Join(err, s.file.Close())
-		if errors.Is(err, errs.Exhausted) && name == largeName {
-			err = errors.Join(err, w.deps.FS.Remove(name))
-		} else if errors.Is(err, errs.Exhausted) {
-			w.spares = append(w.spares, name)
+	w.sync()
+	err = w.ask(func() error {
+		return w.write(s.file, append(birth, zeros[:roundUp(s.Base, blockBytes)-s.Base]...), 0)
+	})
+	if err == nil {
+		w.do(s.file.Datasync)
+		err = w.ask(func() error { return w.deps.FS.Rename(spare, segmentName(s.Sequence)) })
+	}
+	if errors.Is(err, errs.Exhausted) {
+		w.do(s.file.Close)
+		if spare == largeName {
+			w.do(func() error { return w.deps.FS.Remove(spare) })
+		} else {
+			w.spares = append(w.spares, spare)
 		}
 		return err
+	}
+	w.do(w.deps.FS.SyncDir)
+	if len(w.segments) > 0 {
+		w.note(kindSeal)
 	}
 	w.tail.reset(s, s.Base, 0, birth)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.segments = append(w.segments, s)
-	return nil
+	return w.failure
 }
 
 // birth is what a segment starts with, in an order that is always the same: room
@@ -82,45 +91,8 @@ func (w *WAL) birth(seed uint32) []byte {
 	return b
 }
 
-// install makes a segment of the file of a spare.
-func (w *WAL) install(s *segment, spare string, birth []byte) error {
-	if err := w.sync(); err != nil {
-		return err
-	}
-	if err := w.write(s.file, append(birth, zeros[:roundUp(s.Base, blockBytes)-s.Base]...), 0); err != nil {
-		return exhausted(err)
-	}
-	if err := s.file.Datasync(); err != nil {
-		return err
-	}
-	if err := w.deps.FS.Rename(spare, segmentName(s.Sequence)); err != nil {
-		return exhausted(err)
-	}
-	if err := w.deps.FS.SyncDir(); err != nil || s.Sequence == 1 {
-		return err
-	}
-	return w.note(kindSeal)
-}
-
-// create makes the first segment of a directory.
-func (w *WAL) create() error {
-	if w.cfg.Ensemble == (ID{}) {
-		return fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
-	}
-	var drawn [24]byte
-	if _, err := io.ReadFull(w.deps.Random, drawn[:]); err != nil {
-		return fmt.Errorf("draw member id and salt: %w", err)
-	}
-	w.first, w.tail.segment = 1, &segment{header: header{
-		Ensemble: w.cfg.Ensemble,
-		Member:   cmp.Or(w.cfg.Member, ID(drawn[:16])),
-		Salt:     le.Uint64(drawn[16:]),
-	}}
-	return w.roll(0)
-}
-
-// acquire gets the file for a segment: a spare, or a new one.
-func (w *WAL) acquire(s *segment) (name string, err error) {
+// acquire opens the file for a segment: a spare, or a new one.
+func (w *WAL) acquire(s *segment) (spare string, err error) {
 	if s.Size != w.cfg.SegmentBytes {
 		// It is written once only: blocks that were never written will do.
 		s.file, err = w.allocate(largeName, s.Size)
@@ -131,21 +103,26 @@ func (w *WAL) acquire(s *segment) (name string, err error) {
 			return "", err
 		}
 	}
-	name = w.spares[0]
-	if s.file, err = w.deps.FS.Open(name, true); err == nil {
-		w.spares = w.spares[1:]
-	}
-	return name, err
+	spare, w.spares = w.spares[0], w.spares[1:]
+	return spare, w.do(func() (err error) {
+		s.file, err = w.deps.FS.Open(spare, true)
+		return err
+	})
 }
 
 // allocate creates a file, or leaves none.
-func (w *WAL) allocate(name string, size int64) (File, error) {
-	file, err := w.deps.FS.Create(name)
+func (w *WAL) allocate(name string, size int64) (file File, err error) {
+	err = w.ask(func() (err error) {
+		if file, err = w.deps.FS.Create(name); err != nil {
+			return err
+		}
+		if err = file.Allocate(size); err != nil {
+			err = errors.Join(err, file.Close(), w.deps.FS.Remove(name))
+		}
+		return err
+	})
 	if err != nil {
-		return nil, exhausted(err)
-	}
-	if err := file.Allocate(size); err != nil {
-		return nil, errors.Join(exhausted(err), file.Close(), w.deps.FS.Remove(name))
+		return nil, err
 	}
 	w.counts.Created++
 	return file, nil
@@ -153,16 +130,12 @@ func (w *WAL) allocate(name string, size int64) (File, error) {
 
 // prepare makes the next spare while the segment before it fills, two bytes for
 // each byte appended and not much at once, so that nobody waits for the whole.
-func (w *WAL) prepare() error {
+func (w *WAL) prepare() {
 	step := min(writeBytes, w.cfg.SegmentBytes)
 	due := roundDown(2*w.tail.end()-w.filled, step)
-	if w.cfg.Spares <= 0 || len(w.spares) > 0 || due <= 0 {
-		return nil
+	if w.cfg.Spares > 0 && len(w.spares) == 0 && due > 0 {
+		_ = w.fill(min(due, 4*step)) // there may be room when it is needed
 	}
-	if err := w.fill(min(due, 4*step)); !errors.Is(err, errs.Exhausted) {
-		return err
-	}
-	return nil
 }
 
 // fill writes n more bytes of the next spare: a sync of blocks that were written
@@ -175,25 +148,56 @@ func (w *WAL) fill(n int64) (err error) {
 	}
 	for end := min(w.filled+n, w.cfg.SegmentBytes); w.filled < end; {
 		step := min(end-w.filled, writeBytes)
-		if err := w.write(w.next, zeros[:step], w.filled); err != nil {
-			return exhausted(err)
-		}
-		if err := w.next.Datasync(); err != nil {
-			return exhausted(err)
+		err := w.ask(func() error {
+			return errors.Join(w.write(w.next, zeros[:step], w.filled), w.next.Datasync())
+		})
+		if err != nil {
+			return err
 		}
 		w.filled += step
 	}
 	if w.filled == w.cfg.SegmentBytes {
-		err = w.next.Close()
+		w.do(w.next.Close)
 		w.spares, w.next, w.filled = append(w.spares, nextName), nil, 0
 	}
-	return err
+	return w.failure
 }
 
-// exhausted gives the class to an error that says so.
-func exhausted(err error) error {
+// ask makes a change that a full disk may refuse.
+//
+// Errors: errs.Exhausted then, and the log goes on.
+func (w *WAL) ask(change func() error) error {
+	if w.failure != nil {
+		return w.failure
+	}
+	err := change()
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return fmt.Errorf("make room for another segment: %w: %w", err, errs.Exhausted)
 	}
+	w.failure = err
 	return err
+}
+
+// retire reuses or removes the n oldest segments, which the log says by now to
+// be given up. Each is durably gone before the next, so that a crash leaves no
+// gap, and before it is written to.
+func (w *WAL) retire(n int) {
+	for ; n > 0 && w.failure == nil; n-- {
+		w.mu.Lock()
+		s := w.segments[0]
+		w.segments = w.segments[1:]
+		w.mu.Unlock()
+		s.gone.Store(true)
+		name := segmentName(s.Sequence)
+		if s.Size == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
+			spare := name + spareSuffix
+			w.do(func() error { return w.deps.FS.Rename(name, spare) })
+			w.spares = append(w.spares, spare)
+			w.counts.Recycled++
+		} else {
+			w.do(func() error { return w.deps.FS.Remove(name) })
+		}
+		w.do(w.deps.FS.SyncDir)
+		w.do(s.file.Close)
+	}
 }

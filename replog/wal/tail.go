@@ -25,46 +25,40 @@ func (t *tail) reset(s *segment, synced, offset int64, last []byte) {
 func (t *tail) end() int64 { return t.offset + int64(len(t.buf)) }
 
 // fits tells whether there is room for n bytes of records, less what is reserved.
-func (w *WAL) fits(n, reserved int64) bool { return w.tail.end()+n <= w.tail.Size-reserved }
+func (t *tail) fits(n, reserved int64) bool { return t.end()+n <= t.Size-reserved }
 
-// put adds a record to the tail, which has room for it.
-func (w *WAL) put(r Record, sum uint32) {
-	w.tail.buf = record{r, w.tail.synced, sum}.append(w.tail.buf, w.tail.seed(), w.tail.end())
+// put adds a record, which there is room for.
+func (t *tail) put(r record) {
+	r.synced = t.synced
+	t.buf = r.append(t.buf, t.seed(), t.end())
 }
 
 // note writes a record of the log's own, durably.
-func (w *WAL) note(kind uint8) error {
-	w.put(Record{Kind: kind, Position: w.begin, Ballot: w.first}, 0)
-	return w.sync()
+func (w *WAL) note(kind uint8) {
+	w.tail.put(record{Record: Record{Kind: kind, Position: w.begin, Ballot: w.first}})
+	w.sync()
 }
 
 // flush writes what was put.
-func (w *WAL) flush() error {
+func (w *WAL) flush() {
 	t, n := &w.tail, int64(len(w.tail.buf))
 	if int(n) == t.clean {
-		return nil
+		return
 	}
 	t.buf = append(t.buf, zeros[:roundUp(n, blockBytes)-n]...)
-	if err := w.write(t.file, t.buf, t.offset); err != nil {
-		return err
-	}
+	w.do(func() error { return w.write(t.file, t.buf, t.offset) })
 	keep := roundDown(n, blockBytes)
 	t.buf = t.buf[:copy(t.buf, t.buf[keep:n])]
 	t.offset, t.clean = t.offset+keep, len(t.buf)
-	return nil
 }
 
 // sync makes all that was put durable.
-func (w *WAL) sync() error {
-	if err := w.flush(); err != nil || w.tail.synced == w.tail.end() {
-		return err
+func (w *WAL) sync() {
+	if w.flush(); w.tail.synced < w.tail.end() {
+		w.do(w.tail.file.Datasync)
+		w.tail.synced = w.tail.end()
+		w.counts.Syncs++
 	}
-	if err := w.tail.file.Datasync(); err != nil {
-		return err
-	}
-	w.counts.Syncs++
-	w.tail.synced = w.tail.end()
-	return nil
 }
 
 func (w *WAL) write(f File, p []byte, offset int64) error {

@@ -107,7 +107,7 @@ func (w *WAL) release() error {
 
 // recover takes over what is in the directory, and mends what a crash left.
 func (w *WAL) recover() (*Report, error) {
-	others, err := w.load(w.deps.FS, true, func(Item) error { return nil })
+	spares, err := w.load(w.deps.FS, true, func(Item) error { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -116,54 +116,67 @@ func (w *WAL) recover() (*Report, error) {
 	case n == 0 && w.cfg.MustExist:
 		return nil, errNone
 	case n == 0:
-		if err := w.tidy(others); err != nil {
-			return nil, err
-		}
-		if err := w.create(); err != nil {
+		if err := w.draw(); err != nil {
 			return nil, err
 		}
 		r.Ensemble, r.Member = w.tail.Ensemble, w.tail.Member
-		return r, nil
 	case cmp.Or(w.cfg.Ensemble, r.Ensemble) != r.Ensemble:
 		return nil, fmt.Errorf("it belongs to ensemble %v, not to %v: %w", r.Ensemble, w.cfg.Ensemble, errs.Conflict)
 	case cmp.Or(w.cfg.Member, r.Member) != r.Member:
 		return nil, fmt.Errorf("it belongs to member %v, not to %v: %w", r.Member, w.cfg.Member, errs.Conflict)
 	}
-	// The process before may have ended before the names were durable.
-	if err := errors.Join(w.tidy(others), w.deps.FS.SyncDir()); err != nil {
-		return nil, err
-	}
-	// Nor may the seal before a segment be in which nothing was appended.
-	last := w.segments[n-1]
-	if n > 1 && last.found.end == last.Base {
-		before := w.segments[n-2]
-		if err := w.mend(before); err != nil {
-			return nil, err
-		}
-		if !before.found.sealed {
-			if err := w.note(kindSeal); err != nil {
-				return nil, err
-			}
+	for _, f := range spares {
+		if n > 0 && f.Size == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
+			w.spares = append(w.spares, f.Name)
+		} else {
+			w.do(func() error { return w.deps.FS.Remove(f.Name) })
 		}
 	}
-	if err := w.mend(last); err != nil {
-		return nil, err
+	if n == 0 {
+		return r, w.roll(0)
 	}
-	return r, w.retire(int(w.first - w.segments[0].Sequence))
+	// The process before may have ended before the names were durable, or the
+	// seal before a segment in which nothing was appended.
+	w.do(w.deps.FS.SyncDir)
+	for i := max(0, n-2); i < n; i++ {
+		w.mend(w.segments[i])
+		if i < n-1 && !w.segments[i].found.sealed {
+			w.note(kindSeal)
+		}
+	}
+	w.retire(int(w.first - w.segments[0].Sequence))
+	return r, w.failure
+}
+
+// draw makes the head of a log that is new.
+func (w *WAL) draw() error {
+	if w.cfg.Ensemble == (ID{}) {
+		return fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
+	}
+	var drawn [24]byte
+	if _, err := io.ReadFull(w.deps.Random, drawn[:]); err != nil {
+		return fmt.Errorf("draw member id and salt: %w", err)
+	}
+	w.first, w.tail.segment = 1, &segment{header: header{
+		Ensemble: w.cfg.Ensemble,
+		Member:   cmp.Or(w.cfg.Member, ID(drawn[:16])),
+		Salt:     le.Uint64(drawn[16:]),
+	}}
+	return nil
 }
 
 // mend makes s the tail, clears what was torn off, and writes once more what no
 // sync is known to have covered: after one that failed, the kernel may show
 // bytes as written that are not on the disk.
-func (w *WAL) mend(s *segment) error {
+func (w *WAL) mend(s *segment) {
 	start := roundDown(s.found.synced, blockBytes)
 	buf := make([]byte, roundUp(s.found.torn, blockBytes)-start)
-	if _, err := s.file.ReadAt(buf[:s.found.end-start], start); err != nil {
+	known := buf[:s.found.end-start]
+	w.do(func() error {
+		_, err := s.file.ReadAt(known, start)
 		return err
-	}
-	if err := w.write(s.file, buf, start); err != nil {
-		return err
-	}
-	w.tail.reset(s, s.found.synced, start, buf[:s.found.end-start])
-	return w.sync()
+	})
+	w.do(func() error { return w.write(s.file, buf, start) })
+	w.tail.reset(s, s.found.synced, start, known)
+	w.sync()
 }

@@ -1,13 +1,9 @@
 package wal
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
-
-	"mezzo/internal/errs"
 )
 
 // run is the writer: it takes all that waits, writes it, syncs once, and tells
@@ -15,7 +11,7 @@ import (
 func (w *WAL) run() {
 	defer close(w.ended)
 	for group := w.take(); len(group) > 0; group = w.take() {
-		w.try(func() error { return w.commit(group) })
+		w.try(func() { w.commit(group) })
 		for _, b := range group {
 			b.done(cmp.Or(w.failure, b.err))
 		}
@@ -24,46 +20,47 @@ func (w *WAL) run() {
 	w.try(w.mark)
 }
 
-// try ends the log if the disk fails. There is no second try: after a sync that
+// try ends the log if the disk failed. There is no second try: after a sync that
 // failed, nobody knows what is on the disk.
-func (w *WAL) try(step func() error) {
+func (w *WAL) try(step func()) {
 	if w.failure != nil {
 		return
 	}
-	if err := step(); err != nil {
-		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
+	if step(); w.failure != nil {
+		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, w.failure)
 		w.refuse(w.failure)
 		w.deps.Fatal(w.failure)
 	}
 }
 
-// commit writes a group. A batch that there is no room for has its error; an
-// error that is returned is the disk's.
-func (w *WAL) commit(group []*batch) error {
+// do changes something on the disk, unless an earlier change failed.
+func (w *WAL) do(change func() error) error {
+	if w.failure == nil {
+		w.failure = change()
+	}
+	return w.failure
+}
+
+// commit writes a group. A batch that there is no room for has its error.
+func (w *WAL) commit(group []*batch) {
 	write, below := w.flush, uint64(0)
 	for _, b := range group {
-		if err := w.stage(b); errors.Is(err, errs.Exhausted) {
-			b.err = fmt.Errorf("append to log %q: %w", w.cfg.Dir, err)
-		} else if err != nil {
-			return err
+		if len(b.records) > 0 {
+			b.err = w.stage(b)
 		}
 		if b.sync {
 			write = w.sync
 		}
 		below = max(below, b.below)
 	}
-	if err := write(); err != nil {
-		return err
+	if write(); w.failure != nil {
+		return
 	}
-	w.counts.Groups++
-	w.counts.Batches += uint64(len(group))
 	w.publish()
-	if below == 0 {
-		return nil
+	if below > 0 {
+		w.truncate(below)
+		w.publish()
 	}
-	err := w.truncate(below)
-	w.publish()
-	return err
 }
 
 // stage puts a batch into the tail, and begins another segment before if it
@@ -71,29 +68,22 @@ func (w *WAL) commit(group []*batch) error {
 //
 // Errors: errs.Exhausted if there is none; then nothing is put.
 func (w *WAL) stage(b *batch) error {
-	if len(b.records) == 0 {
-		return nil
-	}
-	state := !slices.ContainsFunc(b.records, func(r Record) bool { return isEntry(r.Kind) })
+	state := !slices.ContainsFunc(b.records, func(r record) bool { return isEntry(r.Kind) })
 	// What follows a large batch would keep its whole segment.
 	large := !state && w.tail.Size > w.cfg.SegmentBytes && w.tail.end() > w.tail.Base
-	if large || !w.fits(b.bytes, reserve(w.tail.Size, state)) {
+	if large || !w.tail.fits(b.bytes, reserve(w.tail.Size, state)) {
 		if err := w.roll(b.bytes); err != nil {
-			return err
+			return fmt.Errorf("append to log %q: %w", w.cfg.Dir, err)
 		}
 	}
-	for i, r := range b.records {
+	for _, r := range b.records {
 		if isState(r.Kind) {
-			r.Payload = bytes.Clone(r.Payload)
-			w.state[r.Kind] = r
+			w.keep(r.Record)
 		} else {
-			w.staged = append(w.staged, w.tail.place(w.tail.end(), r))
+			w.staged = append(w.staged, w.tail.place(w.tail.end(), r.Record))
 		}
-		w.put(r, b.sums[i])
-		if len(w.tail.buf) >= writeBytes {
-			if err := w.flush(); err != nil {
-				return err
-			}
+		if w.tail.put(r); len(w.tail.buf) >= writeBytes {
+			w.flush()
 		}
 		w.counts.Records++
 		w.counts.StoredBytes += uint64(len(r.Payload))
@@ -114,11 +104,33 @@ func (w *WAL) publish() {
 	w.stats = w.counts
 }
 
+// truncate gives up the positions below, in memory at once, and the segments
+// that hold nothing else, if there are any. It then always finds room, or a
+// full disk would stay full; should it not, the next one frees them.
+func (w *WAL) truncate(below uint64) {
+	w.mu.Lock()
+	w.drop(below)
+	freed := 0
+	for freed < len(w.segments)-1 && w.segments[freed].live == 0 {
+		freed++
+	}
+	w.mu.Unlock()
+	if freed == 0 {
+		return
+	}
+	w.first = w.segments[freed].Sequence
+	if w.tail.fits(recordBytes, recordBytes) {
+		w.note(kindBegin)
+	} else if err := w.roll(0); err != nil {
+		return
+	}
+	w.retire(freed)
+}
+
 // mark writes a record behind the last one, so that damage to that is not taken
 // for a torn write.
-func (w *WAL) mark() error {
-	if err := w.sync(); err != nil || !w.fits(recordBytes, ownBytes) {
-		return err
+func (w *WAL) mark() {
+	if w.sync(); w.tail.fits(recordBytes, ownBytes) {
+		w.note(kindBegin)
 	}
-	return w.note(kindBegin)
 }

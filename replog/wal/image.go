@@ -1,0 +1,214 @@
+package wal
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"mezzo/internal/errs"
+)
+
+// Meta is what the log knows of a record without reading the disk.
+type Meta struct {
+	Position, Ballot uint64
+	Length           uint32 // of the payload
+	Kind             uint8
+}
+
+// slot is where the record of a position is.
+type slot struct {
+	Meta
+	segment uint32 // low half of the sequence: live ones never span more
+	block   uint32 // offset / alignBytes
+}
+
+// image is what a log holds, as its segments tell.
+type image struct {
+	segments []*segment // the last is appended to
+	// index is by position. They come nearly in order: one that comes late
+	// moves those above it, 32 bytes each.
+	index []slot
+	begin uint64
+	first uint64 // sequence of the first segment that is not given up
+	state map[uint8]Record
+}
+
+// find gives the place of the first slot from a position on, and whether it is
+// the position's.
+func (m *image) find(position uint64) (int, bool) {
+	if n := len(m.index); n == 0 || m.index[n-1].Position < position {
+		return n, false
+	}
+	return slices.BinarySearchFunc(m.index, position, func(s slot, p uint64) int { return cmp.Compare(s.Position, p) })
+}
+
+func (m *image) at(s slot) *segment { return m.segments[s.segment-uint32(m.segments[0].Sequence)] }
+
+// enter indexes a record in place of an older one of the position.
+func (m *image) enter(s slot) {
+	i, had := m.find(s.Position)
+	if had {
+		m.at(m.index[i]).live--
+		m.index[i] = s
+	} else {
+		m.index = slices.Insert(m.index, i, s)
+	}
+	m.at(s).live++
+}
+
+// keep takes a copy of a state.
+func (m *image) keep(r Record) {
+	r.Payload = bytes.Clone(r.Payload)
+	m.state[r.Kind] = r
+}
+
+// drop forgets the positions below the given one.
+func (m *image) drop(below uint64) {
+	m.begin = max(m.begin, below)
+	n, _ := m.find(m.begin)
+	for _, s := range m.index[:n] {
+		m.at(s).live--
+	}
+	m.index = m.index[n:]
+}
+
+func (m *image) close() error {
+	var all []error
+	for _, s := range m.segments {
+		s.gone.Store(true)
+		all = append(all, s.file.Close())
+	}
+	return errors.Join(all...)
+}
+
+// load reads a directory, changes nothing in it, and returns the files that may
+// become segments. The image has to be closed, also after an error.
+func (m *image) load(dir FS, write bool, visit func(Item) error) (spares []FileInfo, err error) {
+	files, err := dir.List()
+	if err != nil {
+		return nil, err
+	}
+	m.state = map[uint8]Record{}
+	var data []byte
+	for _, f := range files {
+		if strings.HasSuffix(f.Name, spareSuffix) {
+			spares = append(spares, f)
+		}
+		if !strings.HasSuffix(f.Name, segmentSuffix) {
+			continue
+		}
+		file, err := dir.Open(f.Name, write)
+		if err == nil {
+			m.segments = append(m.segments, &segment{file: file})
+			size := min(f.Size, maxSegment) // more is damage
+			data = slices.Grow(data[:0], int(size))[:size]
+			err = m.read(f.Name, data, visit)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read segment %q: %w", f.Name, err)
+		}
+	}
+	m.drop(m.begin)
+	return spares, m.complete()
+}
+
+// read takes over the last segment, through a buffer of its size.
+func (m *image) read(name string, data []byte, visit func(Item) error) (err error) {
+	n := len(m.segments)
+	s := m.segments[n-1]
+	if _, err := io.ReadFull(io.NewSectionReader(s.file, 0, int64(len(data))), data); err != nil {
+		return err
+	}
+	if s.header, err = parseHeader(data); err != nil {
+		return err
+	}
+	if has := segmentName(s.Sequence); has != name {
+		return fmt.Errorf("header says it is %q: %w", has, errs.Corrupt)
+	}
+	if n > 1 {
+		switch before := m.segments[n-2]; {
+		case s.Sequence != before.Sequence+1:
+			return missing(before.Sequence + 1)
+		case s.Ensemble != before.Ensemble || s.Member != before.Member || s.Salt != before.Salt:
+			return fmt.Errorf("it belongs to member %v of ensemble %v, salt %x, the one before to %v of %v, salt %x: %w", s.Member, s.Ensemble, s.Salt, before.Member, before.Ensemble, before.Salt, errs.Corrupt)
+		}
+	}
+	s.found, err = scan(data, s.header, func(offset int64, r record) error {
+		switch {
+		case isEntry(r.Kind):
+			m.enter(s.place(offset, r.Record))
+		case isState(r.Kind):
+			m.keep(r.Record)
+		case r.Kind == kindBegin:
+			m.begin, m.first = max(m.begin, r.Position), max(m.first, r.Ballot)
+		}
+		return visit(Item{name, offset, ownNames[r.Kind], r.Record})
+	})
+	if err == nil && s.found.broken {
+		err = fmt.Errorf("record at offset %d is damaged though it was durable: %w", s.found.end, errs.Corrupt)
+	}
+	return err
+}
+
+// complete tells of a segment that is missing or was cut.
+func (m *image) complete() error {
+	n := len(m.segments)
+	if n > 0 && m.segments[0].Sequence > m.first {
+		return missing(m.first)
+	}
+	for i, s := range m.segments {
+		if i == n-1 && s.found.sealed {
+			return missing(s.Sequence + 1)
+		}
+		// Nothing is appended to a segment before the one before is sealed.
+		if i < n-1 && !s.found.sealed && (i < n-2 || m.segments[i+1].found.end > m.segments[i+1].Base) {
+			return fmt.Errorf("segment %q ends without a seal at offset %d: %w", segmentName(s.Sequence), s.found.end, errs.Corrupt)
+		}
+	}
+	return nil
+}
+
+func missing(sequence uint64) error {
+	return fmt.Errorf("segment %q is missing: %w", segmentName(sequence), errs.Corrupt)
+}
+
+func (m *image) report() *Report {
+	r := &Report{Begin: m.begin, Positions: len(m.index), State: maps.Clone(m.state)}
+	if n := len(m.index); n > 0 {
+		r.First, r.Last = m.index[0].Position, m.index[n-1].Position
+	}
+	for _, s := range m.segments {
+		r.Ensemble, r.Member = s.Ensemble, s.Member
+		name, found := segmentName(s.Sequence), s.found
+		r.Segments = append(r.Segments, SegmentReport{name, found.records, s.live, found.end, s.Size, found.sealed})
+		if found.torn > found.end {
+			r.Torn = &Torn{name, found.end, found.torn - found.end}
+		}
+	}
+	return r
+}
+
+// Verify reads the log in a directory and changes nothing. The directory should
+// be at rest: of one in use, a segment may be reused meanwhile.
+//
+// Errors: errs.Corrupt names file and offset; errs.NotFound if there is no log.
+func Verify(dir FS) (*Report, error) { return Dump(dir, func(Item) error { return nil }) }
+
+// Dump is Verify, and visits each record in the order of writing. The payload
+// is the visitor's until it returns.
+func Dump(dir FS, visit func(Item) error) (*Report, error) {
+	var m image
+	_, err := m.load(dir, false, visit)
+	if err == nil && len(m.segments) == 0 {
+		err = errNone
+	}
+	if err = errors.Join(err, m.close()); err != nil {
+		return nil, err
+	}
+	return m.report(), nil
+}
