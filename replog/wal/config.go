@@ -1,12 +1,6 @@
 package wal
 
-import (
-	"cmp"
-	"fmt"
-	"io"
-
-	"mezzo/internal/errs"
-)
+import "io"
 
 const (
 	minSegment = 16 << 10 // room for the log's own records and something to keep
@@ -43,19 +37,4 @@ type Deps struct {
 	// append is acknowledged after it, and none that failed by it is told so
 	// before. It is called by the writer: it must not call the WAL.
 	Fatal func(error)
-}
-
-// SetDefaults fills in what is zero.
-func (c *Config) SetDefaults() {
-	c.SegmentBytes = cmp.Or(c.SegmentBytes, 32<<20)
-	c.Spares = cmp.Or(c.Spares, 2)
-	c.QueueBytes = cmp.Or(c.QueueBytes, 64<<20)
-}
-
-// Validate says what is wrong with c.
-func (c *Config) Validate() error {
-	if c.SegmentBytes < minSegment || c.SegmentBytes > maxSegment || c.SegmentBytes%blockBytes != 0 {
-		return fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", c.SegmentBytes, blockBytes, minSegment, maxSegment, errs.Invalid)
-	}
-	return nil
 }

@@ -155,20 +155,22 @@ func (m *image) read(name string, data []byte, visit func(Item) error) (err erro
 	return err
 }
 
-// complete tells of a segment that is missing or was cut.
+// complete tells of a segment that is missing or was cut. Nothing is appended to
+// one before the one before is sealed.
 func (m *image) complete() error {
 	n := len(m.segments)
-	if n > 0 && m.segments[0].Sequence > m.first {
-		return missing(m.first)
+	if n == 0 {
+		return nil
 	}
-	for i, s := range m.segments {
-		if i == n-1 && s.found.sealed {
-			return missing(s.Sequence + 1)
-		}
-		// Nothing is appended to a segment before the one before is sealed.
-		if i < n-1 && !s.found.sealed && (i < n-2 || m.segments[i+1].found.end > m.segments[i+1].Base) {
-			return fmt.Errorf("segment %q ends without a seal at offset %d: %w", segmentName(s.Sequence), s.found.end, errs.Corrupt)
-		}
+	last := m.segments[n-1]
+	switch i := slices.IndexFunc(m.segments, func(s *segment) bool { return !s.found.sealed }); {
+	case m.segments[0].Sequence > m.first:
+		return missing(m.first)
+	case i < 0:
+		return missing(last.Sequence + 1)
+	case i < n-2, i == n-2 && last.found.end > last.Base:
+		cut := m.segments[i]
+		return fmt.Errorf("segment %q ends without a seal at offset %d: %w", segmentName(cut.Sequence), cut.found.end, errs.Corrupt)
 	}
 	return nil
 }

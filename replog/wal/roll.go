@@ -2,10 +2,8 @@ package wal
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"syscall"
 
 	"mezzo/internal/errs"
 )
@@ -161,21 +159,6 @@ func (w *WAL) fill(n int64) (err error) {
 		w.spares, w.next, w.filled = append(w.spares, nextName), nil, 0
 	}
 	return w.failure
-}
-
-// ask makes a change that a full disk may refuse.
-//
-// Errors: errs.Exhausted then, and the log goes on.
-func (w *WAL) ask(change func() error) error {
-	if w.failure != nil {
-		return w.failure
-	}
-	err := change()
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("make room for another segment: %w: %w", err, errs.Exhausted)
-	}
-	w.failure = err
-	return err
 }
 
 // retire reuses or removes the n oldest segments, which the log says by now to

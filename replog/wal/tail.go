@@ -1,5 +1,13 @@
 package wal
 
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"mezzo/internal/errs"
+)
+
 // writeBytes is how much is written at once, but for a record that is larger.
 const writeBytes = 1 << 20
 
@@ -31,6 +39,34 @@ func (t *tail) fits(n, reserved int64) bool { return t.end()+n <= t.Size-reserve
 func (t *tail) put(r record) {
 	r.synced = t.synced
 	t.buf = r.append(t.buf, t.seed(), t.end())
+}
+
+// do changes something on the disk, unless an earlier change failed. There is no
+// second try: after a sync that failed, nobody knows what is there.
+func (w *WAL) do(change func() error) error {
+	if w.failure != nil {
+		return w.failure
+	}
+	if err := change(); err != nil {
+		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
+		w.refuse(w.failure)
+		w.fatal(w.failure)
+	}
+	return w.failure
+}
+
+// ask is do for what a full disk may refuse, which is no failure.
+//
+// Errors: errs.Exhausted.
+func (w *WAL) ask(change func() error) error {
+	if w.failure != nil {
+		return w.failure
+	}
+	err := change()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("make room for another segment: %w: %w", err, errs.Exhausted)
+	}
+	return w.do(func() error { return err })
 }
 
 // note writes a record of the log's own, durably.

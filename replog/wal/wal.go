@@ -19,6 +19,7 @@ type WAL struct {
 	lock  io.Closer
 	ended chan struct{} // closed when the writer has ended
 	shut  func() error  // once
+	fatal func(error)
 
 	// The writer's alone.
 	tail    tail
@@ -51,25 +52,30 @@ var (
 // another member's or another process has it; errs.NotFound if Config.MustExist
 // and there is none; errs.Exhausted if there is no room for the first segment.
 func Open(cfg Config, d Deps) (*WAL, *Report, error) {
-	w := &WAL{cfg: cfg, deps: d, ended: make(chan struct{})}
+	cfg.SegmentBytes = cmp.Or(cfg.SegmentBytes, 32<<20)
+	cfg.Spares = cmp.Or(cfg.Spares, 2)
+	cfg.QueueBytes = cmp.Or(cfg.QueueBytes, 64<<20)
+	d.FS, d.Random = cmp.Or(d.FS, OS(cfg.Dir)), cmp.Or(d.Random, rand.Reader)
+	w := &WAL{cfg: cfg, deps: d, ended: make(chan struct{}), fatal: func(error) {}}
+	w.work.L, w.room.L = &w.mu, &w.mu
+	w.shut = sync.OnceValue(w.end)
 	r, err := w.open()
 	if err != nil {
 		return nil, nil, fmt.Errorf("open log %q: %w", cfg.Dir, err)
 	}
+	w.fatal = d.Fatal // until now it was Open that failed
+	w.publish()
 	go w.run()
 	return w, r, nil
 }
 
 func (w *WAL) open() (*Report, error) {
-	w.cfg.SetDefaults()
-	if err := w.cfg.Validate(); err != nil {
-		return nil, err
+	if n := w.cfg.SegmentBytes; n < minSegment || n > maxSegment || n%blockBytes != 0 {
+		return nil, fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", n, blockBytes, minSegment, maxSegment, errs.Invalid)
 	}
 	if w.deps.Fatal == nil {
 		return nil, fmt.Errorf("nobody is there to be told that the disk failed: %w", errs.Invalid)
 	}
-	w.deps.FS = cmp.Or(w.deps.FS, OS(w.cfg.Dir))
-	w.deps.Random = cmp.Or(w.deps.Random, rand.Reader)
 	if _, err := w.deps.FS.List(); w.cfg.MustExist && errors.Is(err, fs.ErrNotExist) {
 		return nil, errNone // and none is made by the lock
 	}
@@ -77,13 +83,10 @@ func (w *WAL) open() (*Report, error) {
 	if w.lock, err = w.deps.FS.Lock(); err != nil {
 		return nil, fmt.Errorf("lock it for writing: %w", err)
 	}
-	w.work.L, w.room.L = &w.mu, &w.mu
-	w.shut = sync.OnceValue(w.end)
 	r, err := w.recover()
 	if err != nil {
 		return nil, errors.Join(err, w.release())
 	}
-	w.publish()
 	return r, nil
 }
 

@@ -11,34 +11,16 @@ import (
 func (w *WAL) run() {
 	defer close(w.ended)
 	for group := w.take(); len(group) > 0; group = w.take() {
-		w.try(func() { w.commit(group) })
+		w.commit(group)
 		for _, b := range group {
 			b.done(cmp.Or(w.failure, b.err))
 		}
-		w.try(w.prepare)
+		w.prepare()
 	}
-	w.try(w.mark)
-}
-
-// try ends the log if the disk failed. There is no second try: after a sync that
-// failed, nobody knows what is on the disk.
-func (w *WAL) try(step func()) {
-	if w.failure != nil {
-		return
+	// What follows the last record says that this was durable.
+	if w.sync(); w.tail.fits(recordBytes, ownBytes) {
+		w.note(kindBegin)
 	}
-	if step(); w.failure != nil {
-		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, w.failure)
-		w.refuse(w.failure)
-		w.deps.Fatal(w.failure)
-	}
-}
-
-// do changes something on the disk, unless an earlier change failed.
-func (w *WAL) do(change func() error) error {
-	if w.failure == nil {
-		w.failure = change()
-	}
-	return w.failure
 }
 
 // commit writes a group. A batch that there is no room for has its error.
@@ -125,12 +107,4 @@ func (w *WAL) truncate(below uint64) {
 		return
 	}
 	w.retire(freed)
-}
-
-// mark writes a record behind the last one, so that damage to that is not taken
-// for a torn write.
-func (w *WAL) mark() {
-	if w.sync(); w.tail.fits(recordBytes, ownBytes) {
-		w.note(kindBegin)
-	}
 }
