@@ -1,7 +1,5 @@
 package wal
 
-import "io"
-
 const (
 	minSegment = 16 << 10 // room for the log's own records and something to keep
 	maxSegment = 1 << 30
@@ -31,8 +29,6 @@ type Config struct {
 type Deps struct {
 	// FS is the directory, OS(Config.Dir) if nil.
 	FS FS
-	// Random draws salts and ids, crypto/rand's reader if nil.
-	Random io.Reader
 	// Fatal is told, once, that the disk failed: the process must end. No
 	// append is acknowledged after it, and none that failed by it is told so
 	// before. It is called by the writer: it must not call the WAL.

@@ -43,7 +43,7 @@ type header struct {
 	Ensemble, Member ID
 	Sequence         uint64 // 1 for the first; also the file's name
 	Salt             uint64 // drawn once for a directory
-	Size             int64  // of the file
+	Bytes            int64  // of the file
 	Base             int64  // end of what the segment was born with
 	_                [48]byte
 }
@@ -68,8 +68,8 @@ func parseHeader(b []byte) (h header, err error) {
 		err = fmt.Errorf("format version is %d, this program knows %d: %w", h.Version, version, errs.Unsupported)
 	case h.Sum != checksum(b[16:headerBytes]):
 		err = fmt.Errorf("header at offset 0 does not match its checksum: %w", errs.Corrupt)
-	case h.Size != size:
-		err = fmt.Errorf("file has %d bytes, its header says %d: %w", size, h.Size, errs.Corrupt)
+	case h.Bytes != size:
+		err = fmt.Errorf("file has %d bytes, its header says %d: %w", size, h.Bytes, errs.Corrupt)
 	case h.Base < headerBytes || h.Base > size || h.Base%alignBytes != 0 || size%blockBytes != 0:
 		err = fmt.Errorf("header at offset 0 has base %d in %d bytes: %w", h.Base, size, errs.Corrupt)
 	}
@@ -126,9 +126,8 @@ func parseRecord(b []byte, seed uint32, offset int64) (record, bool) {
 
 // headSum covers where the record stands too: a copy elsewhere is none.
 func headSum(b []byte, seed uint32, offset int64) uint32 {
-	var at [8]byte
-	le.PutUint64(at[:], uint64(offset))
-	return crc32.Update(crc32.Update(seed, castagnoli, at[:]), castagnoli, b[4:recordBytes])
+	sum := crc32.Update(seed, castagnoli, le.AppendUint64(nil, uint64(offset)))
+	return crc32.Update(sum, castagnoli, b[4:recordBytes])
 }
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }

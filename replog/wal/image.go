@@ -53,12 +53,12 @@ func (m *image) at(s slot) *segment { return m.segments[s.segment-uint32(m.segme
 func (m *image) enter(s slot) {
 	i, had := m.find(s.Position)
 	if had {
-		m.at(m.index[i]).live--
+		m.at(m.index[i]).Live--
 		m.index[i] = s
 	} else {
 		m.index = slices.Insert(m.index, i, s)
 	}
-	m.at(s).live++
+	m.at(s).Live++
 }
 
 // keep takes a copy of a state.
@@ -72,7 +72,7 @@ func (m *image) drop(below uint64) {
 	m.begin = max(m.begin, below)
 	n, _ := m.find(m.begin)
 	for _, s := range m.index[:n] {
-		m.at(s).live--
+		m.at(s).Live--
 	}
 	m.index = m.index[n:]
 }
@@ -138,7 +138,7 @@ func (m *image) read(name string, data []byte, visit func(Item) error) (err erro
 			return fmt.Errorf("it belongs to member %v of ensemble %v, salt %x, the one before to %v of %v, salt %x: %w", s.Member, s.Ensemble, s.Salt, before.Member, before.Ensemble, before.Salt, errs.Corrupt)
 		}
 	}
-	s.found, err = scan(data, s.header, func(offset int64, r record) error {
+	return s.scan(data, func(offset int64, r record) error {
 		switch {
 		case isEntry(r.Kind):
 			m.enter(s.place(offset, r.Record))
@@ -149,10 +149,6 @@ func (m *image) read(name string, data []byte, visit func(Item) error) (err erro
 		}
 		return visit(Item{name, offset, ownNames[r.Kind], r.Record})
 	})
-	if err == nil && s.found.broken {
-		err = fmt.Errorf("record at offset %d is damaged though it was durable: %w", s.found.end, errs.Corrupt)
-	}
-	return err
 }
 
 // complete tells of a segment that is missing or was cut. Nothing is appended to
@@ -163,14 +159,14 @@ func (m *image) complete() error {
 		return nil
 	}
 	last := m.segments[n-1]
-	switch i := slices.IndexFunc(m.segments, func(s *segment) bool { return !s.found.sealed }); {
+	switch i := slices.IndexFunc(m.segments, func(s *segment) bool { return !s.Sealed }); {
 	case m.segments[0].Sequence > m.first:
 		return missing(m.first)
 	case i < 0:
 		return missing(last.Sequence + 1)
-	case i < n-2, i == n-2 && last.found.end > last.Base:
+	case i < n-2, i == n-2 && last.End > last.Base:
 		cut := m.segments[i]
-		return fmt.Errorf("segment %q ends without a seal at offset %d: %w", segmentName(cut.Sequence), cut.found.end, errs.Corrupt)
+		return fmt.Errorf("segment %q ends without a seal at offset %d: %w", cut.File, cut.End, errs.Corrupt)
 	}
 	return nil
 }
@@ -186,11 +182,7 @@ func (m *image) report() *Report {
 	}
 	for _, s := range m.segments {
 		r.Ensemble, r.Member = s.Ensemble, s.Member
-		name, found := segmentName(s.Sequence), s.found
-		r.Segments = append(r.Segments, SegmentReport{name, found.records, s.live, found.end, s.Size, found.sealed})
-		if found.torn > found.end {
-			r.Torn = &Torn{name, found.end, found.torn - found.end}
-		}
+		r.Segments = append(r.Segments, s.SegmentReport)
 	}
 	return r
 }

@@ -15,7 +15,7 @@ func (w *WAL) Stats() Stats {
 	s := w.stats
 	s.Begin, s.Positions, s.Segments = w.begin, len(w.index), len(w.segments)
 	for _, seg := range w.segments {
-		s.DiskBytes += seg.Size
+		s.DiskBytes += seg.Bytes
 	}
 	return s
 }

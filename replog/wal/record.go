@@ -56,22 +56,18 @@ type Report struct {
 	First, Last      uint64 // positions held; both 0 if there is none
 	Positions        int
 	State            map[uint8]Record // the last of each kind of state
-	Torn             *Torn            // what a crash left unfinished, nil if nothing
 	Segments         []SegmentReport
-}
-
-// Torn is the tail of a write that was never acknowledged. Open cuts it.
-type Torn struct {
-	File          string
-	Offset, Bytes int64
 }
 
 // SegmentReport is one file.
 type SegmentReport struct {
-	File          string
-	Records, Live int   // Live is positions whose record is here
-	End, Size     int64 // End is the last record's
-	Sealed        bool
+	File    string
+	Records int
+	Live    int   // positions whose record is here
+	End     int64 // of the last record
+	Torn    int64 // bytes behind it, of a write that was never acknowledged: Open cuts them
+	Size    int64
+	Sealed  bool
 }
 
 // Item is a record as it lies on the disk, superseded or not.

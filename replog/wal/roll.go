@@ -37,10 +37,11 @@ const (
 func (w *WAL) roll(need int64) error {
 	s := &segment{header: w.tail.header}
 	s.Sequence++
+	s.File = segmentName(s.Sequence)
 	birth := w.birth(s.seed())
-	s.Base, s.Size = int64(len(birth)), w.cfg.SegmentBytes
-	if s.Base+need+reserve(s.Size, false) > s.Size {
-		s.Size = roundUp(s.Base+need+reserve(maxSegment, false), blockBytes)
+	s.Base, s.Bytes = int64(len(birth)), w.cfg.SegmentBytes
+	if s.Base+need+reserve(s.Bytes, false) > s.Bytes {
+		s.Bytes = roundUp(s.Base+need+reserve(maxSegment, false), blockBytes)
 	}
 	copy(birth, s.encode())
 	spare, err := w.acquire(s)
@@ -53,7 +54,7 @@ func (w *WAL) roll(need int64) error {
 	})
 	if err == nil {
 		w.do(s.file.Datasync)
-		err = w.ask(func() error { return w.deps.FS.Rename(spare, segmentName(s.Sequence)) })
+		err = w.ask(func() error { return w.deps.FS.Rename(spare, s.File) })
 	}
 	if errors.Is(err, errs.Exhausted) {
 		w.do(s.file.Close)
@@ -91,13 +92,13 @@ func (w *WAL) birth(seed uint32) []byte {
 
 // acquire opens the file for a segment: a spare, or a new one.
 func (w *WAL) acquire(s *segment) (spare string, err error) {
-	if s.Size != w.cfg.SegmentBytes {
+	if s.Bytes != w.cfg.SegmentBytes {
 		// It is written once only: blocks that were never written will do.
-		s.file, err = w.allocate(largeName, s.Size)
+		s.file, err = w.allocate(largeName, s.Bytes)
 		return largeName, err
 	}
 	if len(w.spares) == 0 {
-		if err := w.fill(s.Size); err != nil {
+		if err := w.fill(s.Bytes); err != nil {
 			return "", err
 		}
 	}
@@ -171,14 +172,13 @@ func (w *WAL) retire(n int) {
 		w.segments = w.segments[1:]
 		w.mu.Unlock()
 		s.gone.Store(true)
-		name := segmentName(s.Sequence)
-		if s.Size == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
-			spare := name + spareSuffix
-			w.do(func() error { return w.deps.FS.Rename(name, spare) })
+		if s.Bytes == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
+			spare := s.File + spareSuffix
+			w.do(func() error { return w.deps.FS.Rename(s.File, spare) })
 			w.spares = append(w.spares, spare)
 			w.counts.Recycled++
 		} else {
-			w.do(func() error { return w.deps.FS.Remove(name) })
+			w.do(func() error { return w.deps.FS.Remove(s.File) })
 		}
 		w.do(w.deps.FS.SyncDir)
 		w.do(s.file.Close)

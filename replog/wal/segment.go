@@ -15,10 +15,10 @@ const (
 // segment is one file of the log.
 type segment struct {
 	header
-	file  File
-	found scanned     // when it was opened
-	live  int         // positions whose record is here
-	gone  atomic.Bool // the file may be another's
+	SegmentReport       // as it was found, but for File and Live
+	vouched       int64 // up to here the last record says that all is durable
+	file          File
+	gone          atomic.Bool // the file may be another's
 }
 
 func segmentName(sequence uint64) string { return fmt.Sprintf("%016x%s", sequence, segmentSuffix) }
@@ -36,22 +36,12 @@ func (s *segment) read(at slot) (Record, error) {
 	}
 	r, ok := parseRecord(buf, s.seed(), offset)
 	if !ok || r.Position != at.Position || checksum(r.Payload) != r.sum {
-		return Record{}, fmt.Errorf("record at offset %d of segment %q is damaged: %w", offset, segmentName(s.Sequence), errs.Corrupt)
+		return Record{}, fmt.Errorf("record at offset %d of segment %q is damaged: %w", offset, s.File, errs.Corrupt)
 	}
 	return r.Record, nil
 }
 
-// scanned is what the bytes of a segment tell.
-type scanned struct {
-	end     int64 // of the last record
-	synced  int64 // up to here the last record vouches for
-	sealed  bool
-	broken  bool  // what is at end was durable once: not a torn write, but damage
-	torn    int64 // end of what an unfinished write left behind end, or end
-	records int
-}
-
-// scan reads the records of a whole segment until there is one no more, and
+// scan reads the records of the segment's bytes until there is one no more, and
 // then tells why. A record says up to where the segment was durable when it was
 // written. So if one behind the bad place says that the bad place was, then
 // that was damaged later; if none does, the bad place is of the last write,
@@ -60,41 +50,46 @@ type scanned struct {
 // What it is born with vouches for nothing, and all that follows for at least
 // that. So a file that was to be this segment before, in vain, and was longer
 // when born, has nothing that is taken for a record now.
-func scan(data []byte, h header, visit func(offset int64, r record) error) (scanned, error) {
-	seed, size := h.seed(), int64(len(data))
+func (s *segment) scan(data []byte, visit func(offset int64, r record) error) error {
+	seed := s.seed()
 	parse := func(at int64) (record, bool) {
 		r, ok := parseRecord(data[at:], seed, at)
-		return r, ok && (at < h.Base) == (r.synced < h.Base)
+		return r, ok && (at < s.Base) == (r.synced < s.Base)
 	}
-	s := scanned{end: headerBytes, synced: headerBytes}
-	for !s.sealed {
-		r, ok := parse(s.end)
+	s.File, s.Size, s.End, s.vouched = segmentName(s.Sequence), s.Bytes, headerBytes, headerBytes
+	for !s.Sealed {
+		r, ok := parse(s.End)
 		if !ok || checksum(r.Payload) != r.sum {
 			break
 		}
-		if err := visit(s.end, r); err != nil {
-			return s, err
+		if err := visit(s.End, r); err != nil {
+			return err
 		}
-		s.records++
-		s.end, s.synced, s.sealed = s.end+slotBytes(len(r.Payload)), max(s.synced, r.synced), r.Kind == kindSeal
+		s.Records++
+		s.End += slotBytes(len(r.Payload))
+		s.vouched = max(s.vouched, r.synced)
+		s.Sealed = r.Kind == kindSeal
 	}
-	s.torn = s.end
-	if s.sealed {
-		return s, nil
+	if s.Sealed {
+		return nil
 	}
-	s.broken = s.end < h.Base
-	for at := s.end; at+recordBytes <= size; at += alignBytes {
+	durable, torn := s.Base, s.End
+	for at := s.End; at+recordBytes <= s.Size; at += alignBytes {
 		if r, ok := parse(at); ok {
-			s.broken = s.broken || r.synced > s.end
-			s.torn = max(s.torn, at+slotBytes(len(r.Payload)))
+			durable = max(durable, r.synced)
+			torn = max(torn, at+slotBytes(len(r.Payload)))
 		}
+	}
+	if s.End < durable {
+		return fmt.Errorf("record at offset %d is damaged though it was durable: %w", s.End, errs.Corrupt)
 	}
 	// Writes fill their last block with zeros.
-	for at := min(roundUp(s.end, blockBytes), size) - 1; at >= s.torn; at-- {
+	for at := min(roundUp(s.End, blockBytes), s.Size) - 1; at >= torn; at-- {
 		if data[at] != 0 {
-			s.torn = at + 1
+			torn = at + 1
 			break
 		}
 	}
-	return s, nil
+	s.Torn = torn - s.End
+	return nil
 }

@@ -33,7 +33,7 @@ func (t *tail) reset(s *segment, synced, offset int64, last []byte) {
 func (t *tail) end() int64 { return t.offset + int64(len(t.buf)) }
 
 // fits tells whether there is room for n bytes of records, less what is reserved.
-func (t *tail) fits(n, reserved int64) bool { return t.end()+n <= t.Size-reserved }
+func (t *tail) fits(n, reserved int64) bool { return t.end()+n <= t.Bytes-reserved }
 
 // put adds a record, which there is room for.
 func (t *tail) put(r record) {

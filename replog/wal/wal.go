@@ -55,7 +55,7 @@ func Open(cfg Config, d Deps) (*WAL, *Report, error) {
 	cfg.SegmentBytes = cmp.Or(cfg.SegmentBytes, 32<<20)
 	cfg.Spares = cmp.Or(cfg.Spares, 2)
 	cfg.QueueBytes = cmp.Or(cfg.QueueBytes, 64<<20)
-	d.FS, d.Random = cmp.Or(d.FS, OS(cfg.Dir)), cmp.Or(d.Random, rand.Reader)
+	d.FS = cmp.Or(d.FS, OS(cfg.Dir))
 	w := &WAL{cfg: cfg, deps: d, ended: make(chan struct{}), fatal: func(error) {}}
 	w.work.L, w.room.L = &w.mu, &w.mu
 	w.shut = sync.OnceValue(w.end)
@@ -143,7 +143,7 @@ func (w *WAL) recover() (*Report, error) {
 	w.do(w.deps.FS.SyncDir)
 	for i := max(0, n-2); i < n; i++ {
 		w.mend(w.segments[i])
-		if i < n-1 && !w.segments[i].found.sealed {
+		if i < n-1 && !w.segments[i].Sealed {
 			w.note(kindSeal)
 		}
 	}
@@ -157,9 +157,7 @@ func (w *WAL) draw() error {
 		return fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
 	}
 	var drawn [24]byte
-	if _, err := io.ReadFull(w.deps.Random, drawn[:]); err != nil {
-		return fmt.Errorf("draw member id and salt: %w", err)
-	}
+	rand.Read(drawn[:]) // never fails
 	w.first, w.tail.segment = 1, &segment{header: header{
 		Ensemble: w.cfg.Ensemble,
 		Member:   cmp.Or(w.cfg.Member, ID(drawn[:16])),
@@ -172,14 +170,14 @@ func (w *WAL) draw() error {
 // sync is known to have covered: after one that failed, the kernel may show
 // bytes as written that are not on the disk.
 func (w *WAL) mend(s *segment) {
-	start := roundDown(s.found.synced, blockBytes)
-	buf := make([]byte, roundUp(s.found.torn, blockBytes)-start)
-	known := buf[:s.found.end-start]
+	start := roundDown(s.vouched, blockBytes)
+	buf := make([]byte, roundUp(s.End+s.Torn, blockBytes)-start)
+	known := buf[:s.End-start]
 	w.do(func() error {
 		_, err := s.file.ReadAt(known, start)
 		return err
 	})
 	w.do(func() error { return w.write(s.file, buf, start) })
-	w.tail.reset(s, s.found.synced, start, known)
+	w.tail.reset(s, s.vouched, start, known)
 	w.sync()
 }

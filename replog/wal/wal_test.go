@@ -53,7 +53,7 @@ func TestReopen(t *testing.T) {
 			if err := differ(contents(t, w), want); err != nil {
 				t.Error("after: ", err)
 			}
-			if r.Torn != nil || r.Positions != len(want) || r.First != 0 || r.Last != 1<<40 || len(r.Segments) < 3 {
+			if torn(r) != 0 || r.Positions != len(want) || r.First != 0 || r.Last != 1<<40 || len(r.Segments) < 3 {
 				t.Errorf("report: got %+v", r)
 			}
 			if got := r.State[wal.LastState]; len(r.State) != 2 || got.Ballot != 7 || string(got.Payload) != "promise" || r.State[wal.FirstState].Position != 198 {

@@ -52,8 +52,8 @@ func (w *WAL) commit(group []*batch) {
 func (w *WAL) stage(b *batch) error {
 	state := !slices.ContainsFunc(b.records, func(r record) bool { return isEntry(r.Kind) })
 	// What follows a large batch would keep its whole segment.
-	large := !state && w.tail.Size > w.cfg.SegmentBytes && w.tail.end() > w.tail.Base
-	if large || !w.tail.fits(b.bytes, reserve(w.tail.Size, state)) {
+	large := !state && w.tail.Bytes > w.cfg.SegmentBytes && w.tail.end() > w.tail.Base
+	if large || !w.tail.fits(b.bytes, reserve(w.tail.Bytes, state)) {
 		if err := w.roll(b.bytes); err != nil {
 			return fmt.Errorf("append to log %q: %w", w.cfg.Dir, err)
 		}
@@ -93,7 +93,7 @@ func (w *WAL) truncate(below uint64) {
 	w.mu.Lock()
 	w.drop(below)
 	freed := 0
-	for freed < len(w.segments)-1 && w.segments[freed].live == 0 {
+	for freed < len(w.segments)-1 && w.segments[freed].Live == 0 {
 		freed++
 	}
 	w.mu.Unlock()
