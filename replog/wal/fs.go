@@ -16,8 +16,9 @@ type FS interface {
 	Lock() (io.Closer, error)
 	// List is the files by name.
 	List() ([]FileInfo, error)
-	// Create makes an empty file, in place of one that is there.
-	Create(name string) (File, error)
+	// Create makes a file, in place of one that is there, with room for all
+	// of its size in bytes, or leaves none.
+	Create(name string, size int64) (File, error)
 	Open(name string, write bool) (File, error)
 	Rename(from, to string) error
 	Remove(name string) error
@@ -31,8 +32,6 @@ type File interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
-	// Allocate makes an empty file size bytes long, with room for all of it.
-	Allocate(size int64) error
 	// Datasync makes what was written durable, and the length.
 	Datasync() error
 }
@@ -89,21 +88,25 @@ func (d osFS) List() ([]FileInfo, error) {
 	return out, nil
 }
 
-func (d osFS) Create(name string) (File, error) {
-	return d.open(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+func (d osFS) Create(name string, size int64) (File, error) {
+	f, err := os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := allocate(f, size); err != nil {
+		return nil, errors.Join(err, f.Close(), d.Remove(name))
+	}
+	return osFile{f}, nil
 }
 
 func (d osFS) Open(name string, write bool) (File, error) {
+	flags := os.O_RDONLY
 	if write {
-		return d.open(name, os.O_RDWR)
+		flags = os.O_RDWR
 	}
-	return d.open(name, os.O_RDONLY)
-}
-
-func (d osFS) open(name string, flags int) (File, error) {
-	f, err := os.OpenFile(d.path(name), flags, 0o600)
+	f, err := os.OpenFile(d.path(name), flags, 0)
 	if err != nil {
-		return nil, err // not an osFile of nothing
+		return nil, err
 	}
 	return osFile{f}, nil
 }

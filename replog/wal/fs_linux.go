@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-func (f osFile) Allocate(size int64) error {
+func allocate(f *os.File, size int64) error {
 	err := again("fallocate", func() error { return syscall.Fallocate(int(f.Fd()), 0, 0, size) })
 	if errors.Is(err, syscall.EOPNOTSUPP) {
 		return f.Truncate(size)

@@ -21,12 +21,8 @@ func reserve(size int64, state bool) int64 {
 	return ownBytes + min(64<<10, size/8)
 }
 
-// Spares that were no segments: the one in the making, and one that is larger,
-// for a large batch. What a crash leaves of them may be used, or removed.
-const (
-	nextName  = "next" + spareSuffix
-	largeName = "large" + spareSuffix
-)
+// newName is a new file's until it is a segment.
+const newName = "new" + spareSuffix
 
 // roll begins another segment, with room for need bytes of records. Its order
 // is what recovery relies on: the old segment is durable before the new one is
@@ -58,7 +54,7 @@ func (w *WAL) roll(need int64) error {
 	}
 	if errors.Is(err, errs.Exhausted) {
 		w.do(s.file.Close)
-		if spare == largeName {
+		if spare == newName {
 			w.do(func() error { return w.deps.FS.Remove(spare) })
 		} else {
 			w.spares = append(w.spares, spare)
@@ -92,74 +88,34 @@ func (w *WAL) birth(seed uint32) []byte {
 
 // acquire opens the file for a segment: a spare, or a new one.
 func (w *WAL) acquire(s *segment) (spare string, err error) {
-	if s.Bytes != w.cfg.SegmentBytes {
-		// It is written once only: blocks that were never written will do.
-		s.file, err = w.allocate(largeName, s.Bytes)
-		return largeName, err
-	}
-	if len(w.spares) == 0 {
-		if err := w.fill(s.Bytes); err != nil {
-			return "", err
-		}
-	}
-	spare, w.spares = w.spares[0], w.spares[1:]
-	return spare, w.do(func() (err error) {
-		s.file, err = w.deps.FS.Open(spare, true)
-		return err
-	})
-}
-
-// allocate creates a file, or leaves none.
-func (w *WAL) allocate(name string, size int64) (file File, err error) {
-	err = w.ask(func() (err error) {
-		if file, err = w.deps.FS.Create(name); err != nil {
+	if s.Bytes == w.cfg.SegmentBytes && len(w.spares) > 0 {
+		spare, w.spares = w.spares[0], w.spares[1:]
+		return spare, w.do(func() (err error) {
+			s.file, err = w.deps.FS.Open(spare, true)
 			return err
-		}
-		if err = file.Allocate(size); err != nil {
-			err = errors.Join(err, file.Close(), w.deps.FS.Remove(name))
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	w.counts.Created++
-	return file, nil
-}
-
-// prepare makes the next spare while the segment before it fills, two bytes for
-// each byte appended and not much at once, so that nobody waits for the whole.
-func (w *WAL) prepare() {
-	step := min(writeBytes, w.cfg.SegmentBytes)
-	due := roundDown(2*w.tail.end()-w.filled, step)
-	if w.cfg.Spares > 0 && len(w.spares) == 0 && due > 0 {
-		_ = w.fill(min(due, 4*step)) // there may be room when it is needed
-	}
-}
-
-// fill writes n more bytes of the next spare: a sync of blocks that were written
-// before has only their content to make durable.
-func (w *WAL) fill(n int64) (err error) {
-	if w.next == nil {
-		if w.next, err = w.allocate(nextName, w.cfg.SegmentBytes); err != nil {
-			return err
-		}
-	}
-	for end := min(w.filled+n, w.cfg.SegmentBytes); w.filled < end; {
-		step := min(end-w.filled, writeBytes)
-		err := w.ask(func() error {
-			return errors.Join(w.write(w.next, zeros[:step], w.filled), w.next.Datasync())
 		})
-		if err != nil {
-			return err
-		}
-		w.filled += step
 	}
-	if w.filled == w.cfg.SegmentBytes {
-		w.do(w.next.Close)
-		w.spares, w.next, w.filled = append(w.spares, nextName), nil, 0
+	s.raw = s.Bytes
+	w.counts.Created++
+	return newName, w.ask(func() (err error) {
+		s.file, err = w.deps.FS.Create(newName, s.Bytes)
+		return err
+	})
+}
+
+// writeAhead writes zeros where records of a new file will be, in small steps: a
+// sync of blocks that were written before has only their content to make durable.
+func (w *WAL) writeAhead() {
+	s, end := w.tail.segment, roundUp(w.tail.end(), blockBytes)
+	at := max(s.Bytes-s.raw, end)
+	n := min(s.Bytes-at, writeBytes)
+	if n == 0 || at >= end+writeBytes {
+		return
 	}
-	return w.failure
+	s.raw = s.Bytes - at - n
+	if w.ask(func() error { return w.write(s.file, zeros[:n], at) }) == nil {
+		w.do(s.file.Datasync)
+	}
 }
 
 // retire reuses or removes the n oldest segments, which the log says by now to

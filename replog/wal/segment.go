@@ -17,6 +17,7 @@ type segment struct {
 	header
 	SegmentReport       // as it was found, but for File and Live
 	vouched       int64 // up to here the last record says that all is durable
+	raw           int64 // bytes at the end that were never written
 	file          File
 	gone          atomic.Bool // the file may be another's
 }

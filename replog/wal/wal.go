@@ -25,8 +25,6 @@ type WAL struct {
 	tail    tail
 	staged  []slot // put but not yet told of
 	spares  []string
-	next    File  // a spare in the making
-	filled  int64 // bytes of it
 	counts  Stats
 	failure error // for good
 
@@ -100,13 +98,7 @@ func (w *WAL) end() error {
 	return errors.Join(w.failure, w.release())
 }
 
-func (w *WAL) release() error {
-	err := w.image.close()
-	if w.next != nil {
-		err = errors.Join(err, w.next.Close())
-	}
-	return errors.Join(err, w.lock.Close())
-}
+func (w *WAL) release() error { return errors.Join(w.image.close(), w.lock.Close()) }
 
 // recover takes over what is in the directory, and mends what a crash left.
 func (w *WAL) recover() (*Report, error) {

@@ -15,7 +15,7 @@ func (w *WAL) run() {
 		for _, b := range group {
 			b.done(cmp.Or(w.failure, b.err))
 		}
-		w.prepare()
+		w.writeAhead()
 	}
 	// What follows the last record says that this was durable.
 	if w.sync(); w.tail.fits(recordBytes, ownBytes) {

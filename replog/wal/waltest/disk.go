@@ -1,6 +1,7 @@
 package waltest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -247,7 +248,7 @@ func (d *Disk) List() ([]wal.FileInfo, error) {
 }
 
 // Create is part of wal.FS.
-func (d *Disk) Create(name string) (wal.File, error) {
+func (d *Disk) Create(name string, size int64) (wal.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.op(Create, name); err != nil {
@@ -256,6 +257,14 @@ func (d *Disk) Create(name string) (wal.File, error) {
 	n := &inode{}
 	d.names[name] = n
 	d.pending = append(d.pending, change{to: name, node: n})
+	err := d.op(Allocate, name)
+	if err == nil && d.capacity > 0 && d.used()+size > d.capacity {
+		err = &fs.PathError{Op: string(Allocate), Path: name, Err: syscall.ENOSPC}
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.change(Remove, name, ""))
+	}
+	n.data, n.sized = resize(n.data, size), true
 	return &file{d, n, name, true}, nil
 }
 
@@ -375,19 +384,6 @@ func (f *file) WriteAt(p []byte, offset int64) (int, error) {
 	copy(f.n.data[offset:], p)
 	f.n.writes = append(f.n.writes, write{offset, slices.Clone(p)})
 	return len(p), err
-}
-
-func (f *file) Allocate(size int64) error {
-	f.d.mu.Lock()
-	defer f.d.mu.Unlock()
-	if err := f.d.op(Allocate, f.name); err != nil {
-		return err
-	}
-	if f.d.capacity > 0 && f.d.used()-int64(len(f.n.data))+size > f.d.capacity {
-		return &fs.PathError{Op: string(Allocate), Path: f.name, Err: syscall.ENOSPC}
-	}
-	f.n.data, f.n.sized = resize(f.n.data, size), true
-	return nil
 }
 
 func (f *file) Datasync() error {
