@@ -17,24 +17,69 @@ const (
 	recordBytes = 40 // of a record before its payload
 	alignBytes  = 8  // records start at multiples of it
 	blockBytes  = 4096
+	minSegment  = 16 << 10 // with the log's own records, and something to keep
+	maxSegment  = 1 << 30
 )
 
-// Kinds of the log's own records; those below are the caller's.
+// Kinds that the caller may give to records, with a meaning of his own.
 const (
-	kindBegin = 0xfc // Position: the begin; Ballot: the first segment kept
-	kindSeal  = 0xfd // as kindBegin, and the segment ends here, another follows
+	FirstKind  = 0x01 // to LastKind: records of a position, the later one wins
+	LastKind   = 0x7f
+	FirstState = 0x80 // to LastState: state; the last of each kind is kept for ever
+	LastState  = 0xef
+)
+
+// Kinds of the log's own records. Their position is the begin, their ballot the
+// sequence of the first segment kept.
+const (
+	kindBegin = 0xfc
+	kindSeal  = 0xfd // the segment ends here, another follows
+)
+
+// Limits of a payload and of a batch.
+const (
+	MaxPayload = 64 << 20
+	MaxState   = 64 << 10
+	MaxBatch   = 256 << 20
 )
 
 var (
 	le         = binary.LittleEndian
 	magic      = [8]byte([]byte("mezzolog"))
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	ownNames   = map[uint8]string{kindBegin: "begin", kindSeal: "seal"}
 )
 
 // ID names an ensemble or one of its members.
 type ID [16]byte
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// Record is what the log keeps. Kind says how: below FirstState it belongs to
+// its position and is there until a later record of the position, or
+// truncation; from FirstState on it belongs to its kind, is repeated in each
+// new segment and so outlives truncation, and its position and ballot mean what
+// the caller likes.
+type Record struct {
+	Kind     uint8
+	Position uint64
+	Ballot   uint64
+	Payload  []byte
+}
+
+func isState(kind uint8) bool { return kind >= FirstState && kind <= LastState }
+func isEntry(kind uint8) bool { return kind >= FirstKind && kind <= LastKind }
+
+func (r Record) check() error {
+	limit := MaxPayload
+	if isState(r.Kind) {
+		limit = MaxState
+	}
+	if !isState(r.Kind) && !isEntry(r.Kind) || len(r.Payload) > limit {
+		return fmt.Errorf("record of position %d has kind %#x and %d bytes, not a kind from %#x to %#x and at most %d bytes: %w", r.Position, r.Kind, len(r.Payload), FirstKind, LastState, limit, errs.Invalid)
+	}
+	return nil
+}
 
 // header is the start of a segment, as it lies there.
 type header struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -114,7 +113,18 @@ func (m *image) load(dir FS, write bool, visit func(Item) error) (spares []FileI
 		}
 	}
 	m.drop(m.begin)
-	return spares, m.complete()
+	n := len(m.segments)
+	switch i := slices.IndexFunc(m.segments, func(s *segment) bool { return !s.Sealed }); {
+	case n == 0:
+	case m.segments[0].Sequence > m.first:
+		err = missing(m.first)
+	case i < 0:
+		err = missing(m.segments[n-1].Sequence + 1)
+	// Nothing is appended to a segment before the one before is sealed.
+	case i < n-2, i == n-2 && m.segments[n-1].End > m.segments[n-1].Base:
+		err = fmt.Errorf("segment %q ends without a seal at offset %d: %w", m.segments[i].File, m.segments[i].End, errs.Corrupt)
+	}
+	return spares, err
 }
 
 // read takes over the last segment, through a buffer of its size.
@@ -151,58 +161,6 @@ func (m *image) read(name string, data []byte, visit func(Item) error) (err erro
 	})
 }
 
-// complete tells of a segment that is missing or was cut. Nothing is appended to
-// one before the one before is sealed.
-func (m *image) complete() error {
-	n := len(m.segments)
-	if n == 0 {
-		return nil
-	}
-	last := m.segments[n-1]
-	switch i := slices.IndexFunc(m.segments, func(s *segment) bool { return !s.Sealed }); {
-	case m.segments[0].Sequence > m.first:
-		return missing(m.first)
-	case i < 0:
-		return missing(last.Sequence + 1)
-	case i < n-2, i == n-2 && last.End > last.Base:
-		cut := m.segments[i]
-		return fmt.Errorf("segment %q ends without a seal at offset %d: %w", cut.File, cut.End, errs.Corrupt)
-	}
-	return nil
-}
-
 func missing(sequence uint64) error {
 	return fmt.Errorf("segment %q is missing: %w", segmentName(sequence), errs.Corrupt)
-}
-
-func (m *image) report() *Report {
-	r := &Report{Begin: m.begin, Positions: len(m.index), State: maps.Clone(m.state)}
-	if n := len(m.index); n > 0 {
-		r.First, r.Last = m.index[0].Position, m.index[n-1].Position
-	}
-	for _, s := range m.segments {
-		r.Ensemble, r.Member = s.Ensemble, s.Member
-		r.Segments = append(r.Segments, s.SegmentReport)
-	}
-	return r
-}
-
-// Verify reads the log in a directory and changes nothing. The directory should
-// be at rest: of one in use, a segment may be reused meanwhile.
-//
-// Errors: errs.Corrupt names file and offset; errs.NotFound if there is no log.
-func Verify(dir FS) (*Report, error) { return Dump(dir, func(Item) error { return nil }) }
-
-// Dump is Verify, and visits each record in the order of writing. The payload
-// is the visitor's until it returns.
-func Dump(dir FS, visit func(Item) error) (*Report, error) {
-	var m image
-	_, err := m.load(dir, false, visit)
-	if err == nil && len(m.segments) == 0 {
-		err = errNone
-	}
-	if err = errors.Join(err, m.close()); err != nil {
-		return nil, err
-	}
-	return m.report(), nil
 }

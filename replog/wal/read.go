@@ -8,6 +8,20 @@ import (
 	"mezzo/internal/errs"
 )
 
+// Stats counts since Open what the log did, and says what it is.
+type Stats struct {
+	Records, Syncs uint64
+	StoredBytes    uint64 // payloads
+	WrittenBytes   uint64 // given to files, blocks that are prepared included
+	Created        uint64 // files
+	Recycled       uint64 // segments made spares
+
+	Begin     uint64 // positions below are truncated
+	Positions int
+	Segments  int
+	DiskBytes int64 // of the segments
+}
+
 // Stats is a snapshot.
 func (w *WAL) Stats() Stats {
 	w.mu.Lock()

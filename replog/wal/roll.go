@@ -50,21 +50,22 @@ func (w *WAL) roll(need int64) error {
 	})
 	if err == nil {
 		w.do(s.file.Datasync)
-		err = w.ask(func() error { return w.deps.FS.Rename(spare, s.File) })
+		err = w.ask(func() error { return w.fs.Rename(spare, s.File) })
 	}
 	if errors.Is(err, errs.Exhausted) {
 		w.do(s.file.Close)
 		if spare == newName {
-			w.do(func() error { return w.deps.FS.Remove(spare) })
+			w.do(func() error { return w.fs.Remove(spare) })
 		} else {
 			w.spares = append(w.spares, spare)
 		}
 		return err
 	}
-	w.do(w.deps.FS.SyncDir)
+	w.do(w.fs.SyncDir)
 	if len(w.segments) > 0 {
 		w.note(kindSeal)
 	}
+	w.tail.buf = nil // it may have become large
 	w.tail.reset(s, s.Base, 0, birth)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,12 +76,10 @@ func (w *WAL) roll(need int64) error {
 // birth is what a segment starts with, in an order that is always the same: room
 // for its header, the begin and all state.
 func (w *WAL) birth(seed uint32) []byte {
-	all := []Record{{Kind: kindBegin, Position: w.begin, Ballot: w.first}}
-	for _, kind := range slices.Sorted(maps.Keys(w.state)) {
-		all = append(all, w.state[kind])
-	}
 	b := make([]byte, headerBytes)
-	for _, r := range all {
+	b = record{Record: w.own(kindBegin)}.append(b, seed, headerBytes)
+	for _, kind := range slices.Sorted(maps.Keys(w.state)) {
+		r := w.state[kind]
 		b = record{r, 0, checksum(r.Payload)}.append(b, seed, int64(len(b)))
 	}
 	return b
@@ -91,14 +90,14 @@ func (w *WAL) acquire(s *segment) (spare string, err error) {
 	if s.Bytes == w.cfg.SegmentBytes && len(w.spares) > 0 {
 		spare, w.spares = w.spares[0], w.spares[1:]
 		return spare, w.do(func() (err error) {
-			s.file, err = w.deps.FS.Open(spare, true)
+			s.file, err = w.fs.Open(spare, true)
 			return err
 		})
 	}
 	s.raw = s.Bytes
 	w.counts.Created++
 	return newName, w.ask(func() (err error) {
-		s.file, err = w.deps.FS.Create(newName, s.Bytes)
+		s.file, err = w.fs.Create(newName, s.Bytes)
 		return err
 	})
 }
@@ -118,6 +117,29 @@ func (w *WAL) writeAhead() {
 	}
 }
 
+// truncate gives up the positions below, in memory at once, and the segments
+// that hold nothing else, if there are any. It then always finds room, or a
+// full disk would stay full; should it not, the next one frees them.
+func (w *WAL) truncate(below uint64) {
+	w.mu.Lock()
+	w.drop(below)
+	freed := 0
+	for freed < len(w.segments)-1 && w.segments[freed].Live == 0 {
+		freed++
+	}
+	w.mu.Unlock()
+	if freed == 0 {
+		return
+	}
+	w.first = w.segments[freed].Sequence
+	if w.tail.fits(recordBytes, recordBytes) {
+		w.note(kindBegin)
+	} else if err := w.roll(0); err != nil {
+		return
+	}
+	w.retire(freed)
+}
+
 // retire reuses or removes the n oldest segments, which the log says by now to
 // be given up. Each is durably gone before the next, so that a crash leaves no
 // gap, and before it is written to.
@@ -130,13 +152,13 @@ func (w *WAL) retire(n int) {
 		s.gone.Store(true)
 		if s.Bytes == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
 			spare := s.File + spareSuffix
-			w.do(func() error { return w.deps.FS.Rename(s.File, spare) })
+			w.do(func() error { return w.fs.Rename(s.File, spare) })
 			w.spares = append(w.spares, spare)
 			w.counts.Recycled++
 		} else {
-			w.do(func() error { return w.deps.FS.Remove(s.File) })
+			w.do(func() error { return w.fs.Remove(s.File) })
 		}
-		w.do(w.deps.FS.SyncDir)
+		w.do(w.fs.SyncDir)
 		w.do(s.file.Close)
 	}
 }

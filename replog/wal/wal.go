@@ -12,20 +12,49 @@ import (
 	"mezzo/internal/errs"
 )
 
+// Config is what a WAL is opened with.
+type Config struct {
+	// Dir is the directory.
+	Dir string
+	// Ensemble and Member own the directory. In one that has a log, zero
+	// takes what it says; in an empty one, a zero Member is drawn.
+	Ensemble, Member ID
+	// MustExist refuses a directory without a log, so that a mistyped path
+	// or a lost disk is not taken for a new member.
+	MustExist bool
+	// SegmentBytes is the size of a segment, a multiple of 4096 from 16 KiB
+	// to 1 GiB. Default 32 MiB.
+	SegmentBytes int64
+	// Spares is how many used segments are kept. Default 2, none if negative.
+	Spares int
+	// QueueBytes is how much may wait to be written; one batch always may.
+	// Default 64 MiB.
+	QueueBytes int64
+}
+
+// Deps is what a WAL needs from outside.
+type Deps struct {
+	// FS is the directory, OS(Config.Dir) if nil.
+	FS FS
+	// Fatal is told, once, that the disk failed: the process must end. No
+	// append is acknowledged after it, and none that failed by it is told so
+	// before. It is called by the writer: it must not call the WAL.
+	Fatal func(error)
+}
+
 // WAL is an open log.
 type WAL struct {
 	cfg   Config
-	deps  Deps
+	fs    FS
 	lock  io.Closer
 	ended chan struct{} // closed when the writer has ended
-	shut  func() error  // once
-	fatal func(error)
 
 	// The writer's alone.
 	tail    tail
 	staged  []slot // put but not yet told of
 	spares  []string
 	counts  Stats
+	fatal   func(error)
 	failure error // for good
 
 	mu      sync.Mutex // guards what follows, but image's first and state
@@ -53,32 +82,31 @@ func Open(cfg Config, d Deps) (*WAL, *Report, error) {
 	cfg.SegmentBytes = cmp.Or(cfg.SegmentBytes, 32<<20)
 	cfg.Spares = cmp.Or(cfg.Spares, 2)
 	cfg.QueueBytes = cmp.Or(cfg.QueueBytes, 64<<20)
-	d.FS = cmp.Or(d.FS, OS(cfg.Dir))
-	w := &WAL{cfg: cfg, deps: d, ended: make(chan struct{}), fatal: func(error) {}}
+	w := &WAL{cfg: cfg, fs: cmp.Or(d.FS, OS(cfg.Dir)), ended: make(chan struct{})}
 	w.work.L, w.room.L = &w.mu, &w.mu
-	w.shut = sync.OnceValue(w.end)
-	r, err := w.open()
+	w.fatal = func(error) {} // until it runs, it is Open that fails
+	r, err := w.open(d)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open log %q: %w", cfg.Dir, err)
 	}
-	w.fatal = d.Fatal // until now it was Open that failed
+	w.fatal = d.Fatal
 	w.publish()
 	go w.run()
 	return w, r, nil
 }
 
-func (w *WAL) open() (*Report, error) {
+func (w *WAL) open(d Deps) (*Report, error) {
 	if n := w.cfg.SegmentBytes; n < minSegment || n > maxSegment || n%blockBytes != 0 {
 		return nil, fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", n, blockBytes, minSegment, maxSegment, errs.Invalid)
 	}
-	if w.deps.Fatal == nil {
+	if d.Fatal == nil {
 		return nil, fmt.Errorf("nobody is there to be told that the disk failed: %w", errs.Invalid)
 	}
-	if _, err := w.deps.FS.List(); w.cfg.MustExist && errors.Is(err, fs.ErrNotExist) {
+	if _, err := w.fs.List(); w.cfg.MustExist && errors.Is(err, fs.ErrNotExist) {
 		return nil, errNone // and none is made by the lock
 	}
 	var err error
-	if w.lock, err = w.deps.FS.Lock(); err != nil {
+	if w.lock, err = w.fs.Lock(); err != nil {
 		return nil, fmt.Errorf("lock it for writing: %w", err)
 	}
 	r, err := w.recover()
@@ -90,19 +118,17 @@ func (w *WAL) open() (*Report, error) {
 
 // Close writes what waits, and ends. It returns why the log had ended before,
 // if it had.
-func (w *WAL) Close() error { return w.shut() }
-
-func (w *WAL) end() error {
+func (w *WAL) Close() error {
 	w.refuse(errClosed)
 	<-w.ended
-	return errors.Join(w.failure, w.release())
+	return w.failure
 }
 
 func (w *WAL) release() error { return errors.Join(w.image.close(), w.lock.Close()) }
 
 // recover takes over what is in the directory, and mends what a crash left.
 func (w *WAL) recover() (*Report, error) {
-	spares, err := w.load(w.deps.FS, true, func(Item) error { return nil })
+	spares, err := w.load(w.fs, true, func(Item) error { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +136,14 @@ func (w *WAL) recover() (*Report, error) {
 	switch {
 	case n == 0 && w.cfg.MustExist:
 		return nil, errNone
+	case n == 0 && w.cfg.Ensemble == ID{}:
+		return nil, fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
 	case n == 0:
-		if err := w.draw(); err != nil {
-			return nil, err
-		}
-		r.Ensemble, r.Member = w.tail.Ensemble, w.tail.Member
+		var drawn [24]byte
+		rand.Read(drawn[:]) // never fails
+		r.Ensemble, r.Member = w.cfg.Ensemble, cmp.Or(w.cfg.Member, ID(drawn[:]))
+		w.first = 1
+		w.tail.segment = &segment{header: header{Ensemble: r.Ensemble, Member: r.Member, Salt: le.Uint64(drawn[16:])}}
 	case cmp.Or(w.cfg.Ensemble, r.Ensemble) != r.Ensemble:
 		return nil, fmt.Errorf("it belongs to ensemble %v, not to %v: %w", r.Ensemble, w.cfg.Ensemble, errs.Conflict)
 	case cmp.Or(w.cfg.Member, r.Member) != r.Member:
@@ -124,7 +153,7 @@ func (w *WAL) recover() (*Report, error) {
 		if n > 0 && f.Size == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
 			w.spares = append(w.spares, f.Name)
 		} else {
-			w.do(func() error { return w.deps.FS.Remove(f.Name) })
+			w.do(func() error { return w.fs.Remove(f.Name) })
 		}
 	}
 	if n == 0 {
@@ -132,30 +161,15 @@ func (w *WAL) recover() (*Report, error) {
 	}
 	// The process before may have ended before the names were durable, or the
 	// seal before a segment in which nothing was appended.
-	w.do(w.deps.FS.SyncDir)
-	for i := max(0, n-2); i < n; i++ {
-		w.mend(w.segments[i])
-		if i < n-1 && !w.segments[i].Sealed {
+	w.do(w.fs.SyncDir)
+	for _, s := range w.segments[max(0, n-2):] {
+		w.mend(s)
+		if s != w.segments[n-1] && !s.Sealed {
 			w.note(kindSeal)
 		}
 	}
 	w.retire(int(w.first - w.segments[0].Sequence))
 	return r, w.failure
-}
-
-// draw makes the head of a log that is new.
-func (w *WAL) draw() error {
-	if w.cfg.Ensemble == (ID{}) {
-		return fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
-	}
-	var drawn [24]byte
-	rand.Read(drawn[:]) // never fails
-	w.first, w.tail.segment = 1, &segment{header: header{
-		Ensemble: w.cfg.Ensemble,
-		Member:   cmp.Or(w.cfg.Member, ID(drawn[:16])),
-		Salt:     le.Uint64(drawn[16:]),
-	}}
-	return nil
 }
 
 // mend makes s the tail, clears what was torn off, and writes once more what no

@@ -2,9 +2,18 @@ package wal
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
+
+	"mezzo/internal/errs"
 )
+
+// writeBytes is how much is written at once, but for a record that is larger.
+const writeBytes = 1 << 20
+
+var zeros [writeBytes]byte
 
 // run is the writer: it takes all that waits, writes it, syncs once, and tells
 // those who wait.
@@ -17,10 +26,11 @@ func (w *WAL) run() {
 		}
 		w.writeAhead()
 	}
-	// What follows the last record says that this was durable.
-	if w.sync(); w.tail.fits(recordBytes, ownBytes) {
-		w.note(kindBegin)
+	w.sync()
+	if w.tail.fits(recordBytes, ownBytes) {
+		w.note(kindBegin) // it says that all before is durable
 	}
+	w.failure = errors.Join(w.failure, w.release())
 }
 
 // commit writes a group. A batch that there is no room for has its error.
@@ -35,7 +45,8 @@ func (w *WAL) commit(group []*batch) {
 		}
 		below = max(below, b.below)
 	}
-	if write(); w.failure != nil {
+	write()
+	if w.failure != nil {
 		return
 	}
 	w.publish()
@@ -64,7 +75,8 @@ func (w *WAL) stage(b *batch) error {
 		} else {
 			w.staged = append(w.staged, w.tail.place(w.tail.end(), r.Record))
 		}
-		if w.tail.put(r); len(w.tail.buf) >= writeBytes {
+		w.tail.put(r)
+		if len(w.tail.buf) >= writeBytes {
 			w.flush()
 		}
 		w.counts.Records++
@@ -86,25 +98,95 @@ func (w *WAL) publish() {
 	w.stats = w.counts
 }
 
-// truncate gives up the positions below, in memory at once, and the segments
-// that hold nothing else, if there are any. It then always finds room, or a
-// full disk would stay full; should it not, the next one frees them.
-func (w *WAL) truncate(below uint64) {
-	w.mu.Lock()
-	w.drop(below)
-	freed := 0
-	for freed < len(w.segments)-1 && w.segments[freed].Live == 0 {
-		freed++
-	}
-	w.mu.Unlock()
-	if freed == 0 {
+// tail is the end of the segment that is appended to. It writes whole blocks,
+// of which it remembers the last, because the kernel would have to read the
+// rest of a block that it does not have in memory.
+type tail struct {
+	*segment
+	offset int64 // of buf[0] in the file, a multiple of blockBytes
+	buf    []byte
+	clean  int   // how much of buf is in the file
+	synced int64 // up to here the segment is durable
+}
+
+// reset continues in another segment, whose last bytes stand at the offset.
+func (t *tail) reset(s *segment, synced, offset int64, last []byte) {
+	keep := roundDown(int64(len(last)), blockBytes)
+	*t = tail{s, offset + keep, append(t.buf[:0], last[keep:]...), len(last[keep:]), synced}
+}
+
+func (t *tail) end() int64 { return t.offset + int64(len(t.buf)) }
+
+// fits tells whether there is room for n bytes of records, less what is reserved.
+func (t *tail) fits(n, reserved int64) bool { return t.end()+n <= t.Bytes-reserved }
+
+// put adds a record, which there is room for.
+func (t *tail) put(r record) {
+	r.synced = t.synced
+	t.buf = r.append(t.buf, t.seed(), t.end())
+}
+
+// note writes a record of the log's own, durably.
+func (w *WAL) note(kind uint8) {
+	w.tail.put(record{Record: w.own(kind)})
+	w.sync()
+}
+
+func (w *WAL) own(kind uint8) Record {
+	return Record{Kind: kind, Position: w.begin, Ballot: w.first}
+}
+
+// flush writes what was put.
+func (w *WAL) flush() {
+	t, n := &w.tail, int64(len(w.tail.buf))
+	if int(n) == t.clean {
 		return
 	}
-	w.first = w.segments[freed].Sequence
-	if w.tail.fits(recordBytes, recordBytes) {
-		w.note(kindBegin)
-	} else if err := w.roll(0); err != nil {
-		return
+	t.buf = append(t.buf, zeros[:roundUp(n, blockBytes)-n]...)
+	w.do(func() error { return w.write(t.file, t.buf, t.offset) })
+	t.reset(t.segment, t.synced, t.offset, t.buf[:n])
+}
+
+// sync makes all that was put durable.
+func (w *WAL) sync() {
+	w.flush()
+	if w.tail.synced < w.tail.end() {
+		w.do(w.tail.file.Datasync)
+		w.tail.synced = w.tail.end()
+		w.counts.Syncs++
 	}
-	w.retire(freed)
+}
+
+func (w *WAL) write(f File, p []byte, offset int64) error {
+	_, err := f.WriteAt(p, offset)
+	w.counts.WrittenBytes += uint64(len(p))
+	return err
+}
+
+// do changes something on the disk, unless an earlier change failed. There is no
+// second try: after a sync that failed, nobody knows what is there.
+func (w *WAL) do(change func() error) error {
+	if w.failure != nil {
+		return w.failure
+	}
+	if err := change(); err != nil {
+		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
+		w.refuse(w.failure)
+		w.fatal(w.failure)
+	}
+	return w.failure
+}
+
+// ask is do for what a full disk may refuse, which is no failure.
+//
+// Errors: errs.Exhausted.
+func (w *WAL) ask(change func() error) error {
+	if w.failure != nil {
+		return w.failure
+	}
+	err := change()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("make room for another segment: %w: %w", err, errs.Exhausted)
+	}
+	return w.do(func() error { return err })
 }
