@@ -25,8 +25,8 @@
 //
 // Segments whose positions are all truncated or written again later become
 // spares, from the oldest on, and spares become segments: a sync of blocks that
-// were written before has only their content to make durable. As long as there
-// are no spares, one is written in small steps while the segment fills.
+// were written before has only their content to make durable. In a new file,
+// zeros are written ahead of the records.
 //
 // Invariants:
 //
@@ -42,7 +42,7 @@
 //     record behind says that the place was durable, or it is elsewhere, it is
 //     damage: refused, never skipped. After Close no damage is cut.
 //  5. A segment is given up durably before its file changes, and durably
-//     renamed before it is written to.
+//     renamed before it is written to. A reader that looked before looks again.
 //  6. A full disk is noticed before anything of a batch is written. The last
 //     64 KiB of a segment (an eighth of a small one) are for state, the last
 //     1 KiB for truncation, so that entries stop first, and space can be freed.

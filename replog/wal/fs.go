@@ -14,8 +14,8 @@ type FS interface {
 	// Lock keeps every other writer out until the lock is closed. It makes
 	// the directory if there is none.
 	Lock() (io.Closer, error)
-	// List is the files by name.
-	List() ([]FileInfo, error)
+	// List is the files' sizes in bytes.
+	List() (map[string]int64, error)
 	// Create makes a file, in place of one that is there, with room for all
 	// of its size in bytes, or leaves none.
 	Create(name string, size int64) (File, error)
@@ -34,12 +34,6 @@ type File interface {
 	io.Closer
 	// Datasync makes what was written durable, and the length.
 	Datasync() error
-}
-
-// FileInfo is a file of a directory.
-type FileInfo struct {
-	Name string
-	Size int64
 }
 
 type osFS struct{ dir string }
@@ -72,18 +66,18 @@ func makeDir(dir string) error {
 	return osFS{filepath.Dir(dir)}.SyncDir()
 }
 
-func (d osFS) List() ([]FileInfo, error) {
+func (d osFS) List() (map[string]int64, error) {
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
 		return nil, err
 	}
-	var out []FileInfo
+	out := map[string]int64{}
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, FileInfo{e.Name(), info.Size()})
+		out[e.Name()] = info.Size()
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,31 +86,27 @@ func (m *image) close() error {
 	return errors.Join(all...)
 }
 
-// load reads a directory, changes nothing in it, and returns the files that may
-// become segments. The image has to be closed, also after an error.
-func (m *image) load(dir FS, write bool, visit func(Item) error) (spares []FileInfo, err error) {
-	files, err := dir.List()
-	if err != nil {
+// load reads a directory, changes nothing in it, and returns what it lists. The
+// image has to be closed, also after an error.
+func (m *image) load(dir FS, write bool, visit func(Item) error) (files map[string]int64, err error) {
+	if files, err = dir.List(); err != nil {
 		return nil, err
 	}
 	m.state = map[uint8]Record{}
 	var data []byte
-	for _, f := range files {
-		if strings.HasSuffix(f.Name, spareSuffix) {
-			spares = append(spares, f)
-		}
-		if !strings.HasSuffix(f.Name, segmentSuffix) {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !strings.HasSuffix(name, segmentSuffix) {
 			continue
 		}
-		file, err := dir.Open(f.Name, write)
+		file, err := dir.Open(name, write)
 		if err == nil {
 			m.segments = append(m.segments, &segment{file: file})
-			size := min(f.Size, maxSegment) // more is damage
+			size := min(files[name], maxSegment) // more is damage
 			data = slices.Grow(data[:0], int(size))[:size]
-			err = m.read(f.Name, data, visit)
+			err = m.read(name, data, visit)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read segment %q: %w", f.Name, err)
+			return nil, fmt.Errorf("read segment %q: %w", name, err)
 		}
 	}
 	m.drop(m.begin)
@@ -124,7 +121,7 @@ func (m *image) load(dir FS, write bool, visit func(Item) error) (spares []FileI
 	case i < n-2, i == n-2 && m.segments[n-1].End > m.segments[n-1].Base:
 		err = fmt.Errorf("segment %q ends without a seal at offset %d: %w", m.segments[i].File, m.segments[i].End, errs.Corrupt)
 	}
-	return spares, err
+	return files, err
 }
 
 // read takes over the last segment, through a buffer of its size.

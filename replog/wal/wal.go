@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"mezzo/internal/errs"
@@ -128,7 +131,7 @@ func (w *WAL) release() error { return errors.Join(w.image.close(), w.lock.Close
 
 // recover takes over what is in the directory, and mends what a crash left.
 func (w *WAL) recover() (*Report, error) {
-	spares, err := w.load(w.fs, true, func(Item) error { return nil })
+	files, err := w.load(w.fs, true, func(Item) error { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -149,11 +152,14 @@ func (w *WAL) recover() (*Report, error) {
 	case cmp.Or(w.cfg.Member, r.Member) != r.Member:
 		return nil, fmt.Errorf("it belongs to member %v, not to %v: %w", r.Member, w.cfg.Member, errs.Conflict)
 	}
-	for _, f := range spares {
-		if n > 0 && f.Size == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
-			w.spares = append(w.spares, f.Name)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !strings.HasSuffix(name, spareSuffix) {
+			continue
+		}
+		if n > 0 && files[name] == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
+			w.spares = append(w.spares, name)
 		} else {
-			w.do(func() error { return w.fs.Remove(f.Name) })
+			w.do(func() error { return w.fs.Remove(name) })
 		}
 	}
 	if n == 0 {

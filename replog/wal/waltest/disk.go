@@ -234,15 +234,15 @@ func (u unlock) Close() error {
 }
 
 // List is part of wal.FS.
-func (d *Disk) List() ([]wal.FileInfo, error) {
+func (d *Disk) List() (map[string]int64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.op(List, ""); err != nil {
 		return nil, err
 	}
-	var out []wal.FileInfo
-	for _, name := range slices.Sorted(maps.Keys(d.names)) {
-		out = append(out, wal.FileInfo{Name: name, Size: int64(len(d.names[name].data))})
+	out := map[string]int64{}
+	for name, n := range d.names {
+		out[name] = int64(len(n.data))
 	}
 	return out, nil
 }
