@@ -19,25 +19,20 @@ const (
 	blockBytes  = 4096
 	minSegment  = 16 << 10 // with the log's own records, and something to keep
 	maxSegment  = 1 << 30
+
+	// Kinds of the log's own records. Their position is the begin, their ballot
+	// the sequence of the first segment kept.
+	kindBegin = 0xfc
+	kindSeal  = 0xfd // the segment ends here, another follows
 )
 
-// Kinds that the caller may give to records, with a meaning of his own.
+// What the caller may give to records: kinds, with a meaning of his own, and
+// bytes of payloads and of a batch.
 const (
 	FirstKind  = 0x01 // to LastKind: records of a position, the later one wins
 	LastKind   = 0x7f
 	FirstState = 0x80 // to LastState: state; the last of each kind is kept for ever
 	LastState  = 0xef
-)
-
-// Kinds of the log's own records. Their position is the begin, their ballot the
-// sequence of the first segment kept.
-const (
-	kindBegin = 0xfc
-	kindSeal  = 0xfd // the segment ends here, another follows
-)
-
-// Limits of a payload and of a batch.
-const (
 	MaxPayload = 64 << 20
 	MaxState   = 64 << 10
 	MaxBatch   = 256 << 20

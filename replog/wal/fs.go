@@ -11,13 +11,11 @@ import (
 
 // FS is one directory. Names are of files in it.
 type FS interface {
-	// Lock keeps every other writer out until the lock is closed. It makes
-	// the directory if there is none.
+	// Lock makes the directory and keeps other writers out until it is closed.
 	Lock() (io.Closer, error)
 	// List is the files' sizes in bytes.
 	List() (map[string]int64, error)
-	// Create makes a file, in place of one that is there, with room for all
-	// of its size in bytes, or leaves none.
+	// Create makes a file with room for all of its bytes, or leaves none.
 	Create(name string, size int64) (File, error)
 	Open(name string, write bool) (File, error)
 	Rename(from, to string) error
@@ -26,8 +24,7 @@ type FS interface {
 	SyncDir() error
 }
 
-// File is an open file. One that was removed can still be read, and one that is
-// closed meanwhile fails the read.
+// File is an open file, to be read also when it was removed. Close fails reads.
 type File interface {
 	io.ReaderAt
 	io.WriterAt

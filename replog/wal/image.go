@@ -30,16 +30,13 @@ type slot struct {
 // image is what a log holds, as its segments tell.
 type image struct {
 	segments []*segment // the last is appended to
-	// index is by position. They come nearly in order: one that comes late
-	// moves those above it, 32 bytes each.
-	index []slot
-	begin uint64
-	first uint64 // sequence of the first segment that is not given up
-	state map[uint8]Record
+	index    []slot     // by position: one that comes late moves 32 bytes of each above it
+	begin    uint64
+	first    uint64 // sequence of the first segment that is not given up
+	state    map[uint8]Record
 }
 
-// find gives the place of the first slot from a position on, and whether it is
-// the position's.
+// find gives the place of the first slot from a position on, and whether it is its.
 func (m *image) find(position uint64) (int, bool) {
 	if n := len(m.index); n == 0 || m.index[n-1].Position < position {
 		return n, false
@@ -160,4 +157,65 @@ func (m *image) read(name string, data []byte, visit func(Item) error) (err erro
 
 func missing(sequence uint64) error {
 	return fmt.Errorf("segment %q is missing: %w", segmentName(sequence), errs.Corrupt)
+}
+
+// Report is what was found in a directory.
+type Report struct {
+	Ensemble, Member ID
+	Begin            uint64 // positions below are truncated
+	First, Last      uint64 // positions held; both 0 if there is none
+	Positions        int
+	State            map[uint8]Record // the last of each kind of state
+	Segments         []SegmentReport
+}
+
+// SegmentReport is one file.
+type SegmentReport struct {
+	File    string
+	Records int
+	Live    int   // positions whose record is here
+	End     int64 // of the last record
+	Torn    int64 // bytes behind it of records never acknowledged: Open cuts them
+	Size    int64
+	Sealed  bool
+}
+
+// Item is a record as it lies on the disk, superseded or not.
+type Item struct {
+	File   string
+	Offset int64
+	Name   string // of the log's own records: begin or seal
+	Record
+}
+
+func (m *image) report() *Report {
+	r := &Report{Begin: m.begin, Positions: len(m.index), State: maps.Clone(m.state)}
+	if n := len(m.index); n > 0 {
+		r.First, r.Last = m.index[0].Position, m.index[n-1].Position
+	}
+	for _, s := range m.segments {
+		r.Ensemble, r.Member = s.Ensemble, s.Member
+		r.Segments = append(r.Segments, s.SegmentReport)
+	}
+	return r
+}
+
+// Verify reads the log in a directory and changes nothing. The directory should
+// be at rest: of one in use, a segment may be reused meanwhile.
+//
+// Errors: errs.Corrupt names file and offset; errs.NotFound if there is no log.
+func Verify(dir FS) (*Report, error) { return Dump(dir, func(Item) error { return nil }) }
+
+// Dump is Verify, and visits each record in the order of writing. The payload
+// is the visitor's until it returns.
+func Dump(dir FS, visit func(Item) error) (*Report, error) {
+	var m image
+	_, err := m.load(dir, false, visit)
+	if err == nil && len(m.segments) == 0 {
+		err = errNone
+	}
+	if err = errors.Join(err, m.close()); err != nil {
+		return nil, err
+	}
+	return m.report(), nil
 }

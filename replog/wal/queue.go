@@ -19,10 +19,10 @@ type batch struct {
 
 // Append writes the records, together and in order, after all that was appended
 // before. done is told once they are written, and if sync, once all up to them
-// is durable; without sync they survive the process, not the machine. Records
-// may be none: then it waits for what was before. Each done is called once, by
-// the writer, in the order of the appends: it must neither block nor append. If
-// Append returns an error, done isn't called.
+// is durable; without sync they survive the process, not the machine. Without
+// records it waits for what was before. done is called once, by the writer, in
+// the order of the appends: it must neither block nor append. If Append returns
+// an error, it isn't called.
 //
 // Ownership: payloads are the log's until done is called.
 // Concurrency: blocks only while Config.QueueBytes wait already.

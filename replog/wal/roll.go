@@ -21,9 +21,6 @@ func reserve(size int64, state bool) int64 {
 	return ownBytes + min(64<<10, size/8)
 }
 
-// newName is a new file's until it is a segment.
-const newName = "new" + spareSuffix
-
 // roll begins another segment, with room for need bytes of records. Its order
 // is what recovery relies on: the old segment is durable before the new one is
 // there; that is durable, with all it is born with, before the old one is
@@ -76,8 +73,8 @@ func (w *WAL) roll(need int64) error {
 // birth is what a segment starts with, in an order that is always the same: room
 // for its header, the begin and all state.
 func (w *WAL) birth(seed uint32) []byte {
-	b := make([]byte, headerBytes)
-	b = record{Record: w.own(kindBegin)}.append(b, seed, headerBytes)
+	begin := record{Record: Record{Kind: kindBegin, Position: w.begin, Ballot: w.first}}
+	b := begin.append(make([]byte, headerBytes), seed, headerBytes)
 	for _, kind := range slices.Sorted(maps.Keys(w.state)) {
 		r := w.state[kind]
 		b = record{r, 0, checksum(r.Payload)}.append(b, seed, int64(len(b)))

@@ -10,6 +10,7 @@ import (
 const (
 	segmentSuffix = ".seg"
 	spareSuffix   = ".spare"
+	newName       = "new" + spareSuffix // a new file's until it is a segment
 )
 
 // segment is one file of the log.
@@ -43,14 +44,12 @@ func (s *segment) read(at slot) (Record, error) {
 }
 
 // scan reads the records of the segment's bytes until there is one no more, and
-// then tells why. A record says up to where the segment was durable when it was
-// written. So if one behind the bad place says that the bad place was, then
-// that was damaged later; if none does, the bad place is of the last write,
-// which no sync covered. What a segment was born with was durable always.
-//
-// What it is born with vouches for nothing, and all that follows for at least
-// that. So a file that was to be this segment before, in vain, and was longer
-// when born, has nothing that is taken for a record now.
+// then tells why. If a record behind the bad place says that this was durable,
+// then it was damaged later; if none does, it is of the last write, which no sync
+// covered. What a segment was born with was durable always: it vouches for
+// nothing, and all that follows for at least that. So of a file that was to be
+// this segment before, in vain, and was longer when born, nothing is taken for a
+// record now.
 func (s *segment) scan(data []byte, visit func(offset int64, r record) error) error {
 	seed := s.seed()
 	parse := func(at int64) (record, bool) {
@@ -71,26 +70,15 @@ func (s *segment) scan(data []byte, visit func(offset int64, r record) error) er
 		s.vouched = max(s.vouched, r.synced)
 		s.Sealed = r.Kind == kindSeal
 	}
-	if s.Sealed {
-		return nil
-	}
-	durable, torn := s.Base, s.End
-	for at := s.End; at+recordBytes <= s.Size; at += alignBytes {
+	durable := s.Base
+	for at := s.End; at+recordBytes <= s.Size && !s.Sealed; at += alignBytes {
 		if r, ok := parse(at); ok {
 			durable = max(durable, r.synced)
-			torn = max(torn, at+slotBytes(len(r.Payload)))
+			s.Torn = max(s.Torn, at+slotBytes(len(r.Payload))-s.End)
 		}
 	}
 	if s.End < durable {
 		return fmt.Errorf("record at offset %d is damaged though it was durable: %w", s.End, errs.Corrupt)
 	}
-	// Writes fill their last block with zeros.
-	for at := min(roundUp(s.End, blockBytes), s.Size) - 1; at >= torn; at-- {
-		if data[at] != 0 {
-			torn = at + 1
-			break
-		}
-	}
-	s.Torn = torn - s.End
 	return nil
 }

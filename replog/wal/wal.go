@@ -17,28 +17,21 @@ import (
 
 // Config is what a WAL is opened with.
 type Config struct {
-	// Dir is the directory.
-	Dir string
+	Dir string // the directory
 	// Ensemble and Member own the directory. In one that has a log, zero
 	// takes what it says; in an empty one, a zero Member is drawn.
 	Ensemble, Member ID
 	// MustExist refuses a directory without a log, so that a mistyped path
 	// or a lost disk is not taken for a new member.
-	MustExist bool
-	// SegmentBytes is the size of a segment, a multiple of 4096 from 16 KiB
-	// to 1 GiB. Default 32 MiB.
-	SegmentBytes int64
-	// Spares is how many used segments are kept. Default 2, none if negative.
-	Spares int
-	// QueueBytes is how much may wait to be written; one batch always may.
-	// Default 64 MiB.
-	QueueBytes int64
+	MustExist    bool
+	SegmentBytes int64 // of a segment, a multiple of 4096 from 16 KiB to 1 GiB; 0 is 32 MiB
+	Spares       int   // used segments that are kept; 0 is 2, none if negative
+	QueueBytes   int64 // that may wait to be written, but for one batch; 0 is 64 MiB
 }
 
 // Deps is what a WAL needs from outside.
 type Deps struct {
-	// FS is the directory, OS(Config.Dir) if nil.
-	FS FS
+	FS FS // the directory, OS(Config.Dir) if nil
 	// Fatal is told, once, that the disk failed: the process must end. No
 	// append is acknowledged after it, and none that failed by it is told so
 	// before. It is called by the writer: it must not call the WAL.

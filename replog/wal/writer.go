@@ -128,12 +128,8 @@ func (t *tail) put(r record) {
 
 // note writes a record of the log's own, durably.
 func (w *WAL) note(kind uint8) {
-	w.tail.put(record{Record: w.own(kind)})
+	w.tail.put(record{Record: Record{Kind: kind, Position: w.begin, Ballot: w.first}})
 	w.sync()
-}
-
-func (w *WAL) own(kind uint8) Record {
-	return Record{Kind: kind, Position: w.begin, Ballot: w.first}
 }
 
 // flush writes what was put.
