@@ -65,17 +65,6 @@ type Record struct {
 func isState(kind uint8) bool { return kind >= FirstState && kind <= LastState }
 func isEntry(kind uint8) bool { return kind >= FirstKind && kind <= LastKind }
 
-func (r Record) check() error {
-	limit := MaxPayload
-	if isState(r.Kind) {
-		limit = MaxState
-	}
-	if !isState(r.Kind) && !isEntry(r.Kind) || len(r.Payload) > limit {
-		return fmt.Errorf("record of position %d has kind %#x and %d bytes, not a kind from %#x to %#x and at most %d bytes: %w", r.Position, r.Kind, len(r.Payload), FirstKind, LastState, limit, errs.Invalid)
-	}
-	return nil
-}
-
 // header is the start of a segment, as it lies there.
 type header struct {
 	Magic            [8]byte

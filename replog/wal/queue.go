@@ -32,8 +32,12 @@ type batch struct {
 func (w *WAL) Append(records []Record, sync bool, done func(error)) error {
 	b := &batch{sync: sync, done: done}
 	for _, r := range records {
-		if err := r.check(); err != nil {
-			return fmt.Errorf("append to log: %w", err)
+		limit := MaxPayload
+		if isState(r.Kind) {
+			limit = MaxState
+		}
+		if !isState(r.Kind) && !isEntry(r.Kind) || len(r.Payload) > limit {
+			return fmt.Errorf("append to log: position %d has kind %#x and %d bytes, not a kind from %#x to %#x and at most %d bytes: %w", r.Position, r.Kind, len(r.Payload), FirstKind, LastState, limit, errs.Invalid)
 		}
 		b.records = append(b.records, record{r, 0, checksum(r.Payload)})
 		b.bytes += slotBytes(len(r.Payload))

@@ -115,8 +115,7 @@ func (w *WAL) writeAhead() {
 }
 
 // truncate gives up the positions below, in memory at once, and the segments
-// that hold nothing else, if there are any. It then always finds room, or a
-// full disk would stay full; should it not, the next one frees them.
+// that hold nothing else, as soon as there is room in the last one to say so.
 func (w *WAL) truncate(below uint64) {
 	w.mu.Lock()
 	w.drop(below)
@@ -125,16 +124,11 @@ func (w *WAL) truncate(below uint64) {
 		freed++
 	}
 	w.mu.Unlock()
-	if freed == 0 {
-		return
-	}
-	w.first = w.segments[freed].Sequence
-	if w.tail.fits(recordBytes, recordBytes) {
+	if freed > 0 && w.tail.fits(recordBytes, recordBytes) {
+		w.first += uint64(freed)
 		w.note(kindBegin)
-	} else if err := w.roll(0); err != nil {
-		return
+		w.retire(freed)
 	}
-	w.retire(freed)
 }
 
 // retire reuses or removes the n oldest segments, which the log says by now to

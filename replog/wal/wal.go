@@ -63,10 +63,7 @@ type WAL struct {
 	room    sync.Cond // something was taken
 }
 
-var (
-	errClosed = fmt.Errorf("log is closed: %w", errs.Unavailable)
-	errNone   = fmt.Errorf("directory has no log: %w", errs.NotFound)
-)
+var errNone = fmt.Errorf("directory has no log: %w", errs.NotFound)
 
 // Open opens the log of a directory, or makes one, and reports what was in it.
 // All that it reports is durable.
@@ -107,15 +104,15 @@ func (w *WAL) open(d Deps) (*Report, error) {
 	}
 	r, err := w.recover()
 	if err != nil {
-		return nil, errors.Join(err, w.release())
+		err = errors.Join(err, w.release())
 	}
-	return r, nil
+	return r, err
 }
 
 // Close writes what waits, and ends. It returns why the log had ended before,
 // if it had.
 func (w *WAL) Close() error {
-	w.refuse(errClosed)
+	w.refuse(fmt.Errorf("log is closed: %w", errs.Unavailable))
 	<-w.ended
 	return w.failure
 }
