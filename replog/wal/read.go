@@ -12,14 +12,13 @@ import (
 type Stats struct {
 	Records, Syncs uint64
 	StoredBytes    uint64 // payloads
-	WrittenBytes   uint64 // given to files, blocks that are prepared included
+	WrittenBytes   uint64 // given to files, zeros ahead of records included
 	Created        uint64 // files
 	Recycled       uint64 // segments made spares
 
-	Begin     uint64 // positions below are truncated
-	Positions int
-	Segments  int
-	DiskBytes int64 // of the segments
+	Begin               uint64 // positions below are truncated
+	Positions, Segments int
+	DiskBytes           int64 // of the segments
 }
 
 // Stats is a snapshot.

@@ -21,8 +21,7 @@ type Config struct {
 	// Ensemble and Member own the directory. In one that has a log, zero
 	// takes what it says; in an empty one, a zero Member is drawn.
 	Ensemble, Member ID
-	// MustExist refuses a directory without a log, so that a mistyped path
-	// or a lost disk is not taken for a new member.
+	// MustExist refuses a directory without a log: a mistyped path, a lost disk.
 	MustExist    bool
 	SegmentBytes int64 // of a segment, a multiple of 4096 from 16 KiB to 1 GiB; 0 is 32 MiB
 	Spares       int   // used segments that are kept; 0 is 2, none if negative
@@ -109,8 +108,7 @@ func (w *WAL) open(d Deps) (*Report, error) {
 	return r, err
 }
 
-// Close writes what waits, and ends. It returns why the log had ended before,
-// if it had.
+// Close writes what waits, and ends. It returns why the log had ended before.
 func (w *WAL) Close() error {
 	w.refuse(fmt.Errorf("log is closed: %w", errs.Unavailable))
 	<-w.ended
@@ -143,12 +141,10 @@ func (w *WAL) recover() (*Report, error) {
 		return nil, fmt.Errorf("it belongs to member %v, not to %v: %w", r.Member, w.cfg.Member, errs.Conflict)
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !strings.HasSuffix(name, spareSuffix) {
-			continue
-		}
-		if n > 0 && files[name] == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares {
+		switch spare := strings.HasSuffix(name, spareSuffix); {
+		case spare && n > 0 && files[name] == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares:
 			w.spares = append(w.spares, name)
-		} else {
+		case spare:
 			w.do(func() error { return w.fs.Remove(name) })
 		}
 	}

@@ -98,9 +98,8 @@ func (w *WAL) publish() {
 	w.stats = w.counts
 }
 
-// tail is the end of the segment that is appended to. It writes whole blocks,
-// of which it remembers the last, because the kernel would have to read the
-// rest of a block that it does not have in memory.
+// tail is the end of the segment that is appended to. It remembers its last
+// block, to write whole ones: of another, the kernel would read the rest first.
 type tail struct {
 	*segment
 	offset int64 // of buf[0] in the file, a multiple of blockBytes
@@ -173,9 +172,7 @@ func (w *WAL) do(change func() error) error {
 	return w.failure
 }
 
-// ask is do for what a full disk may refuse, which is no failure.
-//
-// Errors: errs.Exhausted.
+// ask is do for what a full disk may refuse: that is errs.Exhausted, no failure.
 func (w *WAL) ask(change func() error) error {
 	if w.failure != nil {
 		return w.failure
