@@ -47,14 +47,13 @@
 //     64 KiB of a segment (an eighth of a small one) are for state, the last
 //     1 KiB for truncation, so that entries stop first, and space can be freed.
 //
-// Limits: damage to the last group of writes before a crash, and to nothing
-// else, looks like a torn write. A truncation is durable once it frees a
-// segment; before, an older begin may come back. One position that is never
-// truncated keeps its segment and all that follow. Space is given back by whole
-// segments, large ones and those beyond Config.Spares at once. Where the file
-// system copies on write, or reserves nothing, a full disk may be noticed late,
-// and ends the log as a failure does. A sector that is written again is taken to
-// keep its bytes that don't change.
+// Limits: damage to nothing but the last group of writes before a crash looks
+// like a torn write. A truncation is durable once it frees a segment; before, an
+// older begin may come back. A position that is never truncated keeps its segment
+// and all that follow. Space is given back by whole segments, large ones and those
+// beyond Config.Spares at once. Where the file system copies on write, or reserves
+// nothing, a full disk may be noticed late, and ends the log as a failure does. A
+// sector that is written again is taken to keep its bytes that don't change.
 //
 // Shell: one goroutine, the writer, ended by Close.
 package wal

@@ -50,11 +50,10 @@ type ID [16]byte
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// Record is what the log keeps. Kind says how: below FirstState it belongs to
-// its position and is there until a later record of the position, or
-// truncation; from FirstState on it belongs to its kind, is repeated in each
-// new segment and so outlives truncation, and its position and ballot mean what
-// the caller likes.
+// Record is what the log keeps: below FirstState for its position, until a later
+// record of that, or truncation; from FirstState on for its kind, repeated in each
+// new segment, so that it outlives truncation, and its position and ballot mean
+// what the caller likes.
 type Record struct {
 	Kind     uint8
 	Position uint64
@@ -80,8 +79,7 @@ type header struct {
 // encode fills in what is the same in all headers, and the sum.
 func (h header) encode() []byte {
 	h.Magic, h.Version = magic, version
-	b := make([]byte, headerBytes)
-	_, _ = binary.Encode(b, le, h) // no room is all that could fail
+	b, _ := binary.Append(nil, le, h) // of a fixed size
 	le.PutUint32(b[12:], checksum(b[16:]))
 	return b
 }

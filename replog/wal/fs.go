@@ -57,10 +57,7 @@ func makeDir(dir string) error {
 	if err := makeDir(filepath.Dir(dir)); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
-	return osFS{filepath.Dir(dir)}.SyncDir()
+	return errors.Join(os.Mkdir(dir, 0o700), osFS{filepath.Dir(dir)}.SyncDir())
 }
 
 func (d osFS) List() (map[string]int64, error) {
@@ -96,10 +93,7 @@ func (d osFS) Open(name string, write bool) (File, error) {
 		flags = os.O_RDWR
 	}
 	f, err := os.OpenFile(d.path(name), flags, 0)
-	if err != nil {
-		return nil, err
-	}
-	return osFile{f}, nil
+	return osFile{f}, err
 }
 
 func (d osFS) Rename(from, to string) error { return os.Rename(d.path(from), d.path(to)) }

@@ -85,7 +85,7 @@ func (m *image) close() error {
 
 // load reads a directory, changes nothing in it, and returns what it lists. The
 // image has to be closed, also after an error.
-func (m *image) load(dir FS, write bool, visit func(Item) error) (files map[string]int64, err error) {
+func (m *image) load(dir FS, write bool, visit func(Item)) (files map[string]int64, err error) {
 	if files, err = dir.List(); err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (m *image) load(dir FS, write bool, visit func(Item) error) (files map[stri
 }
 
 // read takes over the last segment, through a buffer of its size.
-func (m *image) read(name string, data []byte, visit func(Item) error) (err error) {
+func (m *image) read(name string, data []byte, visit func(Item)) (err error) {
 	n := len(m.segments)
 	s := m.segments[n-1]
 	if _, err := io.ReadFull(io.NewSectionReader(s.file, 0, int64(len(data))), data); err != nil {
@@ -142,7 +142,7 @@ func (m *image) read(name string, data []byte, visit func(Item) error) (err erro
 			return fmt.Errorf("it belongs to member %v of ensemble %v, salt %x, the one before to %v of %v, salt %x: %w", s.Member, s.Ensemble, s.Salt, before.Member, before.Ensemble, before.Salt, errs.Corrupt)
 		}
 	}
-	return s.scan(data, func(offset int64, r record) error {
+	return s.scan(data, func(offset int64, r record) {
 		switch {
 		case isEntry(r.Kind):
 			m.enter(s.place(offset, r.Record))
@@ -151,7 +151,7 @@ func (m *image) read(name string, data []byte, visit func(Item) error) (err erro
 		case r.Kind == kindBegin:
 			m.begin, m.first = max(m.begin, r.Position), max(m.first, r.Ballot)
 		}
-		return visit(Item{name, offset, ownNames[r.Kind], r.Record})
+		visit(Item{name, offset, ownNames[r.Kind], r.Record})
 	})
 }
 
@@ -204,11 +204,11 @@ func (m *image) report() *Report {
 // be at rest: of one in use, a segment may be reused meanwhile.
 //
 // Errors: errs.Corrupt names file and offset; errs.NotFound if there is no log.
-func Verify(dir FS) (*Report, error) { return Dump(dir, func(Item) error { return nil }) }
+func Verify(dir FS) (*Report, error) { return Dump(dir, func(Item) {}) }
 
 // Dump is Verify, and visits each record in the order of writing. The payload
 // is the visitor's until it returns.
-func Dump(dir FS, visit func(Item) error) (*Report, error) {
+func Dump(dir FS, visit func(Item)) (*Report, error) {
 	var m image
 	_, err := m.load(dir, false, visit)
 	if err == nil && len(m.segments) == 0 {

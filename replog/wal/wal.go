@@ -119,7 +119,7 @@ func (w *WAL) release() error { return errors.Join(w.image.close(), w.lock.Close
 
 // recover takes over what is in the directory, and mends what a crash left.
 func (w *WAL) recover() (*Report, error) {
-	files, err := w.load(w.fs, true, func(Item) error { return nil })
+	files, err := w.load(w.fs, true, func(Item) {})
 	if err != nil {
 		return nil, err
 	}
