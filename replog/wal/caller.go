@@ -22,9 +22,8 @@ type batch struct {
 // Append writes the records, together and in order, after all that was appended
 // before. done is told once they are written, and if sync, once all up to them
 // is durable; without sync they survive the process, not the machine. Without
-// records it waits for what was before. done is called once, by the writer, in
-// the order of the appends: it must neither block nor append. If Append returns
-// an error, it isn't called.
+// records it waits for what was before. done is called once, or not if Append
+// fails, by the writer, in the order of appends: it must neither block nor append.
 //
 // Ownership: payloads are the log's until done is called.
 // Concurrency: blocks only while Config.QueueBytes wait already.
@@ -32,7 +31,7 @@ type batch struct {
 // there is no room, then nothing of it is written and others may be; any other
 // says that the log ended.
 func (w *WAL) Append(records []Record, sync bool, done func(error)) error {
-	b := &batch{sync: sync, done: done}
+	b := &batch{records: make([]record, 0, len(records)), sync: sync, done: done}
 	for _, r := range records {
 		limit := MaxPayload
 		if isState(r.Kind) {
@@ -50,9 +49,8 @@ func (w *WAL) Append(records []Record, sync bool, done func(error)) error {
 	return w.enqueue(b)
 }
 
-// Truncate gives up all positions below the given one. Their segments are
-// reused or removed from the oldest on, up to the first that something above
-// is in. done is told as by Append.
+// Truncate gives up the positions below the given one, and from the oldest on the
+// segments that hold nothing else. done is told as by Append.
 func (w *WAL) Truncate(below uint64, done func(error)) error {
 	return w.enqueue(&batch{below: below, done: done})
 }
@@ -164,8 +162,7 @@ func (w *WAL) locate(position uint64) (slot, *segment, error) {
 }
 
 // Records reads what there is from one position to another, both included, in
-// order of positions. It ends behind the first error. What is truncated
-// meanwhile is left out.
+// order, but for what is truncated meanwhile. It ends behind the first error.
 func (w *WAL) Records(from, to uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		for m, ok := w.Next(from); ok && m.Position <= to; m, ok = w.Next(m.Position + 1) {

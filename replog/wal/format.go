@@ -84,7 +84,6 @@ func (h header) encode() []byte {
 	return b
 }
 
-// parseHeader reads the header of a file.
 func parseHeader(b []byte) (h header, err error) {
 	size := int64(len(b))
 	if _, err := binary.Decode(b, le, &h); err != nil || h.Magic != magic {

@@ -131,16 +131,14 @@ func (m *image) read(name string, data []byte, visit func(Item)) (err error) {
 	if s.header, err = parseHeader(data); err != nil {
 		return err
 	}
-	if has := segmentName(s.Sequence); has != name {
+	before := m.segments[max(0, n-2)] // or s, if it is the first
+	switch has := segmentName(s.Sequence); {
+	case has != name:
 		return fmt.Errorf("header says it is %q: %w", has, errs.Corrupt)
-	}
-	if n > 1 {
-		switch before := m.segments[n-2]; {
-		case s.Sequence != before.Sequence+1:
-			return missing(before.Sequence + 1)
-		case s.Ensemble != before.Ensemble || s.Member != before.Member || s.Salt != before.Salt:
-			return fmt.Errorf("it belongs to member %v of ensemble %v, salt %x, the one before to %v of %v, salt %x: %w", s.Member, s.Ensemble, s.Salt, before.Member, before.Ensemble, before.Salt, errs.Corrupt)
-		}
+	case before != s && s.Sequence != before.Sequence+1:
+		return missing(before.Sequence + 1)
+	case s.Ensemble != before.Ensemble || s.Member != before.Member || s.Salt != before.Salt:
+		return fmt.Errorf("it belongs to member %v of ensemble %v, salt %x, the one before to %v of %v, salt %x: %w", s.Member, s.Ensemble, s.Salt, before.Member, before.Ensemble, before.Salt, errs.Corrupt)
 	}
 	return s.scan(data, func(offset int64, r record) {
 		switch {

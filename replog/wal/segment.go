@@ -14,6 +14,8 @@ const (
 	segmentSuffix = ".seg"
 	spareSuffix   = ".spare"
 	newName       = "new" + spareSuffix // a new file's until it is a segment
+	// At a segment's end, for its seal, and truncations when nothing else has room.
+	ownBytes = 1 << 10
 )
 
 // segment is one file of the log.
@@ -60,11 +62,7 @@ func (s *segment) scan(data []byte, visit func(offset int64, r record)) error {
 		return r, ok && (at < s.Base) == (r.synced < s.Base)
 	}
 	s.File, s.Size, s.End, s.vouched = segmentName(s.Sequence), s.Bytes, headerBytes, headerBytes
-	for !s.Sealed {
-		r, ok := parse(s.End)
-		if !ok || checksum(r.Payload) != r.sum {
-			break
-		}
+	for r, ok := parse(s.End); ok && !s.Sealed && checksum(r.Payload) == r.sum; r, ok = parse(s.End) {
 		visit(s.End, r)
 		s.Records++
 		s.End += slotBytes(len(r.Payload))
@@ -83,10 +81,6 @@ func (s *segment) scan(data []byte, visit func(offset int64, r record)) error {
 	}
 	return nil
 }
-
-// ownBytes at the end of a segment are for the log's own records: its seal, and
-// truncations when nothing else has room.
-const ownBytes = 1 << 10
 
 // reserve is what of a segment only state may use, so that a full disk stops
 // entries first and promises later; and what state may not use either.

@@ -87,7 +87,7 @@ func Open(cfg Config, d Deps) (*WAL, *Report, error) {
 	return w, r, nil
 }
 
-func (w *WAL) open(d Deps) (*Report, error) {
+func (w *WAL) open(d Deps) (r *Report, err error) {
 	if n := w.cfg.SegmentBytes; n < minSegment || n > maxSegment || n%blockBytes != 0 {
 		return nil, fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", n, blockBytes, minSegment, maxSegment, errs.Invalid)
 	}
@@ -97,12 +97,10 @@ func (w *WAL) open(d Deps) (*Report, error) {
 	if _, err := w.fs.List(); w.cfg.MustExist && errors.Is(err, fs.ErrNotExist) {
 		return nil, errNone // and none is made by the lock
 	}
-	var err error
 	if w.lock, err = w.fs.Lock(); err != nil {
 		return nil, fmt.Errorf("lock it for writing: %w", err)
 	}
-	r, err := w.recover()
-	if err != nil {
+	if r, err = w.recover(); err != nil {
 		err = errors.Join(err, w.release())
 	}
 	return r, err
@@ -151,8 +149,7 @@ func (w *WAL) recover() (*Report, error) {
 	if n == 0 {
 		return r, w.roll(0)
 	}
-	// The process before may have ended before the names were durable, or the
-	// seal before a segment in which nothing was appended.
+	// The process before may have ended before names or a seal were durable.
 	w.do(w.fs.SyncDir)
 	for _, s := range w.segments[max(0, n-2):] {
 		w.mend(s)
