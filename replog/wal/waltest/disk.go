@@ -394,7 +394,11 @@ func (f *file) Datasync() error {
 		f.n.writes = nil
 		return err
 	}
-	f.n.synced, f.n.writes, f.n.sized = slices.Clone(f.n.data), nil, false
+	f.n.synced = resize(slices.Clone(f.n.synced), int64(len(f.n.data)))
+	for _, w := range f.n.writes {
+		copy(f.n.synced[w.offset:], w.data)
+	}
+	f.n.writes, f.n.sized = nil, false
 	return nil
 }
 
