@@ -135,9 +135,8 @@ func (r record) append(b []byte, seed uint32, offset int64) []byte {
 	return append(b, zeros[:slotBytes(len(r.Payload))-recordBytes-int64(len(r.Payload))]...)
 }
 
-// parseRecord tells whether b, which stands at the offset, begins with a
-// record. It is cheap on what is none: recovery asks at every 8 bytes. The
-// payload is a part of b, and not looked at.
+// parseRecord tells whether b, which stands at the offset, begins with a record.
+// The payload is a part of b, and not looked at.
 func parseRecord(b []byte, seed uint32, offset int64) (record, bool) {
 	if len(b) < recordBytes || b[12] == 0 || b[13]|b[14]|b[15] != 0 {
 		return record{}, false

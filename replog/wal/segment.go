@@ -14,8 +14,7 @@ const (
 	segmentSuffix = ".seg"
 	spareSuffix   = ".spare"
 	newName       = "new" + spareSuffix // a new file's until it is a segment
-	// At a segment's end, for its seal, and truncations when nothing else has room.
-	ownBytes = 1 << 10
+	ownBytes      = 1 << 10             // at a segment's end, for its seal and truncations alone
 )
 
 // segment is one file of the log.
@@ -51,10 +50,9 @@ func (s *segment) read(at slot) (Record, error) {
 // scan reads the records of the segment's bytes until there is one no more, and
 // then tells why. If a record behind the bad place says that this was durable,
 // then it was damaged later; if none does, it is of the last write, which no sync
-// covered. What a segment was born with was durable always: it vouches for
-// nothing, and all that follows for at least that. So of a file that was to be
-// this segment before, in vain, and was longer when born, nothing is taken for a
-// record now.
+// covered. What a segment was born with was durable always: it vouches for nothing,
+// and all that follows for at least that. So what is left of a longer birth, when
+// the file was to be this segment before, in vain, is not taken for records.
 func (s *segment) scan(data []byte, visit func(offset int64, r record)) error {
 	seed := s.seed()
 	parse := func(at int64) (record, bool) {
@@ -71,6 +69,9 @@ func (s *segment) scan(data []byte, visit func(offset int64, r record)) error {
 	}
 	durable := s.Base
 	for at := s.End; at+recordBytes <= s.Size && !s.Sealed; at += alignBytes {
+		if data[at+12] == 0 {
+			continue // no kind: most of what was never written
+		}
 		if r, ok := parse(at); ok {
 			durable = max(durable, r.synced)
 			s.Torn = max(s.Torn, at+slotBytes(len(r.Payload))-s.End)
