@@ -77,10 +77,9 @@ func BenchmarkBareFdatasync(b *testing.B) {
 	for _, size := range []int{100, 4 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
 			const room = 96 << 20
-			f, err := wal.OS(b.TempDir()).Create("bare")
+			f, err := wal.OS(b.TempDir()).Create("bare", room)
 			must(b, err)
 			defer f.Close()
-			must(b, f.Allocate(room))
 			chunk := payload(1, 1, 1<<20)
 			for at := int64(0); at < room; at += 1 << 20 {
 				_, err := f.WriteAt(chunk, at)

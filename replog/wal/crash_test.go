@@ -71,7 +71,7 @@ func checkPrefix(t *testing.T, disk *waltest.Disk, base map[uint64]wal.Record, g
 			want[r.Position] = r
 		}
 		trial := disk.Clone()
-		w, _, err := wal.Open(small(), wal.Deps{FS: trial, Random: random(1), Fatal: func(err error) { t.Error(err) }})
+		w, _, err := wal.Open(small(), wal.Deps{FS: trial, Fatal: func(err error) { t.Error(err) }})
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
@@ -87,8 +87,8 @@ func checkPrefix(t *testing.T, disk *waltest.Disk, base map[uint64]wal.Record, g
 		must(t, w.Close())
 		for _, d := range []*waltest.Disk{trial, killed} {
 			w, r := open(t, d, small())
-			if err := differ(contents(t, w), want); err != nil || r.Torn != nil {
-				t.Fatalf("%s: after an append: %v, torn %v", what, err, r.Torn)
+			if err := differ(contents(t, w), want); err != nil || torn(r) != 0 {
+				t.Fatalf("%s: after an append: %v, torn %v", what, err, torn(r))
 			}
 			must(t, w.Close())
 		}
@@ -108,16 +108,16 @@ func TestTornReported(t *testing.T) {
 	name, end := before.Segments[0].File, before.Segments[0].End
 	disk = disk.Clone()
 	disk.SetBytes(name, slices.Concat(disk.Bytes(name)[:end+60], make([]byte, 16<<10-end-60)))
-	want := wal.Torn{File: name, Offset: end, Bytes: 144}
-	if r, err := wal.Verify(disk); err != nil || r.Torn == nil || *r.Torn != want {
-		t.Errorf("verify: got %+v, %v, want %+v", r.Torn, err, want)
+	const want = 144
+	if r, err := wal.Verify(disk); err != nil || r.Segments[0].End != end || torn(r) != want {
+		t.Errorf("verify: got %+v, %v, want %d bytes torn at %d", r, err, want, end)
 	}
 	w, r := open(t, disk, small())
-	if r.Torn == nil || *r.Torn != want {
-		t.Errorf("open: got %+v, want %+v", r.Torn, want)
+	if r.Segments[0].End != end || torn(r) != want {
+		t.Errorf("open: got %+v, want %d bytes torn at %d", r, want, end)
 	}
 	must(t, w.Close())
-	if r, err := wal.Verify(disk); err != nil || r.Torn != nil || r.Last != 1 {
+	if r, err := wal.Verify(disk); err != nil || torn(r) != 0 || r.Last != 1 {
 		t.Errorf("afterwards: got %+v, %v", r, err)
 	}
 }
@@ -147,13 +147,12 @@ func TestDamage(t *testing.T) {
 	refused, harmless := 0, 0
 	for _, s := range clean.Segments {
 		edges := map[int64]bool{}
-		_, err := wal.Dump(disk, func(i wal.Item) error {
+		_, err := wal.Dump(disk, func(i wal.Item) {
 			if i.File == s.File {
 				for at := i.Offset; at < i.Offset+44; at++ {
 					edges[at] = true
 				}
 			}
-			return nil
 		})
 		must(t, err)
 		for at := range s.Size {
@@ -191,11 +190,10 @@ func TestDamage(t *testing.T) {
 func TestDamageNamed(t *testing.T) {
 	disk, _, w := history(t)
 	var at wal.Item
-	_, err := wal.Dump(disk, func(i wal.Item) error {
+	_, err := wal.Dump(disk, func(i wal.Item) {
 		if i.Position == 30 && i.Kind == 1 {
 			at = i
 		}
-		return nil
 	})
 	must(t, err)
 	disk.FlipBit(at.File, (at.Offset+100)*8)
@@ -311,7 +309,7 @@ func TestFailEverywhere(t *testing.T) {
 				return nil
 			})
 			var fatal []error
-			w, _, err := wal.Open(small(), wal.Deps{FS: disk, Random: random(1), Fatal: func(err error) { fatal = append(fatal, err) }})
+			w, _, err := wal.Open(small(), wal.Deps{FS: disk, Fatal: func(err error) { fatal = append(fatal, err) }})
 			acked, tried, begin := map[uint64]wal.Record{}, map[uint64][]wal.Record{}, uint64(0)
 			if err == nil {
 				acked, tried, begin, err = script(w, 1)
@@ -343,7 +341,7 @@ func TestFailEverywhere(t *testing.T) {
 			}
 			disk.SetFault(nil)
 			for i, d := range []*waltest.Disk{disk.Clone(), disk.Crash(rng), disk.Crash(rng)} {
-				w, _, err := wal.Open(small(), wal.Deps{FS: d, Random: random(2), Fatal: func(err error) { t.Error(err) }})
+				w, _, err := wal.Open(small(), wal.Deps{FS: d, Fatal: func(err error) { t.Error(err) }})
 				if err != nil {
 					t.Fatalf("%v at operation %d, disk %d: %v", cause, k, i, err)
 				}
@@ -355,7 +353,7 @@ func TestFailEverywhere(t *testing.T) {
 				// What the killed process had not made durable must be by now.
 				lost := d.Crash(rng)
 				must(t, w.Close())
-				w, _, err = wal.Open(small(), wal.Deps{FS: lost, Random: random(2), Fatal: func(err error) { t.Error(err) }})
+				w, _, err = wal.Open(small(), wal.Deps{FS: lost, Fatal: func(err error) { t.Error(err) }})
 				if err != nil {
 					t.Fatalf("%v at operation %d, disk %d, then a crash: %v", cause, k, i, err)
 				}
@@ -396,7 +394,7 @@ func TestFailInRecovery(t *testing.T) {
 				}
 				return nil
 			})
-			w, _, err := wal.Open(small(), wal.Deps{FS: d, Random: random(3), Fatal: func(error) {}})
+			w, _, err := wal.Open(small(), wal.Deps{FS: d, Fatal: func(error) {}})
 			if err == nil {
 				w.Close()
 				break
@@ -529,7 +527,7 @@ func TestFullInstall(t *testing.T) {
 func TestStaleBirth(t *testing.T) {
 	disk := newDisk()
 	cfg := small()
-	w, _, err := wal.Open(cfg, wal.Deps{FS: disk, Random: random(1), Fatal: func(error) {}})
+	w, _, err := wal.Open(cfg, wal.Deps{FS: disk, Fatal: func(error) {}})
 	must(t, err)
 	state := func(kind uint8, ballot uint64, size int) wal.Record {
 		return wal.Record{Kind: kind, Ballot: ballot, Payload: make([]byte, size)}
@@ -559,8 +557,8 @@ func TestStaleBirth(t *testing.T) {
 	again := killed.Clone()
 	must(t, w.Close())
 	w, r := open(t, again, cfg)
-	if got := r.State[promise].Ballot; got != 2 || r.Torn != nil {
-		t.Errorf("promise is %d, torn %v, want 2 and none", got, r.Torn)
+	if got := r.State[promise].Ballot; got != 2 || torn(r) != 0 {
+		t.Errorf("promise is %d, torn %v, want 2 and none", got, torn(r))
 	}
 	must(t, w.Close())
 }
@@ -577,7 +575,7 @@ func TestModel(t *testing.T) {
 		open := func() *wal.Report {
 			var r *wal.Report
 			var err error
-			w, r, err = wal.Open(cfg, wal.Deps{FS: disk, Random: random(rng.Uint64()), Fatal: func(err error) { rt.Errorf("fatal: %v", err) }})
+			w, r, err = wal.Open(cfg, wal.Deps{FS: disk, Fatal: func(err error) { rt.Errorf("fatal: %v", err) }})
 			if err != nil {
 				rt.Fatal(err)
 			}

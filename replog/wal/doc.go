@@ -13,7 +13,7 @@
 //	segment   0    8       12   16        32      48        56    64    72    80       128
 //	          magic version crc  ensemble  member  sequence  salt  size  base  zeros …  │
 //	          128      base: what the segment is born with ends here
-//	          begin│state│state│record│record│ … │seal or mark or nothing│zeros│anything
+//	          begin│state│state│record│record│ … │seal or nothing│zeros│anything
 //	record    0    4            8       12    13     16        24      32      40
 //	          crc  payload crc  length  kind  zeros  position  ballot  synced  payload …
 //
@@ -25,8 +25,8 @@
 //
 // Segments whose positions are all truncated or written again later become
 // spares, from the oldest on, and spares become segments: a sync of blocks that
-// were written before has only their content to make durable. As long as there
-// are no spares, one is written in small steps while the segment fills.
+// were written before has only their content to make durable. In a new file,
+// zeros are written ahead of the records.
 //
 // Invariants:
 //
@@ -42,19 +42,18 @@
 //     record behind says that the place was durable, or it is elsewhere, it is
 //     damage: refused, never skipped. After Close no damage is cut.
 //  5. A segment is given up durably before its file changes, and durably
-//     renamed before it is written to.
+//     renamed before it is written to. A reader that looked before looks again.
 //  6. A full disk is noticed before anything of a batch is written. The last
 //     64 KiB of a segment (an eighth of a small one) are for state, the last
 //     1 KiB for truncation, so that entries stop first, and space can be freed.
 //
-// Limits: damage to the last group of writes before a crash, and to nothing
-// else, looks like a torn write. A truncation is durable once it frees a
-// segment; before, an older begin may come back. One position that is never
-// truncated keeps its segment and all that follow. Space is given back by whole
-// segments, large ones and those beyond Config.Spares at once. Where the file
-// system copies on write, or reserves nothing, a full disk may be noticed late,
-// and ends the log as a failure does. A sector that is written again is taken to
-// keep its bytes that don't change.
+// Limits: damage to nothing but the last group of writes before a crash looks
+// like a torn write. A truncation is durable once it frees a segment; before, an
+// older begin may come back. A position that is never truncated keeps its segment
+// and all that follow. Space is given back by whole segments, large ones and those
+// beyond Config.Spares at once. Where the file system copies on write, or reserves
+// nothing, a full disk may be noticed late, and ends the log as a failure does. A
+// sector that is written again is taken to keep its bytes that don't change.
 //
 // Shell: one goroutine, the writer, ended by Close.
 package wal

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"testing"
 
@@ -17,19 +16,7 @@ var (
 	member   = wal.ID{4, 5, 6}
 )
 
-// reader makes a seed's random bytes, so that salts replay.
-type reader struct{ *rand.Rand }
-
-func (r reader) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(r.Uint32())
-	}
-	return len(p), nil
-}
-
 func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
-
-func random(seed uint64) io.Reader { return reader{seeded(seed)} }
 
 // small segments, so that there are many.
 func small() wal.Config {
@@ -39,7 +26,7 @@ func small() wal.Config {
 // open fails the test if the disk does.
 func open(t testing.TB, disk wal.FS, cfg wal.Config) (*wal.WAL, *wal.Report) {
 	t.Helper()
-	w, r, err := wal.Open(cfg, wal.Deps{FS: disk, Random: random(1), Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
+	w, r, err := wal.Open(cfg, wal.Deps{FS: disk, Fatal: func(err error) { t.Errorf("fatal: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +103,15 @@ func differ(got, want map[uint64]wal.Record) error {
 		}
 	}
 	return nil
+}
+
+// torn is the bytes in all segments of what a crash left unfinished.
+func torn(r *wal.Report) int64 {
+	n := int64(0)
+	for _, s := range r.Segments {
+		n += s.Torn
+	}
+	return n
 }
 
 func newDisk() *waltest.Disk { return waltest.New() }

@@ -2,59 +2,67 @@ package wal
 
 import (
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"mezzo/internal/errs"
 )
 
+// Config is what a WAL is opened with.
+type Config struct {
+	Dir string // the directory
+	// Ensemble and Member own the directory. In one that has a log, zero
+	// takes what it says; in an empty one, a zero Member is drawn.
+	Ensemble, Member ID
+	// MustExist refuses a directory without a log: a mistyped path, a lost disk.
+	MustExist    bool
+	SegmentBytes int64 // of a segment, a multiple of 4096 from 16 KiB to 1 GiB; 0 is 32 MiB
+	Spares       int   // used segments that are kept; 0 is 2, none if negative
+	QueueBytes   int64 // that may wait to be written, but for one batch; 0 is 64 MiB
+}
+
+// Deps is what a WAL needs from outside.
+type Deps struct {
+	FS FS // the directory, OS(Config.Dir) if nil
+	// Fatal is told, once, that the disk failed: the process must end. No
+	// append is acknowledged after it, and none that failed by it is told so
+	// before. It is called by the writer: it must not call the WAL.
+	Fatal func(error)
+}
+
 // WAL is an open log.
 type WAL struct {
 	cfg   Config
-	deps  Deps
+	fs    FS
 	lock  io.Closer
-	queue *queue
 	ended chan struct{} // closed when the writer has ended
-	once  sync.Once
-	end   error // of Close
 
 	// The writer's alone.
 	tail    tail
-	synced  int64 // up to here the tail's segment is durable
-	dirty   bool  // something is written and not synced
-	state   map[uint8]Record
-	first   uint64
-	staged  []staged
+	staged  []slot // put but not yet told of
 	spares  []string
-	next    File // a spare in the making, nextAt bytes of it done
-	nextAt  int64
-	debt    int64 // bytes to prepare
 	counts  Stats
+	fatal   func(error)
 	failure error // for good
 
-	mu       sync.Mutex // guards what follows
-	index    index
-	begin    uint64
-	segments []*segment // the last is appended to
-	stats    Stats
-	unread   error // why nothing is read any more
+	mu      sync.Mutex // guards what follows, but image's first and state
+	image              // what can be read
+	stats   Stats
+	refused error // why nothing is taken or read any more
+	queue   []*batch
+	queued  int64     // bytes of it
+	work    sync.Cond // something is in it
+	room    sync.Cond // something was taken
 }
 
-// staged is a record that is written but not yet told of.
-type staged struct {
-	position uint64
-	slot     slot
-	segment  *segment
-}
-
-var (
-	errClosed = fmt.Errorf("log is closed: %w", errs.Unavailable)
-	errNone   = fmt.Errorf("directory has no log: %w", errs.NotFound)
-)
+var errNone = fmt.Errorf("directory has no log: %w", errs.NotFound)
 
 // Open opens the log of a directory, or makes one, and reports what was in it.
 // All that it reports is durable.
@@ -63,160 +71,108 @@ var (
 // another member's or another process has it; errs.NotFound if Config.MustExist
 // and there is none; errs.Exhausted if there is no room for the first segment.
 func Open(cfg Config, d Deps) (*WAL, *Report, error) {
-	w, r, err := open(cfg, d)
+	cfg.SegmentBytes = cmp.Or(cfg.SegmentBytes, 32<<20)
+	cfg.Spares = cmp.Or(cfg.Spares, 2)
+	cfg.QueueBytes = cmp.Or(cfg.QueueBytes, 64<<20)
+	w := &WAL{cfg: cfg, fs: cmp.Or(d.FS, OS(cfg.Dir)), ended: make(chan struct{})}
+	w.work.L, w.room.L = &w.mu, &w.mu
+	w.fatal = func(error) {} // until it runs, it is Open that fails
+	r, err := w.open(d)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open log %q: %w", cfg.Dir, err)
 	}
-	return w, r, nil
-}
-
-func open(cfg Config, d Deps) (*WAL, *Report, error) {
-	cfg.SetDefaults()
-	if err := errors.Join(cfg.Validate(), d.setDefaults(cfg.Dir)); err != nil {
-		return nil, nil, err
-	}
-	if _, err := d.FS.List(); cfg.MustExist && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, errNone // and none is made by the lock
-	}
-	lock, err := d.FS.Lock()
-	if err != nil {
-		return nil, nil, fmt.Errorf("lock it for writing: %w", err)
-	}
-	w := &WAL{cfg: cfg, deps: d, lock: lock, queue: newQueue(cfg.QueueBytes), ended: make(chan struct{})}
-	r, err := w.recover()
-	if err != nil {
-		return nil, nil, errors.Join(err, w.closeFiles())
-	}
+	w.fatal = d.Fatal
 	w.publish()
 	go w.run()
 	return w, r, nil
 }
 
-// Append writes the records, together and in order, after all that was appended
-// before. done is told once they are written, and if sync, once all up to them
-// is durable; without sync they survive the process, not the machine. Records
-// may be none: then it waits for what was before. Each done is called once, by
-// the writer, in the order of the appends: it must neither block nor append. If
-// Append returns an error, done isn't called.
-//
-// Ownership: payloads are the log's until done is called.
-// Concurrency: blocks only while Config.QueueBytes wait already.
-// Errors: errs.Invalid for a record or a batch over a limit; errs.Exhausted if
-// there is no room, then nothing of it is written and others may be; any other
-// says that the log ended.
-func (w *WAL) Append(records []Record, sync bool, done func(error)) error {
-	b := &batch{records: records, sums: make([]uint32, len(records)), sync: sync, done: done}
-	for i, r := range records {
-		if err := r.check(); err != nil {
-			return fmt.Errorf("append to log: %w", err)
-		}
-		b.sums[i] = checksum(r.Payload)
-		b.bytes += head{length: len(r.Payload)}.slot()
+func (w *WAL) open(d Deps) (r *Report, err error) {
+	if n := w.cfg.SegmentBytes; n < minSegment || n > maxSegment || n%blockBytes != 0 {
+		return nil, fmt.Errorf("segment size %d is not a multiple of %d from %d to %d: %w", n, blockBytes, minSegment, maxSegment, errs.Invalid)
 	}
-	if b.bytes > MaxBatch {
-		return fmt.Errorf("append to log: batch of %d records has %d bytes, more than %d: %w", len(records), b.bytes, MaxBatch, errs.Invalid)
+	if d.Fatal == nil {
+		return nil, fmt.Errorf("nobody is there to be told that the disk failed: %w", errs.Invalid)
 	}
-	return w.queue.put(b)
+	if _, err := w.fs.List(); w.cfg.MustExist && errors.Is(err, fs.ErrNotExist) {
+		return nil, errNone // and none is made by the lock
+	}
+	if w.lock, err = w.fs.Lock(); err != nil {
+		return nil, fmt.Errorf("lock it for writing: %w", err)
+	}
+	if r, err = w.recover(); err != nil {
+		err = errors.Join(err, w.release())
+	}
+	return r, err
 }
 
-// Truncate gives up all positions below the given one. Their segments are
-// reused or removed from the oldest on, up to the first that something above
-// is in. done is told as by Append.
-func (w *WAL) Truncate(below uint64, done func(error)) error {
-	return w.queue.put(&batch{truncate: true, below: below, done: done})
-}
-
-// Close writes what waits, and ends. It returns why the log had ended before,
-// if it had.
+// Close writes what waits, and ends. It returns why the log had ended before.
 func (w *WAL) Close() error {
-	w.once.Do(func() {
-		w.queue.close(errClosed)
-		<-w.ended
-		w.end = errors.Join(w.failure, w.closeFiles())
-	})
-	return w.end
+	w.refuse(fmt.Errorf("log is closed: %w", errs.Unavailable))
+	<-w.ended
+	return w.failure
 }
 
-func (w *WAL) closeFiles() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var all []error
-	for _, s := range w.segments {
-		s.gone = true
-		if s.refs == 0 { // otherwise the reader closes it
-			all = append(all, s.file.Close())
-		}
-	}
-	w.segments, w.unread = nil, cmp.Or(w.unread, errClosed)
-	if w.next != nil {
-		all = append(all, w.next.Close())
-	}
-	return errors.Join(append(all, w.lock.Close())...)
-}
+func (w *WAL) release() error { return errors.Join(w.image.close(), w.lock.Close()) }
 
 // recover takes over what is in the directory, and mends what a crash left.
 func (w *WAL) recover() (*Report, error) {
-	m, err := load(w.deps.FS, true, func(Item) error { return nil })
+	files, err := w.load(w.fs, true, func(Item) {})
 	if err != nil {
 		return nil, err
 	}
-	w.segments, w.index, w.begin = m.segments, m.index, m.begin
-	w.state, w.first = maps.Clone(m.state), m.first
-	r := m.report()
-	if len(m.segments) == 0 {
-		if w.cfg.MustExist {
-			return nil, errNone
-		}
-		return w.create(m.others)
+	r, n := w.report(), len(w.segments)
+	switch {
+	case n == 0 && w.cfg.MustExist:
+		return nil, errNone
+	case n == 0 && w.cfg.Ensemble == ID{}:
+		return nil, fmt.Errorf("directory has no log, and no ensemble is named to make one for: %w", errs.Invalid)
+	case n == 0:
+		var drawn [24]byte
+		rand.Read(drawn[:]) // never fails
+		r.Ensemble, r.Member = w.cfg.Ensemble, cmp.Or(w.cfg.Member, ID(drawn[:]))
+		w.first = 1
+		w.tail.segment = &segment{header: header{Ensemble: r.Ensemble, Member: r.Member, Salt: le.Uint64(drawn[16:])}}
+	case cmp.Or(w.cfg.Ensemble, r.Ensemble) != r.Ensemble:
+		return nil, fmt.Errorf("it belongs to ensemble %v, not to %v: %w", r.Ensemble, w.cfg.Ensemble, errs.Conflict)
+	case cmp.Or(w.cfg.Member, r.Member) != r.Member:
+		return nil, fmt.Errorf("it belongs to member %v, not to %v: %w", r.Member, w.cfg.Member, errs.Conflict)
 	}
-	for _, id := range []struct {
-		name      string
-		has, want ID
-	}{{"ensemble", r.Ensemble, w.cfg.Ensemble}, {"member", r.Member, w.cfg.Member}} {
-		if id.want != (ID{}) && id.want != id.has {
-			return nil, fmt.Errorf("it belongs to %s %v, not to %v: %w", id.name, id.has, id.want, errs.Conflict)
-		}
-	}
-	if err := w.tidy(m.others); err != nil {
-		return nil, err
-	}
-	// The process before may have ended before the names were durable.
-	if err := w.deps.FS.SyncDir(); err != nil {
-		return nil, err
-	}
-	// Nor may the seal before a segment be in which nothing was appended.
-	tail, n := m.segments[len(m.segments)-1], len(m.segments)
-	if n > 1 && m.tail.end == tail.base {
-		if err := w.mend(m.segments[n-2], m.before); err != nil {
-			return nil, err
-		}
-		if !m.before.sealed {
-			if err := w.seal(); err != nil {
-				return nil, err
-			}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		switch spare := strings.HasSuffix(name, spareSuffix); {
+		case spare && n > 0 && files[name] == w.cfg.SegmentBytes && len(w.spares) < w.cfg.Spares:
+			w.spares = append(w.spares, name)
+		case spare:
+			w.do(func() error { return w.fs.Remove(name) })
 		}
 	}
-	if err := w.mend(tail, m.tail); err != nil {
-		return nil, err
+	if n == 0 {
+		return r, w.roll(0)
 	}
-	return r, w.retire(int(max(w.first, m.segments[0].sequence) - m.segments[0].sequence))
+	// The process before may have ended before names or a seal were durable.
+	w.do(w.fs.SyncDir)
+	for _, s := range w.segments[max(0, n-2):] {
+		w.mend(s)
+		if s != w.segments[n-1] && !s.Sealed {
+			w.note(kindSeal)
+		}
+	}
+	w.retire(int(w.first - w.segments[0].Sequence))
+	return r, w.failure
 }
 
 // mend makes s the tail, clears what was torn off, and writes once more what no
 // sync is known to have covered: after one that failed, the kernel may show
 // bytes as written that are not on the disk.
-func (w *WAL) mend(s *segment, sc scanned) error {
-	start := roundDown(sc.synced, blockBytes)
-	rest := make([]byte, sc.end-start)
-	if _, err := s.file.ReadAt(rest, start); err != nil {
+func (w *WAL) mend(s *segment) {
+	start := roundDown(s.vouched, blockBytes)
+	buf := make([]byte, roundUp(s.End+s.Torn, blockBytes)-start)
+	known := buf[:s.End-start]
+	w.do(func() error {
+		_, err := s.file.ReadAt(known, start)
 		return err
-	}
-	w.tail.reset(s, start, nil)
-	if err := w.tail.append(rest); err != nil {
-		return err
-	}
-	if err := w.tail.zero(sc.torn); err != nil {
-		return err
-	}
-	return w.sync()
+	})
+	w.do(func() error { return w.write(s.file, buf, start) })
+	w.tail.reset(s, s.vouched, start, known)
+	w.sync()
 }

@@ -1,156 +1,87 @@
 package wal
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"syscall"
 
 	"mezzo/internal/errs"
 )
+
+// writeBytes is how much is written at once, but for a record that is larger.
+const writeBytes = 1 << 20
+
+var zeros [writeBytes]byte
 
 // run is the writer: it takes all that waits, writes it, syncs once, and tells
 // those who wait.
 func (w *WAL) run() {
 	defer close(w.ended)
-	var group, spent []*batch
-	for {
-		if group = w.queue.take(spent); len(group) == 0 {
-			break
+	for group := w.take(); len(group) > 0; group = w.take() {
+		w.commit(group)
+		for _, b := range group {
+			b.done(cmp.Or(w.failure, b.err))
 		}
-		w.try(func() error { return w.commit(group) })
-		for i, b := range group {
-			if w.failure != nil {
-				b.err = w.failure
-			}
-			b.done(b.err)
-			group[i] = nil
-		}
-		w.try(w.prepare)
-		spent = group
+		w.writeAhead()
 	}
-	w.try(w.mark)
+	w.sync()
+	if w.tail.fits(recordBytes, ownBytes) {
+		w.note(kindBegin) // it says that all before is durable
+	}
+	w.failure = errors.Join(w.failure, w.release())
 }
 
-// try ends the log if the disk fails. There is no second try: after a sync that
-// failed, nobody knows what is on the disk.
-func (w *WAL) try(step func() error) {
+// commit writes a group. A batch that there is no room for has its error.
+func (w *WAL) commit(group []*batch) {
+	write, below := w.flush, uint64(0)
+	for _, b := range group {
+		if len(b.records) > 0 {
+			b.err = w.stage(b)
+		}
+		if b.sync {
+			write = w.sync
+		}
+		below = max(below, b.below)
+	}
+	write()
 	if w.failure != nil {
 		return
 	}
-	if err := step(); err != nil {
-		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
-		w.queue.close(w.failure)
-		w.mu.Lock()
-		w.unread = w.failure
-		w.mu.Unlock()
-		w.deps.Fatal(w.failure)
+	w.publish()
+	if below > 0 {
+		w.truncate(below)
+		w.publish()
 	}
 }
 
-// commit writes a group. A batch that there is no room for has its error; an
-// error that is returned is the disk's.
-func (w *WAL) commit(group []*batch) error {
-	durable, truncate := false, false
-	below := w.begin
-	for _, b := range group {
-		if b.truncate {
-			truncate, below = true, max(below, b.below)
-			continue
-		}
-		if err := w.stage(b.records, b.sums, b.bytes); errors.Is(err, errs.Exhausted) {
-			b.err = fmt.Errorf("append to log %q: %w", w.cfg.Dir, err)
-		} else if err != nil {
-			return err
-		} else {
-			durable = durable || b.sync
-		}
-	}
-	if err := w.flush(durable); err != nil {
-		return err
-	}
-	w.counts.Groups++
-	w.counts.Batches += uint64(len(group))
-	w.publish()
-	if !truncate {
-		return nil
-	}
-	err := w.truncate(below)
-	w.publish()
-	if !errors.Is(err, errs.Exhausted) {
-		return err
-	}
-	for _, b := range group {
-		if b.truncate {
-			b.err = fmt.Errorf("truncate log %q: %w", w.cfg.Dir, err)
-		}
-	}
-	return nil
-}
-
-// stage puts records, of bytes in all, into the tail, and begins another
-// segment before if they don't fit.
+// stage puts a batch into the tail, and begins another segment before if it
+// does not fit.
 //
 // Errors: errs.Exhausted if there is none; then nothing is put.
-func (w *WAL) stage(records []Record, sums []uint32, bytesAll int64) error {
-	if len(records) == 0 {
-		return nil
-	}
-	state := !slices.ContainsFunc(records, func(r Record) bool { return isEntry(r.Kind) })
+func (w *WAL) stage(b *batch) error {
+	state := !slices.ContainsFunc(b.records, func(r record) bool { return isEntry(r.Kind) })
 	// What follows a large batch would keep its whole segment.
-	large := !state && w.tail.size > w.cfg.SegmentBytes && w.tail.end() > w.tail.base
-	if large || w.tail.end()+bytesAll > w.tail.size-reserve(w.tail.size, state) {
-		err := w.roll(bytesAll)
-		if err != nil && !(state && errors.Is(err, errs.Exhausted) && w.tail.end()+bytesAll <= w.tail.size-ownBytes) {
-			return err
+	large := !state && w.tail.Bytes > w.cfg.SegmentBytes && w.tail.end() > w.tail.Base
+	if large || !w.tail.fits(b.bytes, reserve(w.tail.Bytes, state)) {
+		if err := w.roll(b.bytes); err != nil {
+			return fmt.Errorf("append to log %q: %w", w.cfg.Dir, err)
 		}
 	}
-	for i, r := range records {
-		h := head{kind: r.Kind, length: len(r.Payload), position: r.Position, ballot: r.Ballot, synced: w.synced, sum: sums[i]}
+	for _, r := range b.records {
 		if isState(r.Kind) {
-			r.Payload = bytes.Clone(r.Payload)
-			w.state[r.Kind] = r
+			w.keep(r.Record)
 		} else {
-			w.staged = append(w.staged, staged{r.Position, place(w.tail.segment, w.tail.end(), h), w.tail.segment})
+			w.staged = append(w.staged, w.tail.place(w.tail.end(), r.Record))
 		}
-		if err := w.put(h, r.Payload); err != nil {
-			return err
+		w.tail.put(r)
+		if len(w.tail.buf) >= writeBytes {
+			w.flush()
 		}
 		w.counts.Records++
 		w.counts.StoredBytes += uint64(len(r.Payload))
 	}
-	w.debt += 2 * bytesAll
-	return nil
-}
-
-// put adds one record to the tail, which has room for it.
-func (w *WAL) put(h head, payload []byte) error {
-	w.dirty = true
-	pad := h.slot() - recordBytes - int64(h.length)
-	return errors.Join(
-		w.tail.append(h.encode(w.tail.seed(), w.tail.end())),
-		w.tail.append(payload),
-		w.tail.append(zeros[:pad]))
-}
-
-func (w *WAL) flush(durable bool) error {
-	if durable && w.dirty {
-		return w.sync()
-	}
-	return w.tail.flush()
-}
-
-// sync makes all of the tail durable.
-func (w *WAL) sync() error {
-	if err := w.tail.flush(); err != nil {
-		return err
-	}
-	if err := w.tail.file.Datasync(); err != nil {
-		return err
-	}
-	w.counts.Syncs++
-	w.synced, w.dirty = w.tail.end(), false
 	return nil
 }
 
@@ -159,43 +90,96 @@ func (w *WAL) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.staged {
-		if s.position < w.begin {
-			continue
+		if s.Position >= w.begin {
+			w.enter(s)
 		}
-		if old, had := w.index.put(s.position, s.slot); had {
-			w.segmentOf(old).live--
-		}
-		s.segment.live++
 	}
-	clear(w.staged)
 	w.staged = w.staged[:0]
-	w.counts.WrittenBytes = w.tail.written
 	w.stats = w.counts
 }
 
-// segmentOf needs mu.
-func (w *WAL) segmentOf(s slot) *segment {
-	return w.segments[s.segment-uint32(w.segments[0].sequence)]
+// tail is the end of the segment that is appended to. It remembers its last
+// block, to write whole ones: of another, the kernel would read the rest first.
+type tail struct {
+	*segment
+	offset int64 // of buf[0] in the file, a multiple of blockBytes
+	buf    []byte
+	clean  int   // how much of buf is in the file
+	synced int64 // up to here the segment is durable
 }
 
-// mark says behind the last record that it is durable, so that damage to it is
-// not taken for a torn write.
-func (w *WAL) mark() error {
-	if err := w.flush(true); err != nil {
-		return err
-	}
-	h := head{kind: kindMark, synced: w.synced}
-	if w.tail.end()+h.slot() > w.tail.size-ownBytes {
-		return nil
-	}
-	return errors.Join(w.put(h, nil), w.sync())
+// reset continues in another segment, whose last bytes stand at the offset.
+func (t *tail) reset(s *segment, synced, offset int64, last []byte) {
+	keep := roundDown(int64(len(last)), blockBytes)
+	*t = tail{s, offset + keep, append(t.buf[:0], last[keep:]...), len(last[keep:]), synced}
 }
 
-// carried is what a segment is born with, in an order that is always the same.
-func (w *WAL) carried() []Record {
-	all := []Record{{Kind: kindBegin, Position: w.begin, Ballot: w.first}}
-	for _, kind := range slices.Sorted(maps.Keys(w.state)) {
-		all = append(all, w.state[kind])
+func (t *tail) end() int64 { return t.offset + int64(len(t.buf)) }
+
+// fits tells whether there is room for n bytes of records, less what is reserved.
+func (t *tail) fits(n, reserved int64) bool { return t.end()+n <= t.Bytes-reserved }
+
+// put adds a record, which there is room for.
+func (t *tail) put(r record) {
+	r.synced = t.synced
+	t.buf = r.append(t.buf, t.seed(), t.end())
+}
+
+// note writes a record of the log's own, durably.
+func (w *WAL) note(kind uint8) {
+	w.tail.put(record{Record: Record{Kind: kind, Position: w.begin, Ballot: w.first}})
+	w.sync()
+}
+
+// flush writes what was put.
+func (w *WAL) flush() {
+	t, n := &w.tail, int64(len(w.tail.buf))
+	if int(n) == t.clean {
+		return
 	}
-	return all
+	t.buf = append(t.buf, zeros[:roundUp(n, blockBytes)-n]...)
+	w.do(func() error { return w.write(t.file, t.buf, t.offset) })
+	t.reset(t.segment, t.synced, t.offset, t.buf[:n])
+}
+
+// sync makes all that was put durable.
+func (w *WAL) sync() {
+	w.flush()
+	if w.tail.synced < w.tail.end() {
+		w.do(w.tail.file.Datasync)
+		w.tail.synced = w.tail.end()
+		w.counts.Syncs++
+	}
+}
+
+func (w *WAL) write(f File, p []byte, offset int64) error {
+	_, err := f.WriteAt(p, offset)
+	w.counts.WrittenBytes += uint64(len(p))
+	return err
+}
+
+// do changes something on the disk, unless an earlier change failed. There is no
+// second try: after a sync that failed, nobody knows what is there.
+func (w *WAL) do(change func() error) error {
+	if w.failure != nil {
+		return w.failure
+	}
+	if err := change(); err != nil {
+		w.failure = fmt.Errorf("write log %q: %w", w.cfg.Dir, err)
+		w.refuse(w.failure)
+		w.fatal(w.failure)
+	}
+	return w.failure
+}
+
+// ask is do for what a full disk may refuse: that is errs.Exhausted, no failure.
+func (w *WAL) ask(change func() error) error {
+	if w.failure != nil {
+		return w.failure
+	}
+	err := change()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("make room for another segment: %w: %w", err, errs.Exhausted)
+	}
+	return w.do(func() error { return err })
 }

@@ -1,6 +1,7 @@
 package waltest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -233,21 +234,21 @@ func (u unlock) Close() error {
 }
 
 // List is part of wal.FS.
-func (d *Disk) List() ([]wal.FileInfo, error) {
+func (d *Disk) List() (map[string]int64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.op(List, ""); err != nil {
 		return nil, err
 	}
-	var out []wal.FileInfo
-	for _, name := range slices.Sorted(maps.Keys(d.names)) {
-		out = append(out, wal.FileInfo{Name: name, Size: int64(len(d.names[name].data))})
+	out := map[string]int64{}
+	for name, n := range d.names {
+		out[name] = int64(len(n.data))
 	}
 	return out, nil
 }
 
 // Create is part of wal.FS.
-func (d *Disk) Create(name string) (wal.File, error) {
+func (d *Disk) Create(name string, size int64) (wal.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.op(Create, name); err != nil {
@@ -256,6 +257,14 @@ func (d *Disk) Create(name string) (wal.File, error) {
 	n := &inode{}
 	d.names[name] = n
 	d.pending = append(d.pending, change{to: name, node: n})
+	err := d.op(Allocate, name)
+	if err == nil && d.capacity > 0 && d.used()+size > d.capacity {
+		err = &fs.PathError{Op: string(Allocate), Path: name, Err: syscall.ENOSPC}
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.change(Remove, name, ""))
+	}
+	n.data, n.sized = resize(n.data, size), true
 	return &file{d, n, name, true}, nil
 }
 
@@ -377,19 +386,6 @@ func (f *file) WriteAt(p []byte, offset int64) (int, error) {
 	return len(p), err
 }
 
-func (f *file) Allocate(size int64) error {
-	f.d.mu.Lock()
-	defer f.d.mu.Unlock()
-	if err := f.d.op(Allocate, f.name); err != nil {
-		return err
-	}
-	if f.d.capacity > 0 && f.d.used()-int64(len(f.n.data))+size > f.d.capacity {
-		return &fs.PathError{Op: string(Allocate), Path: f.name, Err: syscall.ENOSPC}
-	}
-	f.n.data, f.n.sized = resize(f.n.data, size), true
-	return nil
-}
-
 func (f *file) Datasync() error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
@@ -398,7 +394,11 @@ func (f *file) Datasync() error {
 		f.n.writes = nil
 		return err
 	}
-	f.n.synced, f.n.writes, f.n.sized = slices.Clone(f.n.data), nil, false
+	f.n.synced = resize(slices.Clone(f.n.synced), int64(len(f.n.data)))
+	for _, w := range f.n.writes {
+		copy(f.n.synced[w.offset:], w.data)
+	}
+	f.n.writes, f.n.sized = nil, false
 	return nil
 }
 
