@@ -3,7 +3,6 @@ package replog
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"time"
@@ -39,9 +38,8 @@ type Deps struct {
 	// Fatal is told that the disk failed: the process must end.
 	Fatal func(error)
 	// Dial are the options to reach other replicas with. Default: in clear text.
-	Dial   []grpc.DialOption
-	Random io.Reader // of ids; crypto/rand's reader if nil
-	FS     wal.FS    // of Config.Dir; nil: the system's
+	Dial []grpc.DialOption
+	FS   wal.FS // of Config.Dir; nil: the system's
 }
 
 const maxEntryBytes = 16 << 20

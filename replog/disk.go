@@ -1,6 +1,7 @@
 package replog
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 
@@ -66,12 +67,14 @@ func records(r *paxos.Ready) []wal.Record {
 
 // restore opens the disk, and makes the core of what is on it.
 func restore(cfg Config, d Deps) (*wal.WAL, wal.ID, *paxos.Core, error) {
-	w, report, err := wal.Open(wal.Config{Dir: cfg.Dir, Ensemble: content, MustExist: cfg.MustExist, SegmentBytes: cfg.SegmentBytes}, wal.Deps{FS: d.FS, Random: d.Random, Fatal: d.Fatal})
+	w, report, err := wal.Open(wal.Config{Dir: cfg.Dir, Ensemble: content, MustExist: cfg.MustExist, SegmentBytes: cfg.SegmentBytes}, wal.Deps{FS: d.FS, Fatal: d.Fatal})
 	if err != nil {
 		return nil, wal.ID{}, nil, err
 	}
-	if t := report.Torn; t != nil {
-		d.Log.Warn("cut what a crash left unfinished", "file", t.File, "offset", t.Offset, "bytes", t.Bytes)
+	for _, s := range report.Segments {
+		if s.Torn > 0 {
+			d.Log.Warn("cut what a crash left unfinished", "file", s.File, "offset", s.End, "bytes", s.Torn)
+		}
 	}
 	core, err := coreOf(cfg, d, w, report)
 	if err != nil {
@@ -99,9 +102,7 @@ func coreOf(cfg Config, d Deps, w *wal.WAL, report *wal.Report) (*paxos.Core, er
 		}
 	}
 	var random [24]byte
-	if err := fill(d.Random, random[:]); err != nil {
-		return nil, err
-	}
+	_, _ = rand.Read(random[:]) // never fails
 	_, initialized := report.State[kindInitialized]
 	if state.Ensemble == (paxos.ID{}) && !cfg.Bootstrap && !initialized {
 		d.Log.Warn("the log is empty and may not be begun: it waits for others that have one, or `mezzo log initialize` on all", "dir", cfg.Dir)

@@ -2,9 +2,7 @@ package replog
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"io"
 	"iter"
 	"sync"
 	"time"
@@ -22,14 +20,6 @@ import (
 var connect = grpc.ConnectParams{
 	Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: time.Second},
 	MinConnectTimeout: time.Second,
-}
-
-func fill(r io.Reader, b []byte) error {
-	if r == nil {
-		r = rand.Reader
-	}
-	_, err := io.ReadFull(r, b)
-	return err
 }
 
 // Log is one replica of a log. All methods may be called by any goroutine.

@@ -28,13 +28,12 @@ func StateOf(r *wal.Report) (paxos.State, error) { return stateOf(r) }
 // from State.Chosen on are not known to be chosen.
 func ReadDir(dir string) (paxos.State, []paxos.Entry, error) {
 	newest := map[uint64]paxos.Entry{}
-	r, err := wal.Dump(wal.OS(dir), func(i wal.Item) error {
+	r, err := wal.Dump(wal.OS(dir), func(i wal.Item) {
 		if i.Name == "" && i.Kind < wal.FirstState {
 			e := entryOf(i.Record)
 			e.Data = slices.Clone(e.Data)
 			newest[e.Position] = e
 		}
-		return nil
 	})
 	if err != nil {
 		return paxos.State{}, nil, fmt.Errorf("read log %q: %w", dir, err)
@@ -54,21 +53,19 @@ func ReadDir(dir string) (paxos.State, []paxos.Entry, error) {
 }
 
 // Dump visits a line for each record of a directory at rest, as it lies there.
-func Dump(dir string, visit func(line string) error) error {
-	_, err := wal.Dump(wal.OS(dir), func(i wal.Item) error {
+func Dump(dir string, visit func(line string)) error {
+	_, err := wal.Dump(wal.OS(dir), func(i wal.Item) {
 		what := i.Name
-		switch {
+		switch s, err := parseState(i.Payload); {
 		case what != "":
+		case i.Kind == kindState && err != nil:
+			what = err.Error()
 		case i.Kind == kindState:
-			s, err := parseState(i.Payload)
-			if err != nil {
-				return err
-			}
 			what = fmt.Sprintf("state: promised %d, begin %d, chosen %d, %d members since %d", s.Promised, s.Begin, s.Chosen, len(s.Members.Members), s.Members.Since)
 		default:
 			what = fmt.Sprintf("position %d, ballot %d, kind %d, %d bytes", i.Position, i.Ballot, i.Kind, len(i.Payload))
 		}
-		return visit(fmt.Sprintf("%s %8d  %s", i.File, i.Offset, what))
+		visit(fmt.Sprintf("%s %8d  %s", i.File, i.Offset, what))
 	})
 	if err != nil {
 		return fmt.Errorf("dump log %q: %w", dir, err)

@@ -236,8 +236,10 @@ func logVerify(p process) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if r.Torn != nil {
-				fmt.Fprintf(p.stdout, "%s: %d bytes from %d on are what a crash left unfinished; the next start cuts them\n", r.Torn.File, r.Torn.Bytes, r.Torn.Offset)
+			for _, s := range r.Segments {
+				if s.Torn > 0 {
+					fmt.Fprintf(p.stdout, "%s: %d bytes from %d on are what a crash left unfinished; the next start cuts them\n", s.File, s.Torn, s.End)
+				}
 			}
 			_, err = fmt.Fprintf(p.stdout, "sound: %d positions from %d to %d in %d segments\n", r.Positions, r.First, r.Last, len(r.Segments))
 			return err
@@ -253,10 +255,13 @@ func logDump(p process) *cobra.Command {
 	c := &cobra.Command{
 		Use: "dump", Short: "Print every record of a directory at rest, superseded or not", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return replog.Dump(logDir(o.dir), func(line string) error {
-				_, err := fmt.Fprintln(p.stdout, line)
-				return err
+			var unwritten error
+			err := replog.Dump(logDir(o.dir), func(line string) {
+				if unwritten == nil {
+					_, unwritten = fmt.Fprintln(p.stdout, line)
+				}
 			})
+			return errors.Join(err, unwritten)
 		},
 	}
 	o.add(c, false, true)
