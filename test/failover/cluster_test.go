@@ -2,7 +2,6 @@ package failover
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -115,9 +114,9 @@ func addresses(t testing.TB, n int) (addrs []string) {
 	return addrs
 }
 
-func launchMasters(t testing.TB, n int, args ...string) *masters {
+func launchMasters(t testing.TB, addrs []string, args ...string) *masters {
 	t.Helper()
-	m := &masters{t: t, addrs: addresses(t, n)}
+	m := &masters{t: t, addrs: addrs}
 	for _, addr := range m.addrs {
 		m.all = append(m.all, launch(t, append(m.args(addr, t.TempDir()), args...)...))
 	}
@@ -157,16 +156,4 @@ func (m *masters) leader(but ...int) (leader int) {
 		return false
 	})
 	return leader
-}
-
-func (m *masters) String() string { return strings.Join(m.addrs, ",") }
-
-// ids are who leads, by the id in its state; for messages.
-func (m *masters) ids() string {
-	var out []string
-	for _, addr := range m.addrs {
-		var state struct{ ID string }
-		out = append(out, fmt.Sprint(addr, " ", get(addr, "/state", &state), " ", state.ID))
-	}
-	return strings.Join(out, ", ")
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -30,17 +31,27 @@ var rounds = flag.Int("rounds", 6, "how many leaders are lost")
 // keeps its id, whoever of the masters is lost; method, leaders killed, or stopped
 // and continued, while a framework runs long tasks and many short ones.
 func TestLeaders(t *testing.T) {
+	addrs := addresses(t, 3)
+	list := strings.Join(addrs, ",")
+	loseLeaders(t, addrs, list, *rounds, "--masters="+list)
+}
+
+// TestZooKeeper is the same where ZooKeeper says who leads.
+func TestZooKeeper(t *testing.T) {
+	zk := "zk://" + startZooKeeper(t) + "/some/mesos"
+	loseLeaders(t, addresses(t, 3), zk, min(*rounds, 3), "--zk="+zk, "--quorum=2", "--zk_session_timeout=2secs")
+}
+
+// loseLeaders runs masters that are found by a --master flag.
+func loseLeaders(t *testing.T, addrs []string, flag string, rounds int, args ...string) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		native.Skip(t, "containerd needs root")
 	}
 	if _, err := exec.LookPath("containerd"); err != nil {
 		native.Skip(t, "containerd is not installed")
 	}
-	addrs := addresses(t, 3)
-	m := &masters{t: t, addrs: addrs}
-	for _, addr := range addrs {
-		m.all = append(m.all, launch(t, append(m.args(addr, t.TempDir()), "--masters="+m.String())...))
-	}
+	m := launchMasters(t, addrs, args...)
 	dir, err := os.MkdirTemp("", "mezzo") // short: a unix socket's path must fit 108 bytes
 	if err != nil {
 		t.Fatal(err)
@@ -51,12 +62,12 @@ func TestLeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.leader()
-	launch(t, "agent", "--ip=127.0.0.1", "--port=0", "--master="+m.String(), "--work_dir="+dir+"/a", "--isolation=none", "--containerd=private",
+	launch(t, "agent", "--ip=127.0.0.1", "--port=0", "--master="+flag, "--work_dir="+dir+"/a", "--isolation=none", "--containerd=private",
 		"--resources=cpus:8;mem:4096", "--registration_backoff_factor=100ms")
-	f := newFramework(t, m.String(), "file://"+archive)
+	f := newFramework(t, flag, "file://"+archive)
 	f.launchLong(3)
 	f.begin()
-	for round := range *rounds {
+	for round := range rounds {
 		f.progress(fmt.Sprintf("round %d begins", round))
 		lost := m.leader()
 		switch round % 3 {
@@ -75,6 +86,9 @@ func TestLeaders(t *testing.T) {
 		}
 	}
 	f.finish(3)
+	if out, err := exec.Command(native.Binary(t), "agents", "--master="+flag).CombinedOutput(); err != nil || !strings.Contains(string(out), "127.0.0.1") && !strings.Contains(string(out), "active") {
+		t.Errorf("mezzo agents --master=%s: %v\n%s", flag, err, out)
+	}
 }
 
 // framework runs tasks and notes all that it is told.
