@@ -78,9 +78,10 @@ type Core struct {
 	start    uint64           // first position that is not a former leader's
 	changing bool             // a change of members is under way
 	learners []learner
-	empties  map[string]empty // peers that have no ensemble
-	lost     Ballot           // at which it led last,
-	lostAt   uint64           // and below this what it proposed was chosen
+	empties  map[string]empty  // peers that have no ensemble
+	foreign  map[string]uint64 // tick at which a peer was heard that has another
+	lost     Ballot            // at which it led last,
+	lostAt   uint64            // and below this what it proposed was chosen
 
 	out Ready
 }
@@ -125,7 +126,7 @@ func New(cfg Config, state State, entries []Entry) (*Core, error) {
 	if err := state.Members.check(); err != nil {
 		return nil, err
 	}
-	c := &Core{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, cfg.Seed)), state: state, tail: map[uint64]Entry{}, empties: map[string]empty{}}
+	c := &Core{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, cfg.Seed)), state: state, tail: map[uint64]Entry{}, empties: map[string]empty{}, foreign: map[string]uint64{}}
 	for _, e := range entries {
 		if e.Position >= state.Chosen {
 			c.keep(e)
@@ -177,7 +178,7 @@ func (c *Core) Tick(now uint64) {
 func (c *Core) Step(m Message) {
 	if m.Ensemble != c.state.Ensemble && m.Type != Hello && m.Type != Welcome {
 		if m.Ensemble != (ID{}) && c.state.Ensemble != (ID{}) {
-			c.out.Refused = append(c.out.Refused, m)
+			c.refuse(m)
 		}
 		return
 	}

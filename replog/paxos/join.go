@@ -39,9 +39,31 @@ func (c *Core) begin(ensemble ID, m Membership) {
 	c.electAt = c.now + c.turn()
 }
 
-// sayHello asks to be let in, or found at a new address.
+// refuse tells the shell of who can't work together with this replica.
+func (c *Core) refuse(m Message) {
+	c.out.Refused = append(c.out.Refused, m)
+	if m.Ensemble != c.state.Ensemble && slices.Contains(c.cfg.Peers, m.Addr) {
+		c.foreign[m.Addr] = c.now
+	}
+}
+
+// misplaced tells whether half of the replicas that there are to be belong to
+// another ensemble: then this one has the wrong disk, and leads nobody.
+func (c *Core) misplaced() bool {
+	n := 0
+	for _, heard := range c.foreign {
+		if heard+4*staleTicks >= c.now {
+			n++
+		}
+	}
+	return 2*n >= c.cfg.Voters && n > 0
+}
+
+// sayHello asks to be let in, or found at a new address, or looks for who is
+// missing.
 func (c *Core) sayHello() {
-	if m, _ := c.state.Members.Find(c.cfg.ID); m.Addr == c.cfg.Addr || c.now%helloTicks != 0 {
+	m, _ := c.state.Members.Find(c.cfg.ID)
+	if m.Addr == c.cfg.Addr && len(c.state.Members.Members) >= c.cfg.Voters || c.now%helloTicks != 0 {
 		return
 	}
 	to := slices.Clone(c.cfg.Peers)
@@ -60,7 +82,7 @@ func (c *Core) hello(m Message) {
 	switch {
 	case m.Ensemble == c.state.Ensemble && m.Ensemble == (ID{}):
 		if m.Voters != c.cfg.Voters {
-			c.out.Refused = append(c.out.Refused, m)
+			c.refuse(m)
 			return
 		}
 		if slices.Contains(c.cfg.Peers, m.Addr) {
@@ -70,7 +92,8 @@ func (c *Core) hello(m Message) {
 	case m.Ensemble == (ID{}):
 		c.send(m.Addr, Message{Type: Welcome, Members: c.state.Members})
 	case m.Ensemble != c.state.Ensemble:
-		c.out.Refused = append(c.out.Refused, m)
+		c.refuse(m)
+		c.send(m.Addr, Message{Type: Welcome, Members: c.state.Members}) // so that it knows
 	default:
 		c.heardLearner(m)
 	}
@@ -81,7 +104,7 @@ func (c *Core) hello(m Message) {
 func (c *Core) welcome(m Message) {
 	if c.state.Ensemble != (ID{}) {
 		if m.Ensemble != c.state.Ensemble {
-			c.out.Refused = append(c.out.Refused, m)
+			c.refuse(m)
 		}
 		return
 	}
@@ -93,7 +116,7 @@ func (c *Core) welcome(m Message) {
 }
 
 func (c *Core) heardLearner(m Message) {
-	if c.role != leading {
+	if n, _ := c.state.Members.Find(m.From); c.role != leading || n.Addr == m.Addr {
 		return
 	}
 	i := slices.IndexFunc(c.learners, func(l learner) bool { return l.id == m.From })

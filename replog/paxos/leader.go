@@ -40,7 +40,7 @@ func (c *Core) reached(m Member) Member {
 // back to a living leader doesn't disturb it.
 func (c *Core) probe() {
 	c.follow()
-	if !c.contend || !c.votes() || c.now < c.leaseUntil {
+	if !c.contend || !c.votes() || c.misplaced() || c.now < c.leaseUntil {
 		return
 	}
 	me, _ := c.state.Members.Find(c.cfg.ID)
@@ -160,7 +160,7 @@ func (c *Core) Propose(k Kind, data []byte) (uint64, bool) {
 
 // lead does what time demands of a leader.
 func (c *Core) lead() {
-	if c.now >= c.contactEnd() {
+	if c.now >= c.contactEnd() || c.misplaced() {
 		c.follow()
 		return
 	}
