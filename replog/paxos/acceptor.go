@@ -103,7 +103,7 @@ func (c *Core) accept(m Message) bool {
 			return false // nobody of us wrote that
 		case e.Position < c.run.high:
 			continue
-		case c.tailBytes > 2*c.cfg.WindowBytes:
+		case c.tailBytes > 2*c.cfg.WindowBytes, e.Position >= c.state.Chosen+maxAhead:
 			return false
 		}
 		if e.Position >= c.state.Chosen {

@@ -32,6 +32,10 @@ const (
 	staleTicks     = 4 * helloTicks // who was not heard for so long is not there
 )
 
+// maxAhead is how far beyond what is chosen a replica accepts, so that holes that
+// somebody has to fill are few.
+const maxAhead = 1 << 20
+
 type role uint8
 
 const (

@@ -79,6 +79,9 @@ func (c *Core) granted(m Message) {
 			c.prepare()
 		}
 	case m.Type == Promise && c.role == preparing:
+		if slices.ContainsFunc(m.Entries, func(e Entry) bool { return e.Position >= m.Chosen+maxAhead }) {
+			return // nobody of us accepted that
+		}
 		p.granted, p.chosen = true, m.Chosen
 		for _, e := range m.Entries {
 			if old, ok := c.found[e.Position]; !ok || old.Ballot < e.Ballot {
