@@ -56,7 +56,7 @@ race: ## the native tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 30m $$(go list ./... | grep -v '^mezzo/test/')
 
 BENCH ?=
-bench: build ## benchmarks: BENCH=allocator, parts or launch, or all of them; MARKDOWN=1 prints for docs/performance.md
+bench: build ## benchmarks: BENCH=allocator, parts, replog or launch, or all of them; MARKDOWN=1 prints for docs/performance.md
 	@test/bench.sh $(BENCH)
 
 FUZZTIME ?= 20s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -84,10 +85,8 @@ func (lp *loop) run(ctx context.Context) {
 		select {
 		case m := <-lp.log.inbox:
 			lp.core.Step(m)
-			lp.drainInbox()
 		case p := <-proposals:
 			lp.propose(p)
-			lp.drainProposals()
 		case f := <-lp.log.calls:
 			f(lp)
 		case <-lp.signal:
@@ -98,6 +97,10 @@ func (lp *loop) run(ctx context.Context) {
 			lp.end(sending)
 			return
 		}
+		runtime.Gosched() // those who were told go on, and what they append goes with the rest
+		lp.drainInbox()
+		lp.land()
+		lp.drainProposals()
 		lp.core.Tick(uint64(time.Since(lp.started) / lp.log.cfg.Tick))
 		lp.handle(sending)
 	}

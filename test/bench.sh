@@ -2,6 +2,7 @@
 # bench.sh [NAME…] measures what is named, all of it without names:
 #   allocator  who is offered what, in the shapes of Mesos's own benchmarks
 #   parts      the rest of what is measured package by package
+#   replog     the replicated log beside hashicorp/raft, dragonboat, etcd, ZooKeeper
 #   launch     the whole system beside ctr on the same containerd
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,13 +11,14 @@ bench() { # bench TIME PACKAGE…
 	shift
 	go test -run '^$' -bench . -benchmem -benchtime "$time" -timeout 60m "$@" | go run ./test/bench/table ${MARKDOWN:+-markdown}
 }
-for name in ${*:-allocator parts launch}; do
+for name in ${*:-allocator parts replog launch}; do
 	case $name in
 	allocator) GOMAXPROCS=1 bench 10x ./allocator && bench 200ms ./allocator/sorter ;;
 	parts) bench 200ms ./api/... ./resources/... ./isolator/... ./master/... ./replog/... ;;
+	replog) test/deps.sh native bench && (cd test/bench/replog && go build -o ../../../bin/replogbench . ) && bin/replogbench ${QUICK:+-quick} ;;
 	launch) test/deps.sh native && go run ./test/bench ;;
 	*)
-		echo "bench: $name is none of allocator, parts, launch" >&2
+		echo "bench: $name is none of allocator, parts, replog, launch" >&2
 		exit 1
 		;;
 	esac

@@ -13,9 +13,10 @@ packages() {
 		# Any Node with npm will do; Debian's only where there is none.
 		command -v npm >/dev/null || echo nodejs npm
 		;;
+	bench) echo etcd-server ;;
 	gen) echo protobuf-compiler libprotobuf-dev ;; # the latter has google/protobuf/*.proto
 	*)
-		echo "deps.sh: no group $1; there are native and gen" >&2
+		echo "deps.sh: no group $1; there are native, bench and gen" >&2
 		exit 2
 		;;
 	esac
