@@ -18,13 +18,14 @@ import (
 // Ensemble contends through the replicated log, and keeps the registry in it.
 // With ZooKeeper, that decides who contends.
 type Ensemble struct {
-	log    *replog.Log
-	state  *state.State
-	zk     *election.ZooKeeper // nil: the log alone decides
-	logger *slog.Logger
-	leader atomic.Pointer[string] // as ZooKeeper says
-	stop   context.CancelFunc
-	ended  chan struct{}
+	log     *replog.Log
+	state   *state.State
+	zk      *election.ZooKeeper // nil: the log alone decides
+	logger  *slog.Logger
+	leader  atomic.Pointer[string]       // as ZooKeeper says
+	current atomic.Pointer[state.Leader] // nil while this master does not lead
+	stop    context.CancelFunc
+	ended   chan struct{}
 }
 
 var _ Contender = (*Ensemble)(nil)
@@ -146,6 +147,7 @@ func (e *Ensemble) contend(ctx context.Context, info *v1.MasterInfo) (_ Reign, e
 		return nil, err
 	}
 	r.state = e.state
+	e.current.Store(r.leader)
 	base := context.WithoutCancel(ctx)
 	if r.term != nil {
 		base = r.term.Context()
@@ -157,6 +159,7 @@ func (e *Ensemble) contend(ctx context.Context, info *v1.MasterInfo) (_ Reign, e
 			r.end(replog.ErrDemoted)
 		case <-r.ctx.Done():
 		}
+		e.current.CompareAndSwap(r.leader, nil)
 	}()
 	return r, nil
 }

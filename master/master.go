@@ -31,6 +31,8 @@ type Deps struct {
 	// Replica, if not nil, is served beside agents: the replicated log's side of
 	// this master.
 	Replica replica.ReplicaServer
+	// State, if not nil, serves the log's variables to programs elsewhere.
+	State   replica.StateServer
 	Flags   map[string]string // as shown by /flags
 	Version *v1.VersionInfo   // of the program; version is "x.y.z", for clients parse it
 }
@@ -99,6 +101,9 @@ func New(cfg Config, d Deps) (*Master, error) {
 	link.RegisterAgentLinkServer(m.grpc, &agentLink{m: m})
 	if d.Replica != nil {
 		replica.RegisterReplicaServer(m.grpc, d.Replica)
+	}
+	if d.State != nil {
+		replica.RegisterStateServer(m.grpc, d.State)
 	}
 	m.handlers = m.routes()
 	m.api = deadline.Handler(http.HandlerFunc(m.serveAPI), dawdleTimeout)

@@ -211,6 +211,287 @@ func (x *Variable) GetValue() []byte {
 	return nil
 }
 
+type FetchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchRequest) Reset() {
+	*x = FetchRequest{}
+	mi := &file_replog_state_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchRequest) ProtoMessage() {}
+
+func (x *FetchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_replog_state_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
+func (*FetchRequest) Descriptor() ([]byte, []int) {
+	return file_replog_state_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *FetchRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type FetchReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Variable      *Variable              `protobuf:"bytes,1,opt,name=variable,proto3" json:"variable,omitempty"` // version 0: there is none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchReply) Reset() {
+	*x = FetchReply{}
+	mi := &file_replog_state_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchReply) ProtoMessage() {}
+
+func (x *FetchReply) ProtoReflect() protoreflect.Message {
+	mi := &file_replog_state_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchReply.ProtoReflect.Descriptor instead.
+func (*FetchReply) Descriptor() ([]byte, []int) {
+	return file_replog_state_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FetchReply) GetVariable() *Variable {
+	if x != nil {
+		return x.Variable
+	}
+	return nil
+}
+
+type NamesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Prefix        string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamesRequest) Reset() {
+	*x = NamesRequest{}
+	mi := &file_replog_state_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamesRequest) ProtoMessage() {}
+
+func (x *NamesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_replog_state_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamesRequest.ProtoReflect.Descriptor instead.
+func (*NamesRequest) Descriptor() ([]byte, []int) {
+	return file_replog_state_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *NamesRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+type NamesReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Names         []string               `protobuf:"bytes,1,rep,name=names,proto3" json:"names,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NamesReply) Reset() {
+	*x = NamesReply{}
+	mi := &file_replog_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NamesReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NamesReply) ProtoMessage() {}
+
+func (x *NamesReply) ProtoReflect() protoreflect.Message {
+	mi := &file_replog_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NamesReply.ProtoReflect.Descriptor instead.
+func (*NamesReply) Descriptor() ([]byte, []int) {
+	return file_replog_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *NamesReply) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+// CommitRequest changes all or nothing, if each variable still has its version.
+type CommitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Put           []*Variable            `protobuf:"bytes,1,rep,name=put,proto3" json:"put,omitempty"`
+	Delete        []*Variable            `protobuf:"bytes,2,rep,name=delete,proto3" json:"delete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitRequest) Reset() {
+	*x = CommitRequest{}
+	mi := &file_replog_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitRequest) ProtoMessage() {}
+
+func (x *CommitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_replog_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitRequest.ProtoReflect.Descriptor instead.
+func (*CommitRequest) Descriptor() ([]byte, []int) {
+	return file_replog_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CommitRequest) GetPut() []*Variable {
+	if x != nil {
+		return x.Put
+	}
+	return nil
+}
+
+func (x *CommitRequest) GetDelete() []*Variable {
+	if x != nil {
+		return x.Delete
+	}
+	return nil
+}
+
+type CommitReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Done          bool                   `protobuf:"varint,1,opt,name=done,proto3" json:"done,omitempty"`
+	Now           []*Variable            `protobuf:"bytes,2,rep,name=now,proto3" json:"now,omitempty"` // of put, as they are now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitReply) Reset() {
+	*x = CommitReply{}
+	mi := &file_replog_state_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitReply) ProtoMessage() {}
+
+func (x *CommitReply) ProtoReflect() protoreflect.Message {
+	mi := &file_replog_state_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitReply.ProtoReflect.Descriptor instead.
+func (*CommitReply) Descriptor() ([]byte, []int) {
+	return file_replog_state_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CommitReply) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+func (x *CommitReply) GetNow() []*Variable {
+	if x != nil {
+		return x.Now
+	}
+	return nil
+}
+
 var File_replog_state_proto protoreflect.FileDescriptor
 
 const file_replog_state_proto_rawDesc = "" +
@@ -225,7 +506,27 @@ const file_replog_state_proto_rawDesc = "" +
 	"\bVariable\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\fR\x05valueB\x12Z\x10mezzo/api/replogb\x06proto3"
+	"\x05value\x18\x03 \x01(\fR\x05value\"\"\n" +
+	"\fFetchRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"C\n" +
+	"\n" +
+	"FetchReply\x125\n" +
+	"\bvariable\x18\x01 \x01(\v2\x19.mezzo.replog.v1.VariableR\bvariable\"&\n" +
+	"\fNamesRequest\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\"\"\n" +
+	"\n" +
+	"NamesReply\x12\x14\n" +
+	"\x05names\x18\x01 \x03(\tR\x05names\"o\n" +
+	"\rCommitRequest\x12+\n" +
+	"\x03put\x18\x01 \x03(\v2\x19.mezzo.replog.v1.VariableR\x03put\x121\n" +
+	"\x06delete\x18\x02 \x03(\v2\x19.mezzo.replog.v1.VariableR\x06delete\"N\n" +
+	"\vCommitReply\x12\x12\n" +
+	"\x04done\x18\x01 \x01(\bR\x04done\x12+\n" +
+	"\x03now\x18\x02 \x03(\v2\x19.mezzo.replog.v1.VariableR\x03now2\xd9\x01\n" +
+	"\x05State\x12C\n" +
+	"\x05Fetch\x12\x1d.mezzo.replog.v1.FetchRequest\x1a\x1b.mezzo.replog.v1.FetchReply\x12C\n" +
+	"\x05Names\x12\x1d.mezzo.replog.v1.NamesRequest\x1a\x1b.mezzo.replog.v1.NamesReply\x12F\n" +
+	"\x06Commit\x12\x1e.mezzo.replog.v1.CommitRequest\x1a\x1c.mezzo.replog.v1.CommitReplyB\x12Z\x10mezzo/api/replogb\x06proto3"
 
 var (
 	file_replog_state_proto_rawDescOnce sync.Once
@@ -239,20 +540,36 @@ func file_replog_state_proto_rawDescGZIP() []byte {
 	return file_replog_state_proto_rawDescData
 }
 
-var file_replog_state_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_replog_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_replog_state_proto_goTypes = []any{
-	(*Changes)(nil),  // 0: mezzo.replog.v1.Changes
-	(*Change)(nil),   // 1: mezzo.replog.v1.Change
-	(*Variable)(nil), // 2: mezzo.replog.v1.Variable
+	(*Changes)(nil),       // 0: mezzo.replog.v1.Changes
+	(*Change)(nil),        // 1: mezzo.replog.v1.Change
+	(*Variable)(nil),      // 2: mezzo.replog.v1.Variable
+	(*FetchRequest)(nil),  // 3: mezzo.replog.v1.FetchRequest
+	(*FetchReply)(nil),    // 4: mezzo.replog.v1.FetchReply
+	(*NamesRequest)(nil),  // 5: mezzo.replog.v1.NamesRequest
+	(*NamesReply)(nil),    // 6: mezzo.replog.v1.NamesReply
+	(*CommitRequest)(nil), // 7: mezzo.replog.v1.CommitRequest
+	(*CommitReply)(nil),   // 8: mezzo.replog.v1.CommitReply
 }
 var file_replog_state_proto_depIdxs = []int32{
 	1, // 0: mezzo.replog.v1.Changes.changes:type_name -> mezzo.replog.v1.Change
 	2, // 1: mezzo.replog.v1.Change.put:type_name -> mezzo.replog.v1.Variable
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 2: mezzo.replog.v1.FetchReply.variable:type_name -> mezzo.replog.v1.Variable
+	2, // 3: mezzo.replog.v1.CommitRequest.put:type_name -> mezzo.replog.v1.Variable
+	2, // 4: mezzo.replog.v1.CommitRequest.delete:type_name -> mezzo.replog.v1.Variable
+	2, // 5: mezzo.replog.v1.CommitReply.now:type_name -> mezzo.replog.v1.Variable
+	3, // 6: mezzo.replog.v1.State.Fetch:input_type -> mezzo.replog.v1.FetchRequest
+	5, // 7: mezzo.replog.v1.State.Names:input_type -> mezzo.replog.v1.NamesRequest
+	7, // 8: mezzo.replog.v1.State.Commit:input_type -> mezzo.replog.v1.CommitRequest
+	4, // 9: mezzo.replog.v1.State.Fetch:output_type -> mezzo.replog.v1.FetchReply
+	6, // 10: mezzo.replog.v1.State.Names:output_type -> mezzo.replog.v1.NamesReply
+	8, // 11: mezzo.replog.v1.State.Commit:output_type -> mezzo.replog.v1.CommitReply
+	9, // [9:12] is the sub-list for method output_type
+	6, // [6:9] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_replog_state_proto_init() }
@@ -270,9 +587,9 @@ func file_replog_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_replog_state_proto_rawDesc), len(file_replog_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   9,
 			NumExtensions: 0,
-			NumServices:   0,
+			NumServices:   1,
 		},
 		GoTypes:           file_replog_state_proto_goTypes,
 		DependencyIndexes: file_replog_state_proto_depIdxs,

@@ -17,11 +17,20 @@ func newMaster(p process, name string) *service {
 	masterFlags(s.flags, &cfg)
 	replicaFlags(s.flags, replica)
 	s.run = func(ctx context.Context, log *slog.Logger) error {
+		access := master.Access{}
+		if replica.access != "" {
+			var err error
+			if access, err = master.ReadAccess(replica.access); err != nil {
+				return err
+			}
+		}
 		e, l, err := replica.open(ctx, &cfg, log)
 		if err != nil {
 			return err
 		}
-		m, err := master.New(cfg, master.Deps{Log: log, Flags: s.flags.Values(), Version: versionInfo(), Contender: e, Replica: l.Server()})
+		m, err := master.New(cfg, master.Deps{
+			Log: log, Flags: s.flags.Values(), Version: versionInfo(), Contender: e, Replica: l.Server(), State: e.Variables(access),
+		})
 		if err == nil {
 			err = m.Run(ctx)
 		}

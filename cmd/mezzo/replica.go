@@ -27,6 +27,7 @@ type replicaConfig struct {
 	quorum         int
 	sessionTimeout time.Duration
 	initialize     bool
+	access         string
 }
 
 // replicaFlags are those of masters that are several.
@@ -36,6 +37,7 @@ func replicaFlags(s *flags.Set, r *replicaConfig) {
 	s.Secret(&r.zk, "zk", "ZooKeeper that says which master leads: zk://[user:pass@]host:port,…/path, or file:///path of a\nfile with that.")
 	s.Int(&r.quorum, "quorum", "With --zk: how many masters are a majority; 2 of 3, 3 of 5.")
 	s.Duration(&r.sessionTimeout, "zk_session_timeout", "Silence after which ZooKeeper gives this master up.")
+	s.Path(&r.access, "state_access", "File that says which tokens open which of the log's variables to programs elsewhere: a line for each\nprefix, with the SHA-256 of the token. Unless given, none is open.")
 	s.Bool(&r.initialize, "log_auto_initialize", "Whether a new log is begun when all masters have none. Without, `mezzo log initialize` does it.")
 }
 

@@ -21,6 +21,27 @@ type Writer interface {
 	Done() <-chan struct{}
 }
 
+// Store is what a program does with variables: where the log is led (Leader), or
+// from elsewhere (mezzo/replog/state/remote).
+type Store interface {
+	// Fetch is the newest of a variable: New(name) if there is none.
+	Fetch(ctx context.Context, name string) (Variable, error)
+	// Names are the names with a prefix, in order.
+	Names(ctx context.Context, prefix string) ([]string, error)
+	// Store stores a variable unless it was stored or expunged since it was
+	// fetched; then it is not stored, and what is returned is what there is.
+	Store(ctx context.Context, v Variable) (stored Variable, ok bool, err error)
+	// Expunge removes a variable unless it was stored or expunged since it was
+	// fetched; then it says false.
+	Expunge(ctx context.Context, v Variable) (bool, error)
+	// Commit makes all changes of a transaction, if none of its variables was
+	// stored or expunged since it was fetched; else none. It returns what there is
+	// then of those in Put.
+	Commit(ctx context.Context, t Txn) (now []Variable, ok bool, err error)
+}
+
+var _ Store = (*Leader)(nil)
+
 // Leader is a State whose replica leads: it changes variables, and knows the
 // newest. All methods may be called by any goroutine.
 //
@@ -64,7 +85,7 @@ func (l *Leader) await(ctx context.Context, ok func() bool) error {
 	}
 }
 
-// Fetch is the newest of a variable: New(name) if there is none.
+// Fetch implements Store.
 func (l *Leader) Fetch(ctx context.Context, name string) (Variable, error) {
 	if err := checkName(name); err != nil {
 		return Variable{}, fmt.Errorf("fetch variable: %w", err)
@@ -76,7 +97,7 @@ func (l *Leader) Fetch(ctx context.Context, name string) (Variable, error) {
 	return v, nil
 }
 
-// Names are the names with a prefix, in order.
+// Names implements Store.
 func (l *Leader) Names(ctx context.Context, prefix string) ([]string, error) {
 	all := l.s.All(prefix)
 	if err := l.w.Confirm(ctx); err != nil {
@@ -89,8 +110,7 @@ func (l *Leader) Names(ctx context.Context, prefix string) ([]string, error) {
 	return names, nil
 }
 
-// Store stores a variable unless it was stored or expunged since it was fetched;
-// then it is not stored, and what is returned is what there is.
+// Store implements Store.
 func (l *Leader) Store(ctx context.Context, v Variable) (stored Variable, ok bool, err error) {
 	all, ok, err := l.Commit(ctx, Txn{Put: []Variable{v}})
 	if err != nil {
@@ -99,8 +119,7 @@ func (l *Leader) Store(ctx context.Context, v Variable) (stored Variable, ok boo
 	return all[0], ok, nil
 }
 
-// Expunge removes a variable unless it was stored or expunged since it was
-// fetched; then it says false.
+// Expunge implements Store.
 func (l *Leader) Expunge(ctx context.Context, v Variable) (bool, error) {
 	_, ok, err := l.Commit(ctx, Txn{Delete: []Variable{v}})
 	return ok, err
@@ -113,9 +132,7 @@ type Txn struct {
 
 func (t Txn) all() []Variable { return append(append([]Variable{}, t.Put...), t.Delete...) }
 
-// Commit makes all changes of a transaction, if none of its variables was stored
-// or expunged since it was fetched; else none. It returns what there is then of
-// those in Put.
+// Commit implements Store.
 func (l *Leader) Commit(ctx context.Context, t Txn) (now []Variable, ok bool, err error) {
 	if err := l.check(t); err != nil {
 		return nil, false, fmt.Errorf("commit: %w", err)

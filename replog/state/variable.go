@@ -22,6 +22,11 @@ type Variable struct {
 // New is a variable that was never stored.
 func New(name string) Variable { return Variable{name: name} }
 
+// Restore is a variable as it was at a version, for who carries it elsewhere.
+func Restore(name string, version uint64, value []byte) Variable {
+	return Variable{name, version, value}
+}
+
 // Name is what it is called.
 func (v Variable) Name() string { return v.name }
 
