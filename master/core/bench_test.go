@@ -12,6 +12,7 @@ import (
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
 	"mezzo/master/core"
+	"mezzo/master/registry"
 )
 
 // BenchmarkTask measures what one task costs the loop: its launch, two updates
@@ -109,6 +110,45 @@ func BenchmarkSnapshot(b *testing.B) {
 			for range b.N {
 				w.core.Snapshot()
 			}
+		})
+	}
+}
+
+// BenchmarkRecover measures what a new master does with the registry of as many
+// agents as the name says: all records are parsed, and a core made of them.
+func BenchmarkRecover(b *testing.B) {
+	for _, agents := range []int{1000, 50_000} {
+		w := newWorld(b, core.Config{})
+		w.cfg.MaxUnreachableAgents = 100_000
+		var kept []registry.Change
+		bytes := 0
+		for n := range agents {
+			name := fmt.Sprintf("h%d.example.org", n)
+			effects := w.core.Step(w.now, core.AgentHello{Conn: core.ConnID(n + 1), IP: name, Hello: &link.Hello{
+				Agent: &v1.AgentInfo{Hostname: &name, Port: proto.Int32(5051), Resources: mustResources(b, "cpus:64;mem:65536;disk:1000;ports:[31000-32000]")},
+			}})
+			for _, e := range effects {
+				if s, ok := e.(core.Store); ok {
+					kept = append(kept, s.Changes...)
+				}
+			}
+		}
+		for _, c := range kept {
+			bytes += len(c.Name) + len(c.Value)
+		}
+		b.Run(fmt.Sprintf("agents=%d", agents), func(b *testing.B) {
+			for range b.N {
+				state := registry.NewState()
+				for _, c := range kept {
+					if err := state.Add(c); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if _, err := core.New(w.now, w.cfg, state); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(bytes)/float64(agents), "B/agent")
 		})
 	}
 }

@@ -26,6 +26,18 @@ func (c *Core) Check() error {
 			problems = append(problems, fmt.Errorf("offer %s hangs in the air", id))
 		}
 	}
+	listening := 0
+	for address, agents := range c.addresses {
+		for id := range agents {
+			if a := c.agents[id]; a == nil || a.Address != address {
+				problems = append(problems, fmt.Errorf("agent %s does not listen at %q", id, address))
+			}
+			listening++
+		}
+	}
+	if listening != len(c.agents) {
+		problems = append(problems, fmt.Errorf("%d agents listen, %d are there", listening, len(c.agents)))
+	}
 	for _, id := range sortedKeys(c.scheduled) {
 		if a := c.agents[id]; a != c.scheduled[id] || a.Unavailability == nil {
 			problems = append(problems, fmt.Errorf("agent %s is not scheduled, or not there", id))

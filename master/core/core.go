@@ -24,6 +24,7 @@ type Core struct {
 
 	agents      map[ids.AgentID]*agent
 	conns       map[ConnID]*agent
+	addresses   map[string]map[ids.AgentID]bool // where agents listen
 	unreachable history[ids.AgentID, time.Time]
 	recovered   map[ids.AgentID]*absent // by masters before
 	scheduled   map[ids.AgentID]*agent  // those with an Unavailability
@@ -71,6 +72,7 @@ func New(now time.Time, cfg Config, before *registry.State) (*Core, error) {
 		streams:     map[StreamID]*framework{},
 		agents:      map[ids.AgentID]*agent{},
 		conns:       map[ConnID]*agent{},
+		addresses:   map[string]map[ids.AgentID]bool{},
 		unreachable: newHistory[ids.AgentID, time.Time](cfg.MaxUnreachableAgents),
 		scheduled:   map[ids.AgentID]*agent{},
 		recovered:   map[ids.AgentID]*absent{},

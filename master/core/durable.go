@@ -1,7 +1,6 @@
 package core
 
 import (
-	"hash/fnv"
 	"slices"
 	"time"
 
@@ -59,11 +58,10 @@ func (c *Core) keeps(change registry.Change) bool {
 		delete(c.kept, change.Name)
 		return was
 	}
-	h := fnv.New64a()
-	_, _ = h.Write(change.Value)
+	now := registry.Sum(change.Value)
 	sum, was := c.kept[change.Name]
-	c.kept[change.Name] = h.Sum64()
-	return !was || sum != h.Sum64()
+	c.kept[change.Name] = now
+	return !was || sum != now
 }
 
 // Durable is all that is to outlive the master, as Store effects have told it.

@@ -74,14 +74,13 @@ func (c *Core) shutdownAgent(conn ConnID, why string) {
 // more: two cannot listen there.
 func (c *Core) register(conn ConnID, h *hello) {
 	c.counts[MessagesRegisterAgent]++
-	for _, id := range sortedKeys(c.agents) {
-		if old := c.agents[id]; old.Address == h.address {
-			if old.Connected {
-				c.emit(CloseAgent{old.conn, fmt.Errorf("a new agent registered at %s: %w", h.address, errs.Conflict)})
-			}
-			c.counts[AgentRemovalsRegistered]++
-			c.removeAgent(old, "was replaced: a new agent registered at its address", v1.TaskState_TASK_GONE)
+	for _, id := range sortedKeys(c.addresses[h.address]) {
+		old := c.agents[id]
+		if old.Connected {
+			c.emit(CloseAgent{old.conn, fmt.Errorf("a new agent registered at %s: %w", h.address, errs.Conflict)})
 		}
+		c.counts[AgentRemovalsRegistered]++
+		c.removeAgent(old, "was replaced: a new agent registered at its address", v1.TaskState_TASK_GONE)
 	}
 	id := ids.AgentID(fmt.Sprintf("%s-S%d", c.cfg.Master.GetId(), c.lastAgent))
 	c.lastAgent++
@@ -142,7 +141,8 @@ func (c *Core) reregister(a *agent, conn ConnID, h *hello) bool {
 func (c *Core) attach(a *agent, conn ConnID, h *hello) {
 	info := proto.CloneOf(h.Agent)
 	info.Id = a.ID.Proto()
-	a.Info, a.Version, a.Address, a.IP = info, h.GetVersion(), h.address, h.ip
+	c.move(a, h.address)
+	a.Info, a.Version, a.IP = info, h.GetVersion(), h.ip
 	a.Capabilities, a.Total = h.GetCapabilities(), h.total
 	a.conn, a.Connected, a.missed = conn, true, 0
 	c.touchAgent(a.ID)
@@ -155,6 +155,20 @@ func (c *Core) attach(a *agent, conn ConnID, h *hello) {
 		PingIntervalMillis: c.cfg.PingInterval.Milliseconds(),
 		MaxMissedPings:     int32(c.cfg.MaxMissedPings),
 	}}})
+}
+
+// move notes where an agent listens; nowhere, if it is no more.
+func (c *Core) move(a *agent, address string) {
+	if delete(c.addresses[a.Address], a.ID); len(c.addresses[a.Address]) == 0 {
+		delete(c.addresses, a.Address)
+	}
+	if a.Address = address; address == "" {
+		return
+	}
+	if c.addresses[address] == nil {
+		c.addresses[address] = map[ids.AgentID]bool{}
+	}
+	c.addresses[address][a.ID] = true
 }
 
 // adopt makes conn the stream of a, and takes in what runs there and the master

@@ -23,15 +23,18 @@ type absent struct {
 
 // recover takes over what masters before kept. What agents know comes with them.
 func (c *Core) recover(s *registry.State) error {
-	c.remember(s)
+	maps.Copy(c.kept, s.Sums) // what is kept already need not be written again
 	c.fresh = len(s.Agents)+len(s.Frameworks) == 0
-	for _, id := range sortedKeys(s.Agents) {
-		if a := s.Agents[id]; a.GetState() == pb.Agent_ADMITTED {
+	away := map[ids.AgentID]*pb.Agent{}
+	for id, a := range s.Agents {
+		if a.GetState() == pb.Agent_ADMITTED {
 			c.recovered[id] = &absent{a.GetInfo(), nanos(a.GetSince())}
+		} else {
+			away[id] = a
 		}
-		c.recoverOrders(id, s.Agents[id])
+		c.recoverOrders(id, a)
 	}
-	for id, a := range bySince(s.Agents, (*pb.Agent).GetSince) {
+	for id, a := range bySince(away, (*pb.Agent).GetSince) {
 		switch a.GetState() {
 		case pb.Agent_UNREACHABLE:
 			c.unreachable.put(id, nanos(a.GetSince()))
@@ -55,22 +58,6 @@ func (c *Core) recover(s *registry.State) error {
 		c.trace(Info, "agents recovered", "count", fmt.Sprint(c.absentAtStart))
 	}
 	return nil
-}
-
-// remember what is kept already, so that it isn't written again.
-func (c *Core) remember(s *registry.State) {
-	for id, a := range s.Agents {
-		c.keeps(registry.Agent(id, a))
-	}
-	for id, f := range s.Frameworks {
-		c.keeps(registry.Framework(id, f))
-	}
-	for role, r := range s.Roles {
-		c.keeps(registry.Role(role, r))
-	}
-	if len(s.Maintenance.GetSchedule().GetWindows()) > 0 {
-		c.keeps(registry.Maintenance(s.Maintenance))
-	}
 }
 
 // bySince iterates over records from the oldest to the newest.

@@ -68,6 +68,7 @@ func (c *Core) removeAgent(a *agent, why string, state v1.TaskState) {
 		}
 	}
 	delete(c.agents, a.ID)
+	c.move(a, "")
 	c.touchAgent(a.ID)
 	delete(c.scheduled, a.ID)
 	if state != v1.TaskState_TASK_UNREACHABLE {

@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash/fnv"
 	"net/url"
 	"strings"
 
@@ -101,6 +102,14 @@ type State struct {
 	Frameworks  map[ids.FrameworkID]*registry.Framework
 	Roles       map[string]*registry.Role
 	Maintenance *registry.Maintenance
+	Sums        map[string]uint64 // of the values, by name
+}
+
+// Sum tells values apart.
+func Sum(value []byte) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(value)
+	return h.Sum64()
 }
 
 // NewState is the state of a new cluster.
@@ -110,6 +119,7 @@ func NewState() *State {
 		Frameworks:  map[ids.FrameworkID]*registry.Framework{},
 		Roles:       map[string]*registry.Role{},
 		Maintenance: &registry.Maintenance{},
+		Sums:        map[string]uint64{},
 	}
 }
 
@@ -119,6 +129,10 @@ func NewState() *State {
 // newer masters know.
 func (s *State) Add(v Change) error {
 	m, err := Decode(v)
+	if err != nil {
+		return err
+	}
+	s.Sums[v.Name] = Sum(v.Value)
 	switch m := m.(type) {
 	case *registry.Maintenance:
 		s.Maintenance = m
@@ -129,7 +143,7 @@ func (s *State) Add(v Change) error {
 	case *registry.Role:
 		s.Roles[m.GetRole()] = m
 	}
-	return err
+	return nil
 }
 
 // Decode parses a variable. Errors: those of Add.
