@@ -3,7 +3,10 @@ package master
 import (
 	"encoding/json"
 
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/master/core"
+	"mezzo/resources"
 )
 
 type agentModel struct {
@@ -78,6 +81,19 @@ func modelAgents(list []core.Agent, id string) []agentModel {
 	for i := range list {
 		if id == "" || string(list[i].ID) == id {
 			out = append(out, modelAgent(&list[i]))
+		}
+	}
+	return out
+}
+
+// modelRecovered are agents that a master before knew: all that is known is what
+// they said of themselves.
+func modelRecovered(all []*v1.AgentInfo, id string) []agentModel {
+	out := []agentModel{}
+	for _, info := range all {
+		total, err := resources.FromProto(info.GetResources())
+		if err == nil && (id == "" || id == info.GetId().GetValue()) {
+			out = append(out, modelAgent(&core.Agent{ID: ids.AgentID(info.GetId().GetValue()), Info: info, Total: total}))
 		}
 	}
 	return out

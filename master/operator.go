@@ -146,7 +146,7 @@ func (m *Master) flagList() []*v1.Flag {
 }
 
 func showAgents(s *core.Snapshot) *master.Response_GetAgents {
-	out := &master.Response_GetAgents{}
+	out := &master.Response_GetAgents{RecoveredAgents: s.Recovered}
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		out.Agents = append(out.Agents, &master.Response_GetAgents_Agent{

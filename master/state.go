@@ -45,7 +45,7 @@ type stateModel struct {
 
 type agentsModel struct {
 	Agents          []agentModel `json:"slaves"`
-	RecoveredAgents []agentModel `json:"recovered_slaves"` // none before there is a registry
+	RecoveredAgents []agentModel `json:"recovered_slaves"`
 }
 
 // state serves GET /state: everything at once.
@@ -72,7 +72,7 @@ func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 		LogDir:                 m.deps.Flags["log_dir"],
 		ExternalLogFile:        m.deps.Flags["external_log_file"],
 		Flags:                  m.flagMap(),
-		agentsModel:            agentsModel{modelAgents(s.Agents, ""), []agentModel{}},
+		agentsModel:            agentsModel{modelAgents(s.Agents, ""), modelRecovered(s.Recovered, "")},
 		Frameworks:             modelFrameworks(s.Frameworks, ""),
 		CompletedFrameworks:    modelFrameworks(s.Completed, ""),
 		OrphanTasks:            []taskModel{},
@@ -95,7 +95,8 @@ func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	respondJSON(w, r, agentsModel{modelAgents(s.Agents, r.URL.Query().Get("slave_id")), []agentModel{}})
+	id := r.URL.Query().Get("slave_id")
+	respondJSON(w, r, agentsModel{modelAgents(s.Agents, id), modelRecovered(s.Recovered, id)})
 }
 
 // frameworks serves GET /frameworks[?framework_id=ID].

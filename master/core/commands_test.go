@@ -303,6 +303,9 @@ func stateCommand(w *world, _ *datadriven.TestData) {
 		}
 		fmt.Fprintln(w.out)
 	}
+	for _, info := range s.Recovered {
+		fmt.Fprintf(w.out, "agent %s was there before\n", info.GetId().GetValue())
+	}
 	for id := range s.Unreachable {
 		fmt.Fprintf(w.out, "agent %s unreachable\n", id)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"mezzo/allocator"
 	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/maintenance"
 	"mezzo/resources"
 )
@@ -19,6 +20,7 @@ type Snapshot struct {
 	Completed   []FrameworkView // oldest first
 	Agents      []Agent
 	Unreachable map[ids.AgentID]time.Time
+	Recovered   []*v1.AgentInfo   // agents of masters before that are not back yet, by id
 	Quotas      []QuotaView       // by role
 	Weights     map[string]Weight // by role; none is WeightUnit
 	Schedule    *maintenance.Schedule
@@ -59,6 +61,9 @@ func (c *Core) Snapshot() *Snapshot {
 		v := f.view()
 		v.Requests = c.alloc.Requests(f.ID)
 		s.Frameworks = append(s.Frameworks, v)
+	}
+	for _, id := range sortedKeys(c.recovered) {
+		s.Recovered = append(s.Recovered, c.recovered[id].info)
 	}
 	for _, f := range c.completed.all() {
 		s.Completed = append(s.Completed, f.view())
