@@ -205,7 +205,7 @@ const (
 
 // Commit implements Reign. What is too much for one entry is several, of which
 // the last is told: a master that fails between them has acted on none.
-func (r *reign) Commit(changes []registry.Change, done func(error)) {
+func (r *reign) Commit(ctx context.Context, changes []registry.Change, done func(error)) {
 	for len(changes) > 0 {
 		n, bytes, t := 0, 0, state.Txn{}
 		for ; n < len(changes) && n < together && bytes < togetherBytes; n++ {
@@ -221,7 +221,7 @@ func (r *reign) Commit(changes []registry.Change, done func(error)) {
 		if len(changes) == 0 {
 			told = done
 		}
-		if err := r.leader.Set(r.ctx, t, told); err != nil {
+		if err := r.leader.Set(ctx, t, told); err != nil {
 			done(err)
 			return
 		}

@@ -148,7 +148,7 @@ func (c *committer) run(ctx context.Context, r Reign) {
 		c.mu.Unlock()
 		if stores > 0 {
 			start := time.Now()
-			r.Commit(newest(changes), func(err error) { c.done(stores, time.Since(start), err) })
+			r.Commit(ctx, newest(changes), func(err error) { c.done(stores, time.Since(start), err) })
 		}
 	}
 }

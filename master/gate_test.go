@@ -42,7 +42,7 @@ func (r *slowReign) Load() iter.Seq2[registry.Change, error] {
 }
 func (r *slowReign) SizeBytes() int64 { return 0 }
 func (r *slowReign) Resign()          {}
-func (r *slowReign) Commit(changes []registry.Change, done func(error)) {
+func (r *slowReign) Commit(_ context.Context, changes []registry.Change, done func(error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.got, r.to = append(r.got, changes), append(r.to, done)

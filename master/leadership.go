@@ -32,8 +32,9 @@ type Reign interface {
 	// Load is all that masters before kept.
 	Load() iter.Seq2[registry.Change, error]
 	// Commit makes changes durable, in the order of the calls, and calls done, in
-	// that order. An error says that nobody knows, and ends the reign. May block.
-	Commit(changes []registry.Change, done func(error))
+	// that order. An error says that nobody knows, and ends the reign. May block,
+	// until ctx ends.
+	Commit(ctx context.Context, changes []registry.Change, done func(error))
 	// SizeBytes is of all that is kept, names and values.
 	SizeBytes() int64
 	// Resign ends it, so that another may lead at once.
@@ -49,6 +50,6 @@ func (forever) Until() time.Time           { return time.Now().Add(time.Hour) }
 func (forever) Load() iter.Seq2[registry.Change, error] {
 	return func(func(registry.Change, error) bool) {}
 }
-func (forever) Commit(_ []registry.Change, done func(error)) { done(nil) }
+func (forever) Commit(_ context.Context, _ []registry.Change, done func(error)) { done(nil) }
 func (forever) SizeBytes() int64                             { return 0 }
 func (forever) Resign()                                      {}

@@ -7,7 +7,7 @@
 //	v, err := l.Fetch(ctx, "jobs/1")
 //	v, ok, err := l.Store(ctx, v.Mutate(value)) // not ok: somebody was faster
 //
-// All variables are in memory, about 150 bytes each beside name and value. Only
+// All variables are in memory, about 200 bytes each beside name and value. Only
 // who leads the log changes them, after it has applied all that is from before
 // its term; so entries need no condition, and mean the same whatever of the log
 // was truncated before them. Others follow, and lead within moments.
