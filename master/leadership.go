@@ -51,5 +51,5 @@ func (forever) Load() iter.Seq2[registry.Change, error] {
 	return func(func(registry.Change, error) bool) {}
 }
 func (forever) Commit(_ context.Context, _ []registry.Change, done func(error)) { done(nil) }
-func (forever) SizeBytes() int64                             { return 0 }
-func (forever) Resign()                                      {}
+func (forever) SizeBytes() int64                                                { return 0 }
+func (forever) Resign()                                                         {}
