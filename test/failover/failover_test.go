@@ -140,6 +140,7 @@ func newFramework(t *testing.T, list, image string) *framework {
 		f.ended <- f.client.Run(ctx, scheduler.Handler{Subscribed: f.subscribed, Offers: f.offers, Update: f.update})
 	}()
 	go f.reconcile(ctx)
+	t.Cleanup(f.stop)
 	return f
 }
 
@@ -348,9 +349,14 @@ func (f *framework) finish(long int) {
 	f.t.Logf("%d tasks, %d finished", f.made, f.count(false, v1.TaskState_TASK_FINISHED))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := f.client.Teardown(ctx); err != nil {
+	var err error
+	until(f.t, "teardown", func() bool { // it may be on its way to the next master
+		err = f.client.Teardown(ctx)
+		return !errors.Is(err, scheduler.ErrDisconnected)
+	})
+	if err != nil {
 		f.t.Errorf("teardown: %v", err)
 	}
-	<-f.ended
 	f.stop()
+	<-f.ended
 }
