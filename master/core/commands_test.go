@@ -161,6 +161,9 @@ func helloCommand(w *world, d *datadriven.TestData) {
 	if id := a.text("id", ""); id != "" {
 		hello.Agent.Id = w.agentID(id)
 	}
+	if port := int32(a.number("port", 0)); port != 0 {
+		hello.Agent.Port = &port
+	}
 	a.place(hello.Agent)
 	for _, l := range lines(d) {
 		hello.Tasks = append(hello.Tasks, &v1.Task{

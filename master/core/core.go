@@ -27,6 +27,7 @@ type Core struct {
 	addresses   map[string]map[ids.AgentID]bool // where agents listen
 	unreachable history[ids.AgentID, time.Time]
 	recovered   map[ids.AgentID]*absent // by masters before
+	recoveredAt map[string]ids.AgentID  // where each listened
 	scheduled   map[ids.AgentID]*agent  // those with an Unavailability
 	emptied     []ids.AgentID           // in this Step, while they are drained
 
@@ -76,6 +77,7 @@ func New(now time.Time, cfg Config, before *registry.State) (*Core, error) {
 		unreachable: newHistory[ids.AgentID, time.Time](cfg.MaxUnreachableAgents),
 		scheduled:   map[ids.AgentID]*agent{},
 		recovered:   map[ids.AgentID]*absent{},
+		recoveredAt: map[string]ids.AgentID{},
 		offers:      map[ids.OfferID]*offer{},
 		touched:     newTouched(),
 		kept:        map[string]uint64{},

@@ -82,6 +82,9 @@ func (c *Core) register(conn ConnID, h *hello) {
 		c.counts[AgentRemovalsRegistered]++
 		c.removeAgent(old, "was replaced: a new agent registered at its address", v1.TaskState_TASK_GONE)
 	}
+	if h.Agent.GetPort() != 0 {
+		c.loseAbsent(c.recoveredAt[place(h.Agent)], "was replaced: a new agent registered where it was")
+	}
 	id := ids.AgentID(fmt.Sprintf("%s-S%d", c.cfg.Master.GetId(), c.lastAgent))
 	c.lastAgent++
 	if c.admit(conn, h, id) {

@@ -21,6 +21,9 @@ type absent struct {
 	since time.Time // it was admitted
 }
 
+// place is where an agent listens, as it says of itself.
+func place(a *v1.AgentInfo) string { return fmt.Sprint(a.GetHostname(), ":", a.GetPort()) }
+
 // recover takes over what masters before kept. What agents know comes with them.
 func (c *Core) recover(s *registry.State) error {
 	maps.Copy(c.kept, s.Sums) // what is kept already need not be written again
@@ -29,6 +32,7 @@ func (c *Core) recover(s *registry.State) error {
 	for id, a := range s.Agents {
 		if a.GetState() == pb.Agent_ADMITTED {
 			c.recovered[id] = &absent{a.GetInfo(), nanos(a.GetSince())}
+			c.recoveredAt[place(a.GetInfo())] = id
 		} else {
 			away[id] = a
 		}
@@ -169,12 +173,12 @@ func (c *Core) giveUpAbsent() {
 		return
 	}
 	for _, id := range sortedKeys(c.recovered) {
-		c.after(c.permit(), func() { c.loseAbsent(id) })
+		c.after(c.permit(), func() { c.loseAbsent(id, "did not come back after the master failed over") })
 	}
 }
 
 // loseAbsent makes an agent unreachable that was not seen since a master before.
-func (c *Core) loseAbsent(id ids.AgentID) {
+func (c *Core) loseAbsent(id ids.AgentID, why string) {
 	a, ok := c.recovered[id]
 	if !ok {
 		return // it came
@@ -186,7 +190,7 @@ func (c *Core) loseAbsent(id ids.AgentID) {
 	for _, f := range sortedKeys(c.frameworks) {
 		c.send(c.frameworks[f], failureEvent(id))
 	}
-	c.trace(Warn, "agent removed", "agent_id", string(id), "hostname", a.info.GetHostname(), "reason", "did not come back after the master failed over")
+	c.trace(Warn, "agent removed", "agent_id", string(id), "hostname", a.info.GetHostname(), "reason", why)
 }
 
 // lost remembers an agent as unreachable since now.
