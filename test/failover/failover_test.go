@@ -113,6 +113,7 @@ type task struct {
 	info      *v1.TaskInfo
 	state     v1.TaskState
 	end       *v1.TaskStatus
+	sent      bool // its launch was; before, nobody may be asked for it
 	container string // that it ran in
 	long      bool
 }
@@ -168,7 +169,7 @@ func (f *framework) reconcile(ctx context.Context) {
 		var ask []*wire.Call_Reconcile_Task
 		f.mu.Lock()
 		for _, x := range f.tasks {
-			if !over(x.state) {
+			if x.sent && !over(x.state) {
 				ask = append(ask, &wire.Call_Reconcile_Task{TaskId: x.info.TaskId, AgentId: x.info.AgentId})
 			}
 		}
@@ -196,6 +197,11 @@ func (f *framework) offers(ctx context.Context, offers []*v1.Offer) error {
 		} else {
 			err = f.client.Accept(ctx, []*v1.Offer{o}, []*v1.Offer_Operation{{Type: v1.Offer_Operation_LAUNCH.Enum(), Launch: &v1.Offer_Operation_Launch{TaskInfos: tasks}}}, &v1.Filters{RefuseSeconds: proto.Float64(0)})
 		}
+		f.mu.Lock()
+		for _, info := range tasks {
+			f.tasks[info.GetTaskId().GetValue()].sent = true
+		}
+		f.mu.Unlock()
 		if err != nil && !errors.Is(err, scheduler.ErrDisconnected) {
 			return err
 		}
