@@ -113,7 +113,7 @@ type task struct {
 	info      *v1.TaskInfo
 	state     v1.TaskState
 	end       *v1.TaskStatus
-	sent      bool // its launch was; before, nobody may be asked for it
+	sent      bool   // its launch was; before, nobody may be asked for it
 	container string // that it ran in
 	long      bool
 }
