@@ -162,6 +162,11 @@ func TestCheckHello(t *testing.T) {
 				Quantities: []*v1.OfferFilters_ResourceQuantities{{Quantities: map[string]*v1.Value_Scalar{"x": {Value: proto.Float64(-1)}}}},
 			}}}
 		},
+		"agent's description: 1048": func(h *link.Hello) {
+			h.Agent.Attributes = []*v1.Attribute{{Name: proto.String(strings.Repeat("x", maxKeptBytes)), Type: v1.Value_TEXT.Enum()}}
+		},
+		"more than the 1048576 that": func(h *link.Hello) { h.Frameworks[0].Name = proto.String(strings.Repeat("x", maxKeptBytes)) },
+
 		"not described":  func(h *link.Hello) { h.Frameworks = nil },
 		"reported twice": func(h *link.Hello) { h.Tasks = append(h.Tasks, h.Tasks[0]) },
 		"no agent sees":  func(h *link.Hello) { h.Tasks[0].State = v1.TaskState_TASK_UNREACHABLE.Enum() },

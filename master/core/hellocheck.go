@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
@@ -24,6 +26,19 @@ type hello struct {
 	tasks      []*Task
 	reported   map[taskKey]bool
 	frameworks map[ids.FrameworkID]*v1.FrameworkInfo
+}
+
+// maxKeptBytes is the largest description that the registry keeps of an agent,
+// framework or schedule: several in one batch must fit an entry of the log.
+const maxKeptBytes = 1 << 20
+
+// checkSize refuses what the registry could not keep: a store that fails ends
+// the master's reign.
+func checkSize(m proto.Message) error {
+	if n := proto.Size(m); n > maxKeptBytes {
+		return fmt.Errorf("%d bytes, more than the %d that are kept: %w", n, maxKeptBytes, errs.Invalid)
+	}
+	return nil
 }
 
 // checkHello refuses what could not be accounted for.
@@ -51,6 +66,9 @@ func (c *Core) checkHello(ev AgentHello) (*hello, error) {
 		if err := ids.Validate("agent", id.GetValue()); err != nil {
 			return nil, err
 		}
+	}
+	if err := checkSize(h.Agent); err != nil {
+		return nil, fmt.Errorf("agent's description: %w", err)
 	}
 	var err error
 	if h.total, err = resources.FromProto(h.Agent.GetResources()); err != nil {

@@ -27,6 +27,9 @@ func (c *Core) setSchedule(s *maintenance.Schedule) error {
 
 // checkSchedule finds what is wrong with a schedule, or else the machines in it.
 func (c *Core) checkSchedule(s *maintenance.Schedule) (map[machineKey]*machine, error) {
+	if err := checkSize(s); err != nil {
+		return nil, err
+	}
 	machines, halves := map[machineKey]*machine{}, map[machineKey]bool{}
 	for i, w := range s.GetWindows() {
 		away := w.GetUnavailability()

@@ -183,6 +183,9 @@ func checkInfo(info *v1.FrameworkInfo) error {
 	if t := info.GetFailoverTimeout(); !(t >= 0 && t*float64(time.Second) < math.MaxInt64) {
 		return fmt.Errorf("failover_timeout %v is not a time: %w", t, errs.Invalid)
 	}
+	if err := checkSize(info); err != nil {
+		return fmt.Errorf("description: %w", err)
+	}
 	return checkOfferFilters(info)
 }
 

@@ -362,15 +362,29 @@ func (n *node) state() State {
 	return n.core.State()
 }
 
-// mayWipe: as many members keep their disk as decide.
+// mayWipe: as many members keep their disk as decide; those of the newest
+// membership, and those of each that a replica still goes by. A replacement that
+// one replica alone knows to be chosen is not complete: with that one it would be
+// lost, and the others wait for members that are no more.
 func (s *sim) mayWipe(victim *node) bool {
-	m, kept := s.members(), 0
+	views := []Membership{s.members()}
 	for _, n := range s.nodes {
-		if _, ok := m.Find(n.disk.id); ok && n != victim {
-			kept++
+		if n != victim && len(n.disk.state.Members.Members) > 0 {
+			views = append(views, n.disk.state.Members)
 		}
 	}
-	return len(m.Members) > 0 && kept >= m.Quorum() && kept >= len(m.Members)-1
+	for _, m := range views {
+		kept := 0
+		for _, n := range s.nodes {
+			if _, ok := m.Find(n.disk.id); ok && n != victim {
+				kept++
+			}
+		}
+		if len(m.Members) == 0 || kept < m.Quorum() || kept < len(m.Members)-1 {
+			return false
+		}
+	}
+	return true
 }
 
 // disturb does something bad, or heals it.
