@@ -20,6 +20,7 @@ func (c *Core) of(id ids.ContainerID, event string) *entry {
 func (c *Core) launched(ev Launched) {
 	if e := c.of(ev.Container, "launched"); e != nil {
 		e.pid = ev.PID
+		c.save(e)
 		c.step(e, task.Launched{})
 	}
 }
@@ -49,6 +50,7 @@ func (c *Core) launchFailed(ev LaunchFailed) {
 	}
 	c.step(e, task.LaunchFailed{Why: errs.Text(ev.Err), ExitCode: ev.ExitCode})
 	e.held = false
+	c.save(e)
 	c.retire(e)
 }
 
@@ -70,5 +72,6 @@ func (c *Core) destroyed(ev Destroyed) {
 		c.trace(Warn, "container left behind", e.attrs(Attr{"err", ev.Err.Error()})...)
 	}
 	e.held = false
+	c.save(e)
 	c.retire(e)
 }

@@ -38,6 +38,10 @@ type Core struct {
 	containers map[ids.ContainerID]*entry
 	counters   Counters
 
+	lastArrived     int64    // of entry.arrived
+	dirty           []*entry // what is kept of them is no longer true
+	dirtyFrameworks []*framework
+
 	now     time.Time
 	effects []Effect
 }
@@ -58,7 +62,8 @@ func New(cfg Config) *Core {
 	return &Core{cfg: cfg, agent: cfg.Agent, containers: make(map[ids.ContainerID]*entry)}
 }
 
-// Step applies ev at the time now and returns what is to be done about it.
+// Step applies ev at the time now and returns what is to be done about it. What
+// is to be saved comes first.
 func (c *Core) Step(now time.Time, ev Event) []Effect {
 	c.now, c.effects = now, nil
 	switch ev := ev.(type) {
@@ -87,7 +92,7 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 	c.fireTimers()
 	c.flush()
 	c.leave()
-	effects := c.effects
+	effects := append(c.saves(), c.effects...)
 	c.effects = nil
 	return effects
 }

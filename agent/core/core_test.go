@@ -70,6 +70,9 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		if x, ok := e.(Trace); ok && x.Level == Debug {
 			continue
 		}
+		if _, ok := e.(Save); ok { // TestRandomWorld tries them
+			continue
+		}
 		fmt.Fprintln(&out, describe(e))
 	}
 	if at, ok := s.core.NextWake(); ok {

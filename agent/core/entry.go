@@ -30,6 +30,12 @@ type entry struct {
 	pid      uint32
 	held     bool     // a container exists, or a launch may still make one
 	told     *v1.Task // cache of proto
+
+	arrived   int64     // orders tasks
+	completed time.Time // when nothing was owed any more; zero: something is
+	fixed     bool      // what never changes is saved
+	dirty     bool      // in Core.dirty
+	forgotten bool      // not kept any more
 }
 
 func (e *entry) id() string { return e.info.GetTaskId().GetValue() }
@@ -48,22 +54,32 @@ func (c *Core) newEntry(f *framework, ev RunTask) *entry {
 		agent:     ids.AgentID(c.agentID()),
 		container: containerID(c.cfg.NewID()),
 		limits:    ev.Limits,
-		grace:     task.DefaultGrace,
+		grace:     graceOf(ev.Task),
 	}
-	if g := ev.Task.GetKillPolicy().GetGracePeriod(); g != nil {
-		e.grace = time.Duration(max(0, g.GetNanoseconds()))
-	}
-	e.life = task.New(task.Config{
-		What:          ev.What,
-		Grace:         e.grace,
-		MaxCompletion: time.Duration(max(0, ev.Task.GetMaxCompletionTime().GetNanoseconds())),
-		MemLimitBytes: ev.Limits.MemLimitBytes,
-		TellKilling:   f.has(v1.FrameworkInfo_Capability_TASK_KILLING_STATE),
-	})
+	c.lastArrived = max(c.lastArrived+1, c.now.UnixNano())
+	e.arrived = c.lastArrived
+	e.life = task.New(c.taskConfig(f, ev.Task, ev.What, ev.Limits))
 	f.tasks = append(f.tasks, e)
 	c.live = append(c.live, e)
 	c.containers[e.container] = e
 	return e
+}
+
+func (c *Core) taskConfig(f *framework, i *v1.TaskInfo, what string, l isolator.Limits) task.Config {
+	return task.Config{
+		What:          what,
+		Grace:         graceOf(i),
+		MaxCompletion: span(i.GetMaxCompletionTime().GetNanoseconds()),
+		MemLimitBytes: l.MemLimitBytes,
+		TellKilling:   f.has(v1.FrameworkInfo_Capability_TASK_KILLING_STATE),
+	}
+}
+
+func graceOf(i *v1.TaskInfo) time.Duration {
+	if g := i.GetKillPolicy().GetGracePeriod(); g != nil {
+		return span(g.GetNanoseconds())
+	}
+	return task.DefaultGrace
 }
 
 // containerID writes a random id as UUIDs are written.
@@ -73,6 +89,7 @@ func containerID(b [16]byte) ids.ContainerID {
 
 // step lets ev happen to e and passes on what it causes.
 func (c *Core) step(e *entry, ev task.Event) {
+	c.save(e)
 	from := e.life.State()
 	effects, err := e.life.Step(c.now, ev)
 	if err != nil {
@@ -85,7 +102,7 @@ func (c *Core) step(e *entry, ev task.Event) {
 			c.update(e, effect)
 		case task.Launch:
 			e.held = true
-			c.emit(Launch{Container: e.container, Agent: e.agent, Framework: e.framework.info, Task: e.info})
+			c.emit(c.launch(e))
 		case task.Abort:
 			c.emit(Abort{e.container})
 		case task.Terminate:
@@ -99,6 +116,10 @@ func (c *Core) step(e *entry, ev task.Event) {
 	if to := e.life.State(); to != from {
 		c.trace(Debug, "task moved", e.attrs(Attr{"from", from.String()}, Attr{"to", to.String()})...)
 	}
+}
+
+func (c *Core) launch(e *entry) Launch {
+	return Launch{Container: e.container, Agent: e.agent, Framework: e.framework.info, Task: e.info}
 }
 
 // newsDelay leaves a framework that is there the time to acknowledge.

@@ -3,6 +3,8 @@ package core
 import (
 	"slices"
 
+	"google.golang.org/protobuf/proto"
+
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 )
@@ -13,6 +15,8 @@ type framework struct {
 	tasks     []*entry // live, in order of arrival
 	completed []*entry // the oldest first
 	removed   bool     // shut down by the master
+	dirty     bool     // in Core.dirtyFrameworks
+	forgotten bool     // not kept any more
 }
 
 func (f *framework) id() string { return f.info.GetId().GetValue() }
@@ -56,18 +60,25 @@ func (c *Core) findTask(fid *v1.FrameworkID, tid *v1.TaskID) *entry {
 // is past comes to life again with what it completed.
 func (c *Core) frameworkOf(info *v1.FrameworkInfo) *framework {
 	if f := c.findFramework(ids.FrameworkID(info.GetId().GetValue())); f != nil {
-		f.info = info
+		if !proto.Equal(f.info, info) {
+			f.info = info
+			c.saveFramework(f)
+		}
 		return f
 	}
 	f := &framework{}
 	for i, p := range c.past {
 		if p.id() == info.GetId().GetValue() {
 			f.completed = p.completed
+			for _, e := range f.completed {
+				e.framework = f
+			}
 			c.past = slices.Delete(c.past, i, i+1)
 			break
 		}
 	}
 	f.info = info
+	c.saveFramework(f)
 	c.frameworks = append(c.frameworks, f)
 	return f
 }
@@ -81,10 +92,41 @@ func (c *Core) retire(e *entry) {
 	c.live = without(c.live, e)
 	f.tasks = without(f.tasks, e)
 	delete(c.containers, e.container)
-	f.completed = last(append(f.completed, e), c.cfg.MaxCompletedTasksPerFramework)
+	e.completed = c.now
+	c.save(e)
+	c.complete(e)
 	if len(f.tasks) == 0 {
-		c.frameworks = without(c.frameworks, f)
-		c.past = last(append(c.past, f), c.cfg.MaxCompletedFrameworks)
+		c.pass(f)
+	}
+}
+
+// complete remembers a completed task, and forgets the oldest.
+func (c *Core) complete(e *entry) {
+	f := e.framework
+	f.completed = append(f.completed, e)
+	for n := len(f.completed) - c.cfg.MaxCompletedTasksPerFramework; n > 0; n-- {
+		c.forget(f.completed[0])
+		f.completed = f.completed[1:]
+	}
+}
+
+func (c *Core) forget(e *entry) {
+	e.forgotten = true
+	c.save(e)
+}
+
+// pass remembers a framework without live tasks, and forgets the oldest.
+func (c *Core) pass(f *framework) {
+	c.frameworks = without(c.frameworks, f)
+	c.past = append(c.past, f)
+	for n := len(c.past) - c.cfg.MaxCompletedFrameworks; n > 0; n-- {
+		old := c.past[0]
+		for _, e := range old.completed {
+			c.forget(e)
+		}
+		old.forgotten = true
+		c.saveFramework(old)
+		c.past = c.past[1:]
 	}
 }
 
@@ -97,12 +139,4 @@ func without[T comparable](list []T, x T) []T {
 		}
 	}
 	return out
-}
-
-// last returns the newest n of a list.
-func last[T any](list []T, n int) []T {
-	if len(list) <= n {
-		return list
-	}
-	return slices.Clone(list[len(list)-n:])
 }

@@ -93,6 +93,7 @@ func (c *Core) acknowledge(m *link.Acknowledge) {
 	default:
 		c.counters.ValidUpdates++
 		e.changed()
+		c.save(e)
 		c.retire(e)
 	}
 }
@@ -106,6 +107,7 @@ func (c *Core) shutdownFramework(id ids.FrameworkID) {
 	}
 	c.trace(Info, "framework shut down", Attr{"framework_id", string(id)})
 	f.removed = true
+	c.saveFramework(f)
 	for _, e := range append([]*entry(nil), f.tasks...) {
 		c.step(e, c.shutdownKill(e, task.End{
 			Reason:  v1.TaskStatus_REASON_FRAMEWORK_REMOVED.Enum(),

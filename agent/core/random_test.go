@@ -3,7 +3,8 @@ package core
 // Goal: whatever happens in whatever order, the invariants hold, each task's
 // framework reads its states in order with exactly one end, and once the world
 // answers again nothing is left. Method: rapid plays a master that forgets and
-// repeats, and a containerizer that fails; then everything is let through.
+// repeats, a containerizer that fails, and an agent whose process dies between
+// what it saved and what it did about it; then everything is let through.
 
 import (
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"mezzo/agent/task"
+	"mezzo/api/checkpoint"
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
@@ -33,19 +35,31 @@ type world struct {
 	uuids      map[[16]byte]bool // acknowledged
 	tasks      int
 	exited     bool
+	ids        uint32
+	disk       map[Key]proto.Message
+	exists     map[ids.ContainerID]bool // containers that were started and not destroyed
+	everRan    map[ids.ContainerID]bool
 }
 
 func newWorld() *world {
-	n := uint32(0)
-	core := New(Config{
+	w := &world{
+		now: epoch, told: make(map[string][]v1.TaskState), uuids: make(map[[16]byte]bool),
+		disk: make(map[Key]proto.Message), exists: make(map[ids.ContainerID]bool), everRan: make(map[ids.ContainerID]bool),
+	}
+	w.core = w.newCore()
+	return w
+}
+
+func (w *world) newCore() *Core {
+	return New(Config{
 		Agent: &v1.AgentInfo{Hostname: proto.String("h")}, ShutdownGrace: 5 * time.Second,
 		MaxCompletedFrameworks: 1, MaxCompletedTasksPerFramework: 2,
 		NewID: func() [16]byte {
-			n++
+			w.ids++
+			n := w.ids
 			return [16]byte{12: byte(n >> 24), 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}
 		},
 	})
-	return &world{core: core, now: epoch, told: make(map[string][]v1.TaskState), uuids: make(map[[16]byte]bool)}
 }
 
 type failer interface{ Fatalf(string, ...any) }
@@ -53,9 +67,27 @@ type failer interface{ Fatalf(string, ...any) }
 // step feeds the core and carries out its effects.
 func (w *world) step(t failer, ev Event) {
 	attached := w.core.attached
-	for _, e := range w.core.Step(w.now, ev) {
+	w.perform(t, w.core.Step(w.now, ev), ev, attached)
+}
+
+func (w *world) perform(t failer, effects []Effect, ev Event, attached bool) {
+	for _, e := range effects {
 		switch e := e.(type) {
+		case Save:
+			if e.Record == nil {
+				delete(w.disk, e.Key)
+			} else {
+				w.disk[e.Key] = proto.Clone(e.Record)
+			}
+		case Adopt:
+			if !w.exists[e.Container] {
+				t.Fatalf("adopted %s, which is not there", e.Container)
+			}
+			w.running = append(w.running, e.Container)
 		case Launch:
+			if w.everRan[e.Container] {
+				t.Fatalf("launch of %s, which ran already", e.Container)
+			}
 			w.launching = append(w.launching, e.Container)
 		case Terminate, Slay, Abort, Trace:
 		case Destroy:
@@ -151,7 +183,30 @@ func TestRandomWorld(t *testing.T) {
 			"exited": func(t *rapid.T) {
 				w.step(t, Exited{take(t, &w.running), task.Exited{Code: rapid.IntRange(0, 1).Draw(t, "code")}})
 			},
-			"destroyed": func(t *rapid.T) { w.step(t, Destroyed{Container: take(t, &w.destroying)}) },
+			"destroyed": func(t *rapid.T) { w.destroyed(t, take(t, &w.destroying)) },
+			"crash": func(t *rapid.T) {
+				w.crash(t, rapid.IntRange(0, 4).Draw(t, "reboot") == 0, rapid.Bool().Draw(t, "started"))
+			},
+			"crash before acting": func(t *rapid.T) {
+				// The step is saved, and nothing is done about it.
+				var ev Event = Stop{}
+				switch {
+				case len(w.launching) > 0 && rapid.Bool().Draw(t, "launch"):
+					c := take(t, &w.launching)
+					w.exists[c], w.everRan[c] = true, true
+					ev = Launched{Container: c, PID: 1}
+				case len(w.running) > 0:
+					ev = Exited{Container: take(t, &w.running)}
+				default:
+					t.Skip()
+				}
+				for _, e := range w.core.Step(w.now, ev) {
+					if s, ok := e.(Save); ok {
+						w.perform(t, []Effect{s}, ev, true)
+					}
+				}
+				w.crash(t, false, false)
+			},
 			"ack": func(t *rapid.T) {
 				if len(w.sent) == 0 {
 					t.Skip()
@@ -174,6 +229,17 @@ func TestRandomWorld(t *testing.T) {
 		if len(w.told) != w.tasks {
 			t.Fatalf("%d tasks, %d of them ended at their frameworks", w.tasks, len(w.told))
 		}
+		if len(w.exists) > 0 {
+			t.Fatalf("containers are left: %v", w.exists)
+		}
+		for key, r := range w.disk {
+			if life, ok := r.(*checkpoint.Life); ok && life.GetCompleted() == 0 {
+				t.Fatalf("record %v is of a task that is not complete: %v", key, life)
+			}
+		}
+		if n := len(w.disk); n > 2*2*2+2 { // completed tasks, twice; frameworks
+			t.Fatalf("%d records are kept: %v", n, w.disk)
+		}
 		w.step(t, Stop{Why: "end"})
 		if !w.exited {
 			t.Fatalf("an idle agent did not exit: %v", w.core.View())
@@ -181,7 +247,52 @@ func TestRandomWorld(t *testing.T) {
 	})
 }
 
+// crash ends the process of the agent, or the machine, and starts it anew.
+func (w *world) crash(t failer, reboot, started bool) {
+	for _, c := range w.launching {
+		if started {
+			w.exists[c], w.everRan[c] = true, true
+		}
+	}
+	if reboot {
+		clear(w.exists)
+	}
+	w.launching, w.running, w.destroying, w.exited = nil, nil, nil, false
+	r := Recovered{Rebooted: reboot}
+	for key, rec := range w.disk {
+		switch rec := rec.(type) {
+		case *checkpoint.Framework:
+			r.Frameworks = append(r.Frameworks, proto.CloneOf(rec))
+		case *checkpoint.Task:
+			life := w.disk[Key{LifeRecord, key.ID}].(*checkpoint.Life)
+			r.Tasks = append(r.Tasks, RecoveredTask{Task: proto.CloneOf(rec), Life: proto.CloneOf(life), Found: w.exists[ids.ContainerID(key.ID)]})
+		}
+	}
+	w.core = w.newCore()
+	w.core.agent.Id = &v1.AgentID{Value: proto.String("a1")}
+	effects, problems := w.core.Recover(w.now, r)
+	if len(problems) > 0 {
+		t.Fatalf("recover: %v", problems)
+	}
+	w.perform(t, effects, nil, false)
+	// Those without a record were never told of: the shell removes them.
+	for c := range w.exists {
+		if w.core.containers[c] == nil {
+			delete(w.exists, c)
+		}
+	}
+	if err := w.core.Check(); err != nil {
+		t.Fatalf("after recovery: %v", err)
+	}
+}
+
+func (w *world) destroyed(t failer, c ids.ContainerID) {
+	delete(w.exists, c)
+	w.step(t, Destroyed{Container: c})
+}
+
 func (w *world) launched(t failer, c ids.ContainerID) {
+	w.exists[c], w.everRan[c] = true, true
 	w.running = append(w.running, c)
 	w.step(t, Launched{Container: c, PID: 1})
 }
@@ -197,7 +308,7 @@ func (w *world) heal(t failer) {
 			w.step(t, Exited{Container: c})
 		}
 		for _, c := range drain(&w.destroying) {
-			w.step(t, Destroyed{Container: c})
+			w.destroyed(t, c)
 		}
 		for _, u := range slices.Clone(w.sent) {
 			w.ack(t, u)

@@ -14,11 +14,14 @@
 //	   │                 │ LaunchFailed      └─┘ Kill, GraceOver    │
 //	   └─────────────────┴──────────────────────────────────────────┘
 //
+// Lost leads to Done from every state in which there may be a container: nobody
+// saw its end. A Task can be saved in any state and restored by another process.
+//
 // # Invariants
 //
 //  1. An event without an arrow in the table is refused and changes nothing.
 //  2. Exactly one Update is terminal, and it is the last.
-//  3. A Destroy is asked for once for every container that was launched, after
-//     its exit.
+//  3. A Destroy is asked for once for every container that was launched, or may
+//     have been when it was Lost, after its exit.
 //  4. A kill may be repeated; it only ever shortens the grace.
 package task

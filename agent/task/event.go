@@ -22,10 +22,11 @@ const (
 	KindExited
 	KindExpired
 	KindGraceOver
+	KindLost
 	numKinds
 )
 
-var kindNames = [numKinds]string{"start", "refuse", "progress", "launched", "launch failed", "kill", "exited", "expired", "grace over"}
+var kindNames = [numKinds]string{"start", "refuse", "progress", "launched", "launch failed", "kill", "exited", "expired", "grace over", "lost"}
 
 // String names k for messages.
 func (k Kind) String() string {
@@ -78,6 +79,11 @@ type (
 
 	// GraceOver says that a killed task had its time to end by itself. Made by Due.
 	GraceOver struct{}
+
+	// Lost says that whatever there was of the container is no more, and nobody
+	// saw its end: the machine was started anew. End is what the task becomes, if
+	// no kill was under way.
+	Lost struct{ End End }
 )
 
 // Kind is the event's column of the table.
@@ -90,6 +96,7 @@ func (Kill) Kind() Kind         { return KindKill }
 func (Exited) Kind() Kind       { return KindExited }
 func (Expired) Kind() Kind      { return KindExpired }
 func (GraceOver) Kind() Kind    { return KindGraceOver }
+func (Lost) Kind() Kind         { return KindLost }
 
 // End is what a kill makes of a task.
 type End struct {

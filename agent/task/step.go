@@ -113,6 +113,20 @@ func (t *Task) exitKilled(_ time.Time, ev Event) []Effect {
 	return []Effect{u, Destroy{}}
 }
 
+func (t *Task) lose(_ time.Time, ev Event) []Effect {
+	t.deadline = time.Time{}
+	end := ev.(Lost).End
+	return []Effect{Update{State: end.State, Reason: end.Reason, Message: end.Message, Source: byAgent}, Destroy{}}
+}
+
+// loseKilled: the kill got what it wanted.
+func (t *Task) loseKilled(_ time.Time, ev Event) []Effect {
+	t.deadline = time.Time{}
+	u := t.killed()
+	u.Source, u.Message = byAgent, sentences(t.end.Message, ev.(Lost).End.Message)
+	return []Effect{u, Destroy{}}
+}
+
 func (t *Task) nothing(time.Time, Event) []Effect { return nil }
 
 // accept takes over what a kill asks for.

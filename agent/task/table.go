@@ -36,6 +36,11 @@ var arrows = map[edge]arrow{
 	{Killing, KindGraceOver}: {Killing, (*Task).slay},
 	{Killing, KindExited}:    {Done, (*Task).exitKilled},
 
+	{Starting, KindLost}: {Done, (*Task).lose},
+	{Aborting, KindLost}: {Done, (*Task).loseKilled},
+	{Running, KindLost}:  {Done, (*Task).lose},
+	{Killing, KindLost}:  {Done, (*Task).loseKilled},
+
 	// A kill may cross the end of its task on the way here.
 	{Done, KindKill}: {Done, (*Task).nothing},
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
 )
 
@@ -31,7 +32,7 @@ var roads = [numStates][]Event{
 var sample = [numKinds]Event{
 	KindStart: Start{}, KindRefuse: Refuse{Why: "why"}, KindProgress: Progress{What: "what"}, KindLaunched: Launched{},
 	KindLaunchFailed: LaunchFailed{Why: "why"}, KindKill: Kill{}, KindExited: Exited{Code: 1},
-	KindExpired: Expired{}, KindGraceOver: GraceOver{},
+	KindExpired: Expired{}, KindGraceOver: GraceOver{}, KindLost: Lost{End{State: v1.TaskState_TASK_GONE}},
 }
 
 var legal = map[string]string{
@@ -55,6 +56,11 @@ var legal = map[string]string{
 	"killing, kill":       "killing:",
 	"killing, grace over": "killing: slay",
 	"killing, exited":     "done: TASK_KILLED destroy",
+
+	"starting, lost": "done: TASK_GONE destroy",
+	"aborting, lost": "done: TASK_KILLED destroy",
+	"running, lost":  "done: TASK_GONE destroy",
+	"killing, lost":  "done: TASK_KILLED destroy",
 
 	"done, kill": "done:",
 }

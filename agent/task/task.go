@@ -62,6 +62,27 @@ type Task struct {
 // New makes a task in Staging.
 func New(cfg Config) *Task { return &Task{cfg: cfg} }
 
+// Saved is what of a Task changes, to be kept elsewhere.
+type Saved struct {
+	State    State
+	End      End
+	Grace    time.Duration
+	Deadline time.Time
+}
+
+// Save returns it.
+func (t *Task) Save() Saved { return Saved{t.state, t.end, t.grace, t.deadline} }
+
+// Restore makes a task that goes on where another was saved.
+//
+// Errors: errs.Corrupt if there is no such state.
+func Restore(cfg Config, s Saved) (*Task, error) {
+	if s.State < Staging || s.State >= numStates {
+		return nil, fmt.Errorf("restore task: %s: %w", s.State, errs.Corrupt)
+	}
+	return &Task{cfg: cfg, state: s.State, end: s.End, grace: s.Grace, deadline: s.Deadline}, nil
+}
+
 // State is where the task is in its life.
 func (t *Task) State() State { return t.state }
 

@@ -10,7 +10,8 @@
 //
 //  1. Updates are due in the order of Add; the next one only after the Ack of
 //     the one before.
-//  2. An update with a uuid seen before is dropped.
+//  2. An update with a uuid seen before is dropped; of those acknowledged, the
+//     newest 256 are remembered.
 //  3. After a terminal update none is taken; once it is acknowledged the stream
 //     is closed and has nothing more to say.
 package updates

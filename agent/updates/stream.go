@@ -37,7 +37,8 @@ type Update struct {
 // Concurrency: none; one owner.
 type Stream struct {
 	queue []Update // not acknowledged, oldest first
-	seen  map[UUID]struct{}
+	seen  map[UUID]struct{} // in queue and acked
+	acked []UUID            // the newest, oldest first
 	ended bool // the terminal update was added
 
 	retry time.Duration // after the next sending of the head; 0: never sent
@@ -71,6 +72,7 @@ func (s *Stream) Add(u Update) (fresh bool, err error) {
 func (s *Stream) Ack(id UUID) error {
 	if len(s.queue) > 0 && s.queue[0].UUID == id {
 		s.queue = s.queue[1:]
+		s.remember(id)
 		s.Rewind()
 		return nil
 	}
@@ -83,6 +85,41 @@ func (s *Stream) Ack(id UUID) error {
 		}
 	}
 	return fmt.Errorf("acknowledge update %x: %w", id, errs.Exists)
+}
+
+// maxAcked is how many acknowledged updates are remembered: repetitions come
+// soon, and the stream of a task that tells its health for years must not grow.
+const maxAcked = 256
+
+func (s *Stream) remember(id UUID) {
+	s.acked = append(s.acked, id)
+	if len(s.acked) > maxAcked {
+		delete(s.seen, s.acked[0])
+		s.acked = s.acked[1:]
+	}
+}
+
+// Saved is a Stream to be kept elsewhere.
+type Saved struct {
+	Queue []Update
+	Acked []UUID
+	Ended bool
+}
+
+// Save returns what it shares with s, not to be changed.
+func (s *Stream) Save() Saved { return Saved{s.queue, s.acked, s.ended} }
+
+// Restore makes a stream that goes on where another was saved; its head is due.
+func Restore(from Saved) Stream {
+	s := Stream{queue: from.Queue, ended: from.Ended, seen: make(map[UUID]struct{})}
+	for _, u := range from.Queue {
+		s.seen[u.UUID] = struct{}{}
+	}
+	for _, id := range from.Acked {
+		s.seen[id] = struct{}{}
+		s.remember(id)
+	}
+	return s
 }
 
 // Due returns the head if it is time to send it, and plans the next sending.
