@@ -6,14 +6,14 @@
 // conversation. Run subscribes, hands what the agent sends to a Handler, and
 // subscribes again when the stream breaks or falls silent:
 //
-//	               stream broken, silent, 503
-//	        ┌───────────────────────────────────────┐
-//	        ▼                                       │
-//	    SUBSCRIBE ──► SUBSCRIBED ──► events ────────┤
-//	        │                           │           │
-//	        │ refused, away too long    │ SHUTDOWN  └─ handler's error, Stop,
-//	        ▼                           ▼              ctx: Run returns
-//	    Handler.Shutdown ─────────► Run returns
+//	           stream broken, silent, 503
+//	    ┌───────────────────────────────────────┐
+//	    ▼                                       │
+//	SUBSCRIBE ──► SUBSCRIBED ──► events ────────┤
+//	    │                           │           │
+//	    │ refused, away too long    │ SHUTDOWN  └─ handler's error, Stop,
+//	    ▼                           ▼              ctx: Run returns
+//	Handler.Shutdown ─────────► Run returns
 //
 // # Invariants
 //

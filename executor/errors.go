@@ -22,6 +22,7 @@ func (disconnected) Unwrap() error { return errs.Unavailable }
 
 var (
 	errSilent = fmt.Errorf("agent fell silent: %w", ErrDisconnected)
+	errOver   = fmt.Errorf("stream is given up: %w", ErrDisconnected)
 	errEnded  = fmt.Errorf("executor has ended: %w", errs.Conflict)
 )
 

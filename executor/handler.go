@@ -33,15 +33,21 @@ type Handler struct {
 	Error func(context.Context, string) error
 	// Shutdown ends all tasks and tells of their ends by Update. It is the last
 	// function called, and returns when that is done. It is called when the
-	// agent says so, refuses the executor for good, or is lost. The context has
+	// agent says so, refuses the executor for good, or is lost; launches that
+	// wait then are dropped. The context has
 	// what is left of the grace period; after it Run returns all the same.
 	Shutdown func(context.Context) error
 }
 
-// bind makes a call of f with arg, to be done later; none without f.
-func bind[T any](f func(context.Context, T) error, arg T) []func(context.Context) error {
+// invocation is a call of the Handler that waits for its turn.
+type invocation struct {
+	f      func(context.Context) error // nil: the Handler lacks it
+	launch bool                        // of tasks
+}
+
+func bind[T any](f func(context.Context, T) error, arg T) invocation {
 	if f == nil {
-		return nil
+		return invocation{}
 	}
-	return []func(context.Context) error{func(ctx context.Context) error { return f(ctx, arg) }}
+	return invocation{f: func(ctx context.Context) error { return f(ctx, arg) }}
 }

@@ -33,18 +33,18 @@ type loop struct {
 	sending    *request   // on its way, perhaps in an earlier session
 	sent       chan sent
 
-	waiting []func(context.Context) error // calls of the handler, in order
-	busy    bool                          // one is running
+	waiting []invocation // of the handler, in order
+	busy    bool         // one is running
 	handled chan error
 
-	wait time.Duration // before the next try
-	why  error         // the last one failed
+	wait    time.Duration // before the next try
+	why     error         // the last one failed
+	upSince time.Time     // of the subscription
 
 	stopping bool  // Stop was called
 	ending   bool  // Run returns as soon as may be
 	err      error // what it returns then
 	over     bool  // the grace is
-	graceEnd time.Time
 
 	retry, patience, heartbeat, grace *time.Timer
 }
@@ -154,7 +154,7 @@ func (l *loop) handle(ctx context.Context) {
 	if l.busy || len(l.waiting) == 0 {
 		return
 	}
-	f := l.waiting[0]
+	f := l.waiting[0].f
 	l.waiting = slices.Delete(l.waiting, 0, 1)
 	l.busy = true
 	go func() { l.handled <- f(ctx) }()
@@ -267,7 +267,7 @@ func (l *loop) drop(why error) {
 	}
 	l.outbox = nil
 	if l.session != nil {
-		l.session.cancel(why)
+		l.session.cancel(errOver)
 	}
 	l.session, l.subscribed = nil, false
 	l.heartbeat.Stop()
@@ -287,6 +287,10 @@ func (l *loop) lost(ctx context.Context, why error) {
 	l.why = why
 	if wasUp {
 		l.patience.Reset(l.c.cfg.RecoveryTimeout)
+		// A stream that breaks as soon as it is there is no success.
+		if time.Since(l.upSince) > l.c.cfg.SubscriptionBackoffMax {
+			l.wait = l.c.cfg.MinBackoff
+		}
 	}
 	var refusal *RefusedError
 	switch {
@@ -310,7 +314,7 @@ func (l *loop) take(ev *wire.Event) {
 	}
 	switch ev.GetType() {
 	case wire.Event_SUBSCRIBED:
-		l.subscribed, l.wait = true, l.c.cfg.MinBackoff
+		l.subscribed, l.upSince = true, time.Now()
 		l.patience.Stop()
 		l.heartbeat.Reset(l.c.cfg.Heartbeat)
 		l.queue(bind(l.h.Subscribed, ev.GetSubscribed()))
@@ -335,17 +339,22 @@ func (l *loop) take(ev *wire.Event) {
 	}
 }
 
-func (l *loop) queue(calls []func(context.Context) error) { l.waiting = append(l.waiting, calls...) }
+func (l *loop) queue(i invocation) {
+	if i.f != nil {
+		l.waiting = append(l.waiting, i)
+	}
+}
 
 // launch takes tasks in, once, and answers those that the handler has no
 // function for.
-func (l *loop) launch(calls []func(context.Context) error, tasks ...*v1.TaskInfo) {
+func (l *loop) launch(i invocation, tasks ...*v1.TaskInfo) {
 	if err := l.pending.launch(tasks...); err != nil {
 		l.c.log.Warn("launch skipped", "err", err)
 		return
 	}
-	if len(calls) > 0 {
-		l.queue(calls)
+	if i.f != nil {
+		i.launch = true
+		l.queue(i)
 		return
 	}
 	message := "this executor does not launch such tasks"
@@ -371,20 +380,20 @@ func (l *loop) acknowledged(ack *wire.Event_Acknowledged) {
 	}
 }
 
-// shutdown ends Run with err, after the handler has ended the tasks. What waits
-// is not begun.
+// shutdown ends Run with err, after the handler has ended the tasks. Launches
+// that wait are not begun.
 func (l *loop) shutdown(err error) {
 	if l.ending {
 		return
 	}
-	l.finish(err)
+	end := l.finish(err)
 	if err != nil {
 		l.drop(err)
 	}
+	l.waiting = slices.DeleteFunc(l.waiting, func(i invocation) bool { return i.launch })
 	if f := l.h.Shutdown; f != nil {
-		deadline := l.graceEnd
-		l.queue([]func(context.Context) error{func(ctx context.Context) error {
-			ctx, cancel := context.WithDeadline(ctx, deadline)
+		l.queue(invocation{f: func(ctx context.Context) error {
+			ctx, cancel := context.WithDeadline(ctx, end)
 			defer cancel()
 			return f(ctx)
 		}})
@@ -398,14 +407,15 @@ func (l *loop) end(err error) {
 	}
 	l.finish(err)
 	l.drop(err)
+	l.waiting = nil
 }
 
-func (l *loop) finish(err error) {
+// finish begins the end of Run and tells when it comes at the latest.
+func (l *loop) finish(err error) time.Time {
 	l.ending, l.err = true, err
-	l.waiting = nil
 	l.retry.Stop()
 	l.patience.Stop()
 	grace := l.c.cfg.ShutdownGracePeriod / 10 * 9
-	l.graceEnd = time.Now().Add(grace)
 	l.grace.Reset(grace)
+	return time.Now().Add(grace)
 }
