@@ -218,16 +218,17 @@ func TestReconnects(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
+			impatient := tc.name == "silence" || tc.name == "no SUBSCRIBED" // with a slow machine, too
 			a := newFakeAgent(t, subscribedThenEnd, tc.fault, tc.fault, subscribeAndShutDown)
 			c := newClient(t, a.addr(), func(cfg *executor.Config) {
-				if tc.name == "silence" || tc.name == "no SUBSCRIBED" {
+				if impatient {
 					cfg.Heartbeat, cfg.CallTimeout = 20*time.Millisecond, 60*time.Millisecond
 				}
 			})
 			if err := start(t, c, executor.Handler{})(); err != nil {
 				t.Fatalf("Run = %v", err)
 			}
-			if n := len(a.subscribed()); n != 4 && tc.name != "silence" {
+			if n := len(a.subscribed()); n < 4 || n > 4 && !impatient {
 				t.Errorf("%d subscriptions, want 4", n)
 			}
 		})
