@@ -34,8 +34,8 @@ type Handler struct {
 	// Shutdown ends all tasks and tells of their ends by Update. It is the last
 	// function called, and returns when that is done. It is called when the
 	// agent says so, refuses the executor for good, or is lost; launches that
-	// wait then are dropped. The context has
-	// what is left of the grace period; after it Run returns all the same.
+	// wait then are dropped. The context has what is left of the grace period;
+	// after it Run returns all the same.
 	Shutdown func(context.Context) error
 }
 

@@ -121,6 +121,7 @@ func (l *loop) run(ctx context.Context) error {
 		case <-l.heartbeat.C:
 			l.beat()
 		case <-l.grace.C:
+			l.c.log.Warn("grace period is over", "handling", l.busy, "unacknowledged", len(l.pending.updates))
 			l.over = true
 		}
 	}
