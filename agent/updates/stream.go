@@ -36,10 +36,10 @@ type Update struct {
 //
 // Concurrency: none; one owner.
 type Stream struct {
-	queue []Update // not acknowledged, oldest first
+	queue []Update          // not acknowledged, oldest first
 	seen  map[UUID]struct{} // in queue and acked
 	acked []UUID            // the newest, oldest first
-	ended bool // the terminal update was added
+	ended bool              // the terminal update was added
 
 	retry time.Duration // after the next sending of the head; 0: never sent
 	due   time.Time     // of the head; zero: at once
