@@ -132,9 +132,9 @@ func (c *Core) heardLearner(m Message) {
 }
 
 // tendLearners lets learners know how far the log is, and makes those members
-// that are among this leader's peers, while votes are missing. Where another replica answers than was
-// there, that one's disk is gone: its vote ends first, lest the quorums of before
-// and after have nobody in common.
+// that are among this leader's peers, while votes are missing. Where another
+// replica answers than was there, and that one is silent, its disk is gone: its
+// vote ends first, lest the quorums of before and after have nobody in common.
 func (c *Core) tendLearners() {
 	c.learners = slices.DeleteFunc(c.learners, func(l learner) bool { return l.heard+staleTicks < c.now })
 	if me, _ := c.state.Members.Find(c.cfg.ID); me.Addr != c.cfg.Addr {
@@ -145,6 +145,7 @@ func (c *Core) tendLearners() {
 		at, taken := c.state.Members.At(l.addr)
 		_, member := c.state.Members.Find(l.id)
 		switch { // what can't be done now is tried again
+		case taken && at.ID != l.id && c.lives(at.ID): // an old disk's word came late
 		case taken && at.ID != l.id:
 			_ = c.change(c.state.Members.without(at.ID))
 		case member && !taken:
