@@ -38,7 +38,7 @@ type Containers interface {
 	Signal(ctx context.Context, id isolator.ID, sig syscall.Signal) error
 	Destroy(ctx context.Context, id isolator.ID) error
 	Usage(ctx context.Context, id isolator.ID) (isolator.Usage, error)
-	Recover(ctx context.Context, known []isolator.ID) (orphans []isolator.ID, err error)
+	Recover(ctx context.Context, known []isolator.ID) (taken, orphans []isolator.ID, err error)
 }
 
 // Deps are the things an agent is given.
@@ -79,9 +79,16 @@ func New(ctx context.Context, cfg Config, d Deps) (*Agent, error) {
 	}
 	a := &Agent{cfg: cfg, log: d.Log.With("component", "agent"), listener: listener, home: h}
 	if err := a.assemble(d); err != nil {
-		return nil, errors.Join(err, listener.Close(), h.close())
+		return nil, errors.Join(err, listener.Close(), a.closeJournal(), h.close())
 	}
 	return a, nil
+}
+
+func (a *Agent) closeJournal() error {
+	if a.loop == nil || a.loop.journal == nil {
+		return nil
+	}
+	return a.loop.journal.close()
 }
 
 // assemble makes the parts and connects them.
@@ -107,6 +114,14 @@ func (a *Agent) assemble(d Deps) error {
 			MaxCompletedFrameworks:        a.cfg.MaxCompletedFrameworks,
 			MaxCompletedTasksPerFramework: a.cfg.MaxCompletedTasksPerFramework,
 		}),
+	}
+	if info.Id == nil { // nobody waits to hear of tasks of an agent that is forgotten
+		if err := forgetJournal(a.cfg.WorkDir); err != nil {
+			return err
+		}
+	}
+	if a.loop.journal, a.loop.recovered, a.loop.recoveryErrors, err = openJournal(a.cfg.WorkDir, a.cfg.Strict, a.log); err != nil {
+		return err
 	}
 	a.linker = &linker{
 		detector: d.Detector, dial: dialGRPC, factor: a.cfg.RegistrationBackoffFactor, random: random(),
@@ -179,11 +194,11 @@ func pulled(p images.Progress) string {
 }
 
 // Run serves until ctx ends and returns nil; an error means that it could not
-// go on, or that the master removed the agent. Containers that an earlier agent
-// left in the work_dir are destroyed first.
+// go on, or that the master removed the agent. First it takes over what an
+// earlier agent on the same work_dir left, and destroys what is nobody's.
 func (a *Agent) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, a.home.close()) }()
-	if err := a.loop.recoverContainers(ctx); err != nil {
+	defer func() { err = errors.Join(err, a.loop.journal.close(), a.home.close()) }()
+	if err := a.loop.recover(ctx); err != nil {
 		return errors.Join(err, a.listener.Close())
 	}
 	a.log.Info("agent started", "address", a.Addr(), "work_dir", a.cfg.WorkDir)

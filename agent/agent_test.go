@@ -43,6 +43,27 @@ type running struct {
 // startAgent runs an agent of the masters named, until the test ends.
 func startAgent(t *testing.T, masters string, change func(*Config), containers ...func(*fakeContainers)) *running {
 	t.Helper()
+	f := newFakeContainers()
+	f.orphans = []isolator.ID{"orphan"}
+	for _, change := range containers {
+		change(f)
+	}
+	return startAgentOn(t, masters, f, change)
+}
+
+// startAgentOn runs an agent that finds f as an earlier one left it.
+func startAgentOn(t *testing.T, masters string, f *fakeContainers, change func(*Config)) *running {
+	t.Helper()
+	r, err := newAgentOn(t, masters, f, change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	return r
+}
+
+func newAgentOn(t *testing.T, masters string, f *fakeContainers, change func(*Config)) (*running, error) {
+	t.Helper()
 	det, err := election.Parse(masters)
 	if err != nil {
 		t.Fatal(err)
@@ -55,23 +76,19 @@ func startAgent(t *testing.T, masters string, change func(*Config), containers .
 		change(&cfg)
 	}
 	cfg.SetDefaults()
-	r := &running{t: t, containers: newFakeContainers(), ended: make(chan error, 1)}
-	r.containers.orphans = []isolator.ID{"orphan"}
-	for _, change := range containers {
-		change(r.containers)
-	}
+	r := &running{t: t, containers: f, ended: make(chan error, 1)}
 	r.Agent, err = New(t.Context(), cfg, Deps{
 		Log: testLog(t), Containers: r.containers, Detector: det, Flags: map[string]string{"work_dir": cfg.WorkDir},
 		Version: &v1.VersionInfo{Version: proto.String("1.2.3")},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return r, err
+}
+
+func (r *running) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	go func() { r.ended <- r.Run(ctx) }()
-	t.Cleanup(func() { r.stop() })
-	return r
+	r.t.Cleanup(func() { r.stop() })
 }
 
 // stop ends the agent and returns what Run did. Only the first call counts.
@@ -353,29 +370,6 @@ func TestNothingIsLostWithTheStream(t *testing.T) {
 	}
 	s.kill("t1", time.Second)
 	s.expect(v1.TaskState_TASK_KILLED)
-}
-
-// TestAnotherProcessIsTheSameAgent: the id is kept on disk, the tasks, for now,
-// are not.
-func TestAnotherProcessIsTheSameAgent(t *testing.T) {
-	m := startMaster(t)
-	work := t.TempDir()
-	a := startAgent(t, m.addr, func(c *Config) { c.WorkDir = work })
-	s := m.next()
-	s.welcome("a1")
-	s.run("t1", "sleep")
-	s.expect(v1.TaskState_TASK_STARTING)
-	s.expect(v1.TaskState_TASK_RUNNING)
-	if err := a.stop(); err != nil {
-		t.Fatal(err)
-	}
-	if a.containers.left() != 1 {
-		t.Error("the task did not outlive its agent")
-	}
-	startAgent(t, m.addr, func(c *Config) { c.WorkDir = work })
-	if h := m.next().hello(); h.GetAgent().GetId().GetValue() != "a1" || len(h.GetTasks()) > 0 {
-		t.Errorf("hello %v", h)
-	}
 }
 
 func TestDestroyOnExit(t *testing.T) {

@@ -31,17 +31,26 @@ type Config struct {
 	MaxCompletedFrameworks        int
 	MaxCompletedTasksPerFramework int
 
+	Recover string // RecoverReconnect or RecoverCleanup
+	Strict  bool   // end rather than go on without what is damaged of the checkpoint
+
 	// DestroyOnExit kills every task when the agent's context ends. Without it
 	// they live on, for the next agent on the same WorkDir.
 	DestroyOnExit bool
 }
+
+// Values of Config.Recover.
+const (
+	RecoverReconnect = "reconnect" // tasks of an earlier agent go on
+	RecoverCleanup   = "cleanup"   // they are killed, and the agent ends
+)
 
 // DefaultPort is where an agent listens unless told otherwise.
 const DefaultPort = 5051
 
 // Default returns the configuration of an agent that was told nothing.
 func Default() Config {
-	c := Config{Port: DefaultPort}
+	c := Config{Port: DefaultPort, Strict: true}
 	c.SetDefaults()
 	return c
 }
@@ -54,6 +63,7 @@ func (c *Config) SetDefaults() {
 	if c.Hostname == "" {
 		c.Hostname, _ = os.Hostname()
 	}
+	setDefault(&c.Recover, RecoverReconnect)
 	setDefault(&c.UsageInterval, time.Second)
 	setDefault(&c.RegistrationBackoffFactor, time.Second)
 	setDefault(&c.ExecutorShutdownGrace, 5*time.Second)
@@ -82,6 +92,7 @@ func (c *Config) Validate() error {
 	check(c.AdvertisePort >= 0 && c.AdvertisePort <= math.MaxUint16, "advertise_port %d is not between 0 and 65535", c.AdvertisePort)
 	check(c.Hostname != "", "hostname is empty and the machine has none")
 	check(filepath.IsAbs(c.WorkDir), "work_dir %q is not an absolute path", c.WorkDir)
+	check(c.Recover == RecoverReconnect || c.Recover == RecoverCleanup, "recover %q is neither %s nor %s", c.Recover, RecoverReconnect, RecoverCleanup)
 	check(c.UsageInterval > 0, "usage_interval %v is not positive", c.UsageInterval)
 	check(c.RegistrationBackoffFactor > 0, "registration_backoff_factor %v is not positive", c.RegistrationBackoffFactor)
 	check(c.ExecutorShutdownGrace > 0, "executor_shutdown_grace_period %v is not positive", c.ExecutorShutdownGrace)

@@ -122,6 +122,14 @@ func (l *loop) start(ctx context.Context, e core.Launch) (containerizer.Spec, co
 	return p.Spec, launched, err
 }
 
+// adopt waits for a container that an earlier agent launched.
+func (l *loop) adopt(e core.Adopt) {
+	l.containers[e.Container] = &container{
+		framework: e.Framework, task: e.Task, limits: e.Limits, abort: func() {}, running: true,
+	}
+	l.wait(e.Container)
+}
+
 // wait reports the exit of a container, once.
 func (l *loop) wait(id ids.ContainerID) {
 	l.workers.Go(func() {
@@ -220,26 +228,4 @@ func (l *loop) remove(ctx context.Context, id isolator.ID) (err error) {
 		}
 	}
 	return err
-}
-
-// recoverContainers removes the containers that an earlier agent left: nothing
-// tells yet what they were for. One that resists does not keep the agent from
-// its work.
-func (l *loop) recoverContainers(ctx context.Context) error {
-	orphans, err := l.deps.Containers.Recover(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("recover containers: %w", err)
-	}
-	for _, id := range orphans {
-		switch err := l.remove(ctx, id); {
-		case err != nil && ctx.Err() != nil:
-			return fmt.Errorf("recover containers: %w", err)
-		case err != nil:
-			l.log.Warn("orphan container left behind", "container_id", id, "err", err)
-			l.resisting = append(l.resisting, id)
-			continue
-		}
-		l.log.Info("orphan container destroyed", "container_id", id)
-	}
-	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -35,8 +36,10 @@ type fakeContainers struct {
 	running map[isolator.ID]*fakeProcess
 	past    map[isolator.ID]bool // destroyed
 	orphans []isolator.ID
-	resist  int // Destroys that fail
-	deaf    int // Signals that fail for want of a containerd
+
+	signalled map[isolator.ID]int
+	resist    int // Destroys that fail
+	deaf      int // Signals that fail for want of a containerd
 }
 
 type fakeProcess struct {
@@ -46,7 +49,7 @@ type fakeProcess struct {
 }
 
 func newFakeContainers() *fakeContainers {
-	return &fakeContainers{running: make(map[isolator.ID]*fakeProcess), past: make(map[isolator.ID]bool)}
+	return &fakeContainers{running: make(map[isolator.ID]*fakeProcess), past: make(map[isolator.ID]bool), signalled: make(map[isolator.ID]int)}
 }
 
 func (f *fakeContainers) Launch(ctx context.Context, s containerizer.Spec) (containerizer.Launched, error) {
@@ -116,6 +119,7 @@ func (f *fakeContainers) Signal(_ context.Context, id isolator.ID, sig syscall.S
 	if p == nil || p.ended() {
 		return fmt.Errorf("container %s: %w", id, errs.NotFound)
 	}
+	f.signalled[id]++
 	if p.spec.Value == "stubborn" && sig == syscall.SIGTERM {
 		return nil
 	}
@@ -155,11 +159,19 @@ func (f *fakeContainers) Usage(_ context.Context, id isolator.ID) (isolator.Usag
 	return isolator.Usage{At: time.Now(), CPU: time.Second, MemCurrentBytes: 4096, MemAnonBytes: 1024}, nil
 }
 
-func (f *fakeContainers) Recover(_ context.Context, known []isolator.ID) ([]isolator.ID, error) {
-	if len(known) > 0 {
-		return nil, errs.Unsupported
+// Recover finds what runs in f, as if f had outlived the agent before.
+func (f *fakeContainers) Recover(_ context.Context, known []isolator.ID) (taken, orphans []isolator.ID, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	orphans = f.orphans
+	for id := range f.running {
+		if slices.Contains(known, id) {
+			taken = append(taken, id)
+		} else {
+			orphans = append(orphans, id)
+		}
 	}
-	return f.orphans, nil
+	return taken, orphans, nil
 }
 
 // gone tells whether a container was destroyed.

@@ -40,6 +40,7 @@ type loop struct {
 	done  chan struct{} // closed by run at its end
 
 	core       *core.Core
+	journal    *journal
 	conn       *conn // nil while detached
 	containers map[ids.ContainerID]*container
 	slots      chan struct{} // held by each launch under way
@@ -47,6 +48,10 @@ type loop struct {
 	sweeping   bool
 	node       *isolator.Usage // the node's newest sample
 	exit       *core.Exit
+
+	recovered      core.Recovered // until recover takes it over
+	recoveryErrors int            // what was damaged of it
+	recovering     []core.Effect  // to be carried out once run runs
 
 	ctx     context.Context // of the workers; ends with run
 	workers sync.WaitGroup
@@ -70,10 +75,21 @@ func (l *loop) run(ctx context.Context) error {
 	defer sweep.Stop()
 	var late <-chan time.Time
 	stop := ctx.Done()
-	for l.exit == nil {
+	l.take(l.recovering)
+	l.recovering = nil
+	if l.cfg.Recover == RecoverCleanup {
+		l.step(core.Stop{Why: "The agent was started with --recover=cleanup"})
+	}
+	for l.settle(); l.exit == nil; l.settle() {
+		inbox := l.inbox
+		if l.journal.full() {
+			inbox = nil
+		}
 		select {
-		case f := <-l.inbox:
+		case f := <-inbox:
 			f()
+			l.takeMore()
+		case <-l.retry():
 		case <-wake.C:
 			l.step(core.Tick{})
 		case <-sweep.C:
@@ -91,9 +107,36 @@ func (l *loop) run(ctx context.Context) error {
 		l.arm(wake)
 	}
 	if l.exit.Removed {
-		return errors.Join(fmt.Errorf("removed by the master: %s: %w", l.exit.Why, errs.Conflict), l.home.forget())
+		return errors.Join(fmt.Errorf("removed by the master: %s: %w", l.exit.Why, errs.Conflict), l.home.forget(), l.journal.forget(l.cfg.WorkDir))
 	}
 	return nil
+}
+
+// takeMore takes what else waits, so that it is made durable together.
+func (l *loop) takeMore() {
+	for range inboxSize {
+		select {
+		case f := <-l.inbox:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+// settle makes durable what changed, and does what follows from it.
+func (l *loop) settle() {
+	for _, e := range l.journal.commit() {
+		l.perform(e)
+	}
+}
+
+// retry comes when a disk that took nothing should be asked again.
+func (l *loop) retry() <-chan time.Time {
+	if !l.journal.failing {
+		return nil
+	}
+	return time.After(retryPause)
 }
 
 // arm sets t to the core's next wake.
@@ -105,10 +148,14 @@ func (l *loop) arm(t *time.Timer) {
 	t.Stop()
 }
 
-// step lets ev happen and does what follows.
-func (l *loop) step(ev core.Event) {
-	for _, e := range l.core.Step(time.Now(), ev) {
-		l.perform(e)
+// step lets ev happen. What follows from it is done by settle.
+func (l *loop) step(ev core.Event) { l.take(l.core.Step(time.Now(), ev)) }
+
+func (l *loop) take(effects []core.Effect) {
+	for _, e := range effects {
+		if l.journal.take(e) {
+			l.perform(e)
+		}
 	}
 }
 
@@ -120,8 +167,12 @@ func (l *loop) perform(e core.Effect) {
 		}
 	case core.Launch:
 		l.launch(e)
+	case core.Adopt:
+		l.adopt(e)
 	case core.Abort:
-		l.containers[e.Container].abort()
+		if c := l.containers[e.Container]; c != nil { // else it ended before it was durable
+			c.abort()
+		}
 	case core.Terminate:
 		l.signal(e.Container, term)
 	case core.Slay:

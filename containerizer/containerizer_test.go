@@ -244,9 +244,12 @@ func TestRecover(t *testing.T) {
 	if err := iso.Prepare(t.Context(), stray, isolatortest.Spec()); err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Recover(t.Context(), []isolator.ID{"known", "unstarted", "cut-short", "never-was"})
+	taken, got, err := c.Recover(t.Context(), []isolator.ID{"known", "unstarted", "cut-short", "never-was"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if d := cmp.Diff([]isolator.ID{"known"}, taken); d != "" {
+		t.Errorf("taken (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff([]isolator.ID{"cut-short", "orphan", "stray", "unstarted"}, got); d != "" {
 		t.Errorf("orphans (-want +got):\n%s", d)

@@ -10,15 +10,15 @@ import (
 )
 
 // Recover takes the containers of an earlier run over: after it, Wait works for
-// those of known that there are. It returns what is ours but not known, to be
-// destroyed. A container that was made but never started counts as not known,
-// wherever it is listed: nobody was told that it runs.
+// those of known that it returns as taken. Orphans are what is ours but not
+// known, to be destroyed. A container that was made but never started counts as
+// not known, wherever it is listed: nobody was told that it runs.
 //
 // Errors: nothing is taken over; call it again.
-func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (orphans []isolator.ID, err error) {
+func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (taken, orphans []isolator.ID, err error) {
 	found, err := c.engine.list(ctx, c.cfg.StateDir)
 	if err != nil {
-		return nil, fmt.Errorf("recover containers: %w", err)
+		return nil, nil, fmt.Errorf("recover containers: %w", err)
 	}
 	var adopted []isolator.Container
 	for _, rec := range found {
@@ -30,13 +30,13 @@ func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (orpha
 		if err := json.Unmarshal([]byte(rec.labels[labelContainer]), &inner); err != nil {
 			c.log.Warn("container's limits cannot be read, they stay as they are", "container_id", rec.id, "err", err)
 		}
-		adopted = append(adopted, inner)
+		adopted, taken = append(adopted, inner), append(taken, rec.id)
 	}
 	strays, err := c.isolators.Recover(ctx, adopted)
 	if err != nil {
-		return nil, fmt.Errorf("recover containers: %w", err)
+		return nil, nil, fmt.Errorf("recover containers: %w", err)
 	}
 	orphans = append(orphans, strays...)
 	slices.Sort(orphans)
-	return slices.Compact(orphans), nil
+	return taken, slices.Compact(orphans), nil
 }

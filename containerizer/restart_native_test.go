@@ -87,7 +87,10 @@ func TestRestart(t *testing.T) {
 	b.daemon.Revive(t)
 
 	agent := b.restart(t)
-	orphans, err := agent.Recover(t.Context(), []isolator.ID{during.ID, after.ID, host.ID})
+	taken, orphans, err := agent.Recover(t.Context(), []isolator.ID{during.ID, after.ID, host.ID})
+	if len(taken) != 3 {
+		t.Errorf("taken %v", taken)
+	}
 	if err != nil || len(orphans) != 1 || orphans[0] != orphan.ID {
 		t.Errorf("orphans %v, %v; want %s", orphans, err, orphan.ID)
 	}

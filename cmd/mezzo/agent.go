@@ -30,6 +30,8 @@ func newAgent(p process, name string) *service {
 	s.flags.Int(&cfg.AdvertisePort, "advertise_port", "Port told to others, where it differs from --port.")
 	s.flags.String(&cfg.Hostname, "hostname", "Name told to others.")
 	s.flags.Path(&cfg.WorkDir, "work_dir", "Directory for sandboxes and for what must outlive the process.")
+	s.flags.String(&cfg.Recover, "recover", "What becomes of tasks that an earlier agent left: reconnect lets them go on, cleanup kills them\nand ends the agent.")
+	s.flags.Bool(&cfg.Strict, "strict", "End, rather than go on, when part of what an earlier agent wrote down is damaged.")
 	agentTuning(s.flags, &cfg)
 	node.add(s.flags)
 	s.run = func(ctx context.Context, log *slog.Logger) error {
