@@ -25,6 +25,8 @@ const (
 	signalTimeout  = 10 * time.Second
 	destroyTimeout = 30 * time.Second
 	destroyTries   = 3
+	// launchPatience is how long a launch waits for what can't be reached.
+	launchPatience = 30 * time.Second
 	// retryPause is between two tries of what failed for a reason that may pass,
 	// such as a containerd that restarts.
 	retryPause = time.Second
@@ -118,8 +120,28 @@ func (l *loop) start(ctx context.Context, e core.Launch) (containerizer.Spec, co
 	if _, err := sandbox.Make(l.cfg.WorkDir, run, p.Dirs); err != nil {
 		return p.Spec, containerizer.Launched{}, err
 	}
-	launched, err := l.deps.Containers.Launch(ctx, p.Spec)
+	launched, err := l.launchWithPatience(ctx, p.Spec)
 	return p.Spec, launched, err
+}
+
+// launchWithPatience tries again for a while if containerd or a registry can't be
+// reached: a launch may be repeated, and a task should not fail for a restart.
+func (l *loop) launchWithPatience(ctx context.Context, s containerizer.Spec) (containerizer.Launched, error) {
+	deadline := time.Now().Add(launchPatience)
+	for {
+		launched, err := l.deps.Containers.Launch(ctx, s)
+		if errors.Is(err, containerizer.ErrEnded) { // it was started by a try before
+			return launched, nil
+		}
+		if err == nil || !errors.Is(err, errs.Unavailable) || ctx.Err() != nil || time.Now().After(deadline) {
+			return launched, err
+		}
+		l.log.Warn("launch a container, again soon", "container_id", s.ID, "err", err)
+		l.progressed(ids.ContainerID(s.ID), "Waiting: "+errs.Text(err))
+		if pause(ctx, retryPause) != nil {
+			return launched, err
+		}
+	}
 }
 
 // adopt waits for a container that an earlier agent launched.

@@ -75,7 +75,7 @@ func (f *fakeContainers) Launch(ctx context.Context, s containerizer.Spec) (cont
 	}
 	f.running[s.ID] = p
 	if word == "lose" {
-		return containerizer.Launched{}, fmt.Errorf("start: %w", errs.Unavailable)
+		return containerizer.Launched{}, fmt.Errorf("start: %w", errs.Corrupt)
 	}
 	return containerizer.Launched{PID: 42}, nil
 }

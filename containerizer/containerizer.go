@@ -141,4 +141,6 @@ func (c *Containerizer) context(ctx context.Context) context.Context {
 	return namespaces.WithNamespace(ctx, c.cfg.Namespace)
 }
 
-var errEnded = fmt.Errorf("it has been started before and has ended: %w", errs.Exists)
+// ErrEnded is in the error of a launch of what was launched before, from the same
+// Spec, and has ended: Wait knows how.
+var ErrEnded = fmt.Errorf("it has been started before and has ended: %w", errs.Exists)

@@ -32,7 +32,7 @@ func newFake(t *testing.T, isolators ...isolator.Isolator) (*Containerizer, *fak
 	}
 	e := newFakeEngine()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	return newContainerizer(Config{Namespace: "mezzo", StateDir: "/state", Logger: "/logger"}, Deps{Isolators: set, Log: log}, e), e
+	return newContainerizer(Config{Namespace: "mezzo", StateDir: t.TempDir(), Logger: "/logger"}, Deps{Isolators: set, Log: log}, e), e
 }
 
 func fakeSpec(t *testing.T, id isolator.ID) Spec {
@@ -233,22 +233,27 @@ func TestDestroyLater(t *testing.T) {
 func TestRecover(t *testing.T) {
 	iso := isolatortest.NewFake("fake")
 	c, e := newFake(t, iso)
-	for _, id := range []isolator.ID{"known", "orphan", "unstarted", "cut-short"} {
+	for _, id := range []isolator.ID{"known", "orphan", "unstarted", "starting", "lost", "cut-short"} {
 		if _, err := c.Launch(t.Context(), fakeSpec(t, id)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	e.made["unstarted"].state = created
+	e.made["starting"].state = created // its mark is there
+	e.made["lost"].state = absent
+	if err := c.unmarkStarted("unstarted"); err != nil {
+		t.Fatal(err)
+	}
 	delete(e.made, "cut-short")
 	stray := isolatortest.Container("stray")
 	if err := iso.Prepare(t.Context(), stray, isolatortest.Spec()); err != nil {
 		t.Fatal(err)
 	}
-	taken, got, err := c.Recover(t.Context(), []isolator.ID{"known", "unstarted", "cut-short", "never-was"})
+	taken, got, err := c.Recover(t.Context(), []isolator.ID{"known", "unstarted", "starting", "lost", "cut-short", "never-was"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]isolator.ID{"known"}, taken); d != "" {
+	if d := cmp.Diff([]isolator.ID{"known", "lost", "starting"}, slices.Sorted(slices.Values(taken))); d != "" {
 		t.Errorf("taken (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff([]isolator.ID{"cut-short", "orphan", "stray", "unstarted"}, got); d != "" {
@@ -259,7 +264,7 @@ func TestRecover(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if d := cmp.Diff([]isolator.ID{"known"}, iso.Containers()); d != "" || len(e.made) != 1 {
+	if d := cmp.Diff([]isolator.ID{"known", "lost", "starting"}, iso.Containers()); d != "" || len(e.made) != 3 {
 		t.Errorf("left (-want +got):\n%s", d)
 	}
 	if _, err := c.Wait(t.Context(), "never-was"); !errors.Is(err, errs.NotFound) {

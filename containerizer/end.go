@@ -131,7 +131,7 @@ func (c *Containerizer) remove(ctx context.Context, id isolator.ID, t *turn) err
 	if err := c.engine.remove(ctx, id); err != nil {
 		return errors.Join(killed, err)
 	}
-	return errors.Join(killed, c.isolators.Cleanup(ctx, id))
+	return errors.Join(killed, c.isolators.Cleanup(ctx, id), c.unmarkStarted(id))
 }
 
 // finish ends the process, and looks at the end if somebody waits for it.

@@ -24,8 +24,12 @@ const undoTimeout = time.Minute
 
 var errOvertaken = fmt.Errorf("it was destroyed meanwhile: %w", errs.Conflict)
 
+// errUncertain says that nobody knows yet whether a process began to run.
+var errUncertain = errors.New("whether it started will be known when it is launched again")
+
 // Launch starts a container and returns when its process runs. Nothing is left
-// of one that could not be started.
+// of one that could not be started; if nobody can tell, for want of containerd,
+// the next Launch or Recover can, and no process runs twice.
 //
 // It may be repeated, as after a crash: a container with this id that was
 // started from the same Spec and runs is left alone. One that was never started
@@ -33,7 +37,7 @@ var errOvertaken = fmt.Errorf("it was destroyed meanwhile: %w", errs.Conflict)
 //
 // Errors: name the container, and are of class errs.Invalid (Spec, or what the
 // image asks for), errs.NotFound (image, command, sandbox), errs.Exists (the id
-// belongs to another Spec, or to a container that has ended), errs.Conflict (it
+// belongs to another Spec, or, ErrEnded, to a container that has ended), errs.Conflict (it
 // is being launched, or was destroyed meanwhile), or one of those of
 // images.Store.Ensure.
 func (c *Containerizer) Launch(ctx context.Context, s Spec) (Launched, error) {
@@ -67,8 +71,8 @@ func (c *Containerizer) launchInTurn(ctx context.Context, s *Spec) (l Launched, 
 	if err != nil || !fresh {
 		return l, err
 	}
-	if l, err = c.launch(ctx, s); err == nil {
-		return l, nil
+	if l, err = c.launch(ctx, s); err == nil || errors.Is(err, errUncertain) && ctx.Err() == nil {
+		return l, err
 	}
 	if cause := context.Cause(ctx); errors.Is(cause, errOvertaken) {
 		err = cause
@@ -81,7 +85,10 @@ func (c *Containerizer) launchInTurn(ctx context.Context, s *Spec) (l Launched, 
 // relaunch finds out whether there is anything to launch.
 func (c *Containerizer) relaunch(ctx context.Context, s *Spec) (l Launched, fresh bool, err error) {
 	rec, err := c.engine.find(ctx, s.ID)
+	ran, markErr := c.mayHaveRun(s.ID)
 	switch {
+	case markErr != nil:
+		return Launched{}, false, markErr
 	case errors.Is(err, errs.NotFound):
 		return Launched{}, true, nil
 	case err != nil:
@@ -90,12 +97,10 @@ func (c *Containerizer) relaunch(ctx context.Context, s *Spec) (l Launched, fres
 		return Launched{}, false, fmt.Errorf("the id belongs to a container started from something else: %w", errs.Exists)
 	case rec.state == running:
 		return Launched{PID: rec.pid, ImageDigest: rec.labels[labelImage]}, false, nil
-	case rec.state == stopped:
-		return Launched{}, false, errEnded
+	case rec.state == stopped || rec.state == absent && ran:
+		return Launched{}, false, ErrEnded
 	}
-	// Made, but never started; or its process is lost and it cannot be told apart
-	// from that.
-	return Launched{}, true, c.remove(ctx, s.ID, nil)
+	return Launched{}, true, c.remove(ctx, s.ID, nil) // it was never started
 }
 
 func (c *Containerizer) launch(ctx context.Context, s *Spec) (Launched, error) {
@@ -133,8 +138,13 @@ func (c *Containerizer) launch(ctx context.Context, s *Spec) (Launched, error) {
 	if err != nil {
 		return Launched{}, err
 	}
+	if err := c.markStarted(s.ID); err != nil {
+		return Launched{}, err
+	}
 	// Nobody needs to wait before the start: the shim keeps the exit.
-	if err := c.engine.start(ctx, s.ID); err != nil {
+	if err := c.engine.start(ctx, s.ID); errors.Is(err, errs.Unavailable) {
+		return Launched{}, fmt.Errorf("%w; %w", err, errUncertain)
+	} else if err != nil {
 		return Launched{}, err
 	}
 	c.log.Info("container started", "container_id", s.ID, "image", img.Ref, "pid", pid)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"mezzo/isolator"
 )
@@ -12,7 +13,8 @@ import (
 // Recover takes the containers of an earlier run over: after it, Wait works for
 // those of known that it returns as taken. Orphans are what is ours but not
 // known, to be destroyed. A container that was made but never started counts as
-// not known, wherever it is listed: nobody was told that it runs.
+// not known, wherever it is listed: it can be launched anew. One that was about
+// to be started is ended.
 //
 // Errors: nothing is taken over; call it again.
 func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (taken, orphans []isolator.ID, err error) {
@@ -22,9 +24,20 @@ func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (taken
 	}
 	var adopted []isolator.Container
 	for _, rec := range found {
-		if !slices.Contains(known, rec.id) || rec.state == created || rec.labels == nil {
+		ran, err := c.mayHaveRun(rec.id)
+		if err != nil {
+			return nil, nil, fmt.Errorf("recover container %s: %w", rec.id, err)
+		}
+		unstarted := !ran && (rec.state == created || rec.state == absent)
+		if !slices.Contains(known, rec.id) || unstarted || rec.labels == nil {
 			orphans = append(orphans, rec.id)
 			continue
+		}
+		if rec.state == created {
+			// Nobody knows whether its start is still on the way: it must not run twice.
+			if err := c.engine.kill(ctx, rec.id, int(syscall.SIGKILL)); err != nil {
+				return nil, nil, fmt.Errorf("recover container %s: %w", rec.id, err)
+			}
 		}
 		inner := isolator.Container{ID: rec.id}
 		if err := json.Unmarshal([]byte(rec.labels[labelContainer]), &inner); err != nil {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -48,8 +49,26 @@ func newPlaces(dir string) places {
 	}
 }
 
+// startTries is how often a private containerd is looked for and started. One
+// that was found may be about to end, and one that an earlier agent started in its
+// last moment may not listen yet, and keep a second one from its files.
+const startTries = 3
+
 // startOrFind connects to the private containerd of cfg.Dir, starting it if needed.
-func startOrFind(ctx context.Context, cfg Config, p places, log *slog.Logger) (*Daemon, error) {
+func startOrFind(ctx context.Context, cfg Config, p places, log *slog.Logger) (d *Daemon, err error) {
+	for try := range startTries {
+		if try > 0 {
+			log.Warn("private containerd did not come up, once more", "err", err)
+			pause(ctx, restartPause)
+		}
+		if d, err = startOrFindOnce(ctx, cfg, p, log); err == nil || ctx.Err() != nil || !errors.Is(err, errs.Unavailable) {
+			break
+		}
+	}
+	return d, err
+}
+
+func startOrFindOnce(ctx context.Context, cfg Config, p places, log *slog.Logger) (*Daemon, error) {
 	var proc *process
 	if probe(p.socket) != nil {
 		var err error
@@ -75,7 +94,7 @@ func startOrFind(ctx context.Context, cfg Config, p places, log *slog.Logger) (*
 // answerOrDie waits for the first answer, or for the end of the process.
 func (d *Daemon) answerOrDie(ctx context.Context, p places) error {
 	if d.proc == nil {
-		return d.answer(ctx)
+		return d.answerWhileItLives(ctx)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -94,6 +113,29 @@ func (d *Daemon) answerOrDie(ctx context.Context, p places) error {
 	default:
 		return err
 	}
+}
+
+// answerWhileItLives waits for the answer of a containerd that was found.
+func (d *Daemon) answerWhileItLives(ctx context.Context) error {
+	fd, err := d.pidfd()
+	if err != nil {
+		return err
+	}
+	if fd < 0 {
+		return fmt.Errorf("containerd at %s has just ended: %w", d.address, errs.Unavailable)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer unix.Close(fd)
+		if awaitEnd(ctx, fd) == nil {
+			cancel()
+		}
+	})
+	err = d.answer(ctx)
+	cancel()
+	watch.Wait()
+	return err
 }
 
 // process is a containerd that this process started and must reap.

@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -96,16 +97,18 @@ type framework struct {
 	t      *testing.T
 	client *scheduler.Client
 	image  string
+	runs   string // where short tasks note on the host that they ran; empty: nowhere
 	ended  chan error
 	stop   context.CancelFunc
 
-	mu     sync.Mutex
-	id     string
-	made   int
-	tasks  map[string]*task
-	long   int // wanted
-	short  bool
-	broken error
+	mu         sync.Mutex
+	id         string
+	made       int
+	tasks      map[string]*task
+	long       int // wanted
+	unlaunched int
+	short      bool
+	broken     error
 }
 
 // task is what is known of one.
@@ -232,10 +235,17 @@ func (f *framework) next(o *v1.Offer) (tasks []*v1.TaskInfo) {
 	}
 	if f.short && open < 4 {
 		if picked, ok := scheduler.Take(o, want); ok {
-			tasks = append(tasks, f.make(o, picked, "exit 0", false))
+			tasks = append(tasks, f.make(o, picked, f.shortCommand(), false))
 		}
 	}
 	return tasks
+}
+
+func (f *framework) shortCommand() string {
+	if f.runs == "" {
+		return "exit 0"
+	}
+	return fmt.Sprintf("echo ran >> /runs/t%d", f.made+1)
 }
 
 func (f *framework) make(o *v1.Offer, picked []*v1.Resource, command string, long bool) *v1.TaskInfo {
@@ -245,6 +255,9 @@ func (f *framework) make(o *v1.Offer, picked []*v1.Resource, command string, lon
 		Name: proto.String(id), TaskId: &v1.TaskID{Value: &id}, AgentId: o.GetAgentId(), Resources: picked,
 		Command:   &v1.CommandInfo{Value: &command},
 		Container: &v1.ContainerInfo{Type: v1.ContainerInfo_MESOS.Enum(), Mesos: &v1.ContainerInfo_MesosInfo{Image: &v1.Image{Type: v1.Image_DOCKER.Enum(), Docker: &v1.Image_Docker{Name: &f.image}}}},
+	}
+	if f.runs != "" {
+		info.Container.Volumes = []*v1.Volume{{ContainerPath: proto.String("/runs"), HostPath: &f.runs, Mode: v1.Volume_RW.Enum()}}
 	}
 	f.tasks[id] = &task{info: info, state: v1.TaskState_TASK_STAGING, long: long}
 	return info
@@ -274,9 +287,17 @@ func (f *framework) update(_ context.Context, s *v1.TaskStatus) error {
 			f.broken = errors.Join(f.broken, fmt.Errorf("long task %s: %v", s.GetTaskId().GetValue(), s))
 		}
 	default: // its launch may be lost with a master; it may not be once it ran
-		if ran && !over(x.state) {
+		// Nor may it there where containerd dies under a launch.
+		unlaunched := f.runs != "" && !x.long && s.GetReason() == v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED
+		if unlaunched {
+			f.unlaunched++
+		}
+		if ran && !over(x.state) && !unlaunched {
 			f.broken = errors.Join(f.broken, fmt.Errorf("task %s ran and is lost: %v", s.GetTaskId().GetValue(), s))
 		}
+	}
+	if over(x.state) && len(s.GetUuid()) > 0 && over(s.GetState()) && !bytes.Equal(s.GetUuid(), x.end.GetUuid()) && s.GetState() != x.state {
+		f.broken = errors.Join(f.broken, fmt.Errorf("task %s has two ends: %v, then %v", s.GetTaskId().GetValue(), x.end, s))
 	}
 	if !over(x.state) {
 		x.state, x.end = s.GetState(), s
