@@ -26,5 +26,5 @@
 // Errors are errs.Invalid or errs.Unsupported for what can't be asked for,
 // errs.NotFound for what is not there, errs.Unavailable for what may work later,
 // errs.Corrupt for other content than was promised, and errs.Exhausted for more
-// of it than is taken.
+// of it than is taken; the system's own, as of a full disk, have no class.
 package fetch

@@ -74,7 +74,7 @@ type Job struct {
 	UID, GID uint32 // whom files will belong to, and whose rights open local ones
 	User     string // of that UID, for its other groups and as the owner of what is cached
 	URIs     []*v1.CommandInfo_URI
-	Progress func(string) // is told what is being done, in a few words, now and then; may be nil
+	Progress func(string) // is told what is being done, in a few words, once a second at most for each URI, never twice at a time; may be nil
 }
 
 // Fetch fetches j's URIs, one after the other. When it fails, what was fetched

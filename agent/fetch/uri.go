@@ -115,7 +115,12 @@ func (u *uri) locate() (base string, err error) {
 		return lastOf(u.path), nil
 	case hadoop:
 		return lastOf(rest), nil
+	default:
+		return u.parseURL()
 	}
+}
+
+func (u *uri) parseURL() (base string, err error) {
 	// The parser's errors repeat what they were given.
 	if u.url, err = url.Parse(u.value); err != nil {
 		return "", invalid("it can't be parsed")
