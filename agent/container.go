@@ -25,7 +25,7 @@ const (
 	signalTimeout  = 10 * time.Second
 	destroyTimeout = 30 * time.Second
 	destroyTries   = 3
-	// launchPatience is how long a launch waits for what can't be reached.
+	// launchPatience is how long a launch waits for a containerd that is away.
 	launchPatience = 30 * time.Second
 	// retryPause is between two tries of what failed for a reason that may pass,
 	// such as a containerd that restarts.
@@ -124,8 +124,8 @@ func (l *loop) start(ctx context.Context, e core.Launch) (containerizer.Spec, co
 	return p.Spec, launched, err
 }
 
-// launchWithPatience tries again for a while if containerd or a registry can't be
-// reached: a launch may be repeated, and a task should not fail for a restart.
+// launchWithPatience tries again for a while if containerd can't be reached: a
+// launch may be repeated, and a task should not fail for a restart.
 func (l *loop) launchWithPatience(ctx context.Context, s containerizer.Spec) (containerizer.Launched, error) {
 	deadline := time.Now().Add(launchPatience)
 	for {
@@ -133,7 +133,7 @@ func (l *loop) launchWithPatience(ctx context.Context, s containerizer.Spec) (co
 		if errors.Is(err, containerizer.ErrEnded) { // it was started by a try before
 			return launched, nil
 		}
-		if err == nil || !errors.Is(err, errs.Unavailable) || ctx.Err() != nil || time.Now().After(deadline) {
+		if err == nil || !containerizer.DaemonAway(err) || ctx.Err() != nil || time.Now().After(deadline) {
 			return launched, err
 		}
 		l.log.Warn("launch a container, again soon", "container_id", s.ID, "err", err)

@@ -9,6 +9,10 @@ import (
 	"mezzo/internal/errs"
 )
 
+// DaemonAway tells whether containerd could not be reached: what failed for that
+// may be tried again.
+func DaemonAway(err error) bool { return errdefs.IsUnavailable(err) }
+
 // classify adds our class to an error of containerd's.
 func classify(err error) error {
 	switch {

@@ -56,8 +56,10 @@ func explain(err error) (sentence string, class error) {
 		return "it is not made for this kind of machine", errs.Invalid
 	case errdefs.IsNotFound(err):
 		return "there is no such image", errs.NotFound
-	case errors.As(err, &netErr), errors.As(err, &urlErr), errdefs.IsUnavailable(err):
-		return "the registry or containerd cannot be reached", errs.Unavailable
+	case errdefs.IsUnavailable(err):
+		return "containerd cannot be reached", errs.Unavailable
+	case errors.As(err, &netErr), errors.As(err, &urlErr):
+		return "the registry cannot be reached", errs.Unavailable
 	case errdefs.IsInvalidArgument(err), errdefs.IsNotImplemented(err):
 		return "this image cannot be used", errs.Invalid
 	}
