@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"mezzo/agent/core"
+	"mezzo/agent/fetch"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/containerizer"
@@ -102,11 +104,19 @@ func (a *Agent) assemble(d Deps) error {
 	if err != nil {
 		return err
 	}
+	fetchCfg := a.cfg.Fetch
+	if fetchCfg.Log = d.Log.With("component", "fetcher"); fetchCfg.CacheDir == "" {
+		fetchCfg.CacheDir = filepath.Join(a.cfg.WorkDir, "fetch")
+	}
+	fetcher, err := fetch.New(fetchCfg)
+	if err != nil {
+		return err
+	}
 	endpoint := hostPort(ip, port)
 	a.loop = &loop{
 		cfg: a.cfg, deps: d, log: a.log, home: a.home, bootID: boot, endpoint: endpoint,
 		inbox: make(chan func(), inboxSize), done: make(chan struct{}),
-		containers: make(map[ids.ContainerID]*container), slots: make(chan struct{}, maxLaunches),
+		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), slots: make(chan struct{}, maxLaunches),
 		core: core.New(core.Config{
 			Agent: info, Version: d.Version.GetVersion(), Address: endpoint, IP: ip,
 			ShutdownGrace:                 a.cfg.ExecutorShutdownGrace,

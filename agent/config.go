@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mezzo/agent/fetch"
 	"mezzo/internal/errs"
 )
 
@@ -30,6 +31,8 @@ type Config struct {
 	ExecutorShutdownGrace         time.Duration // longest grace of tasks that end with the agent
 	MaxCompletedFrameworks        int
 	MaxCompletedTasksPerFramework int
+
+	Fetch fetch.Config // its CacheDir is below WorkDir unless given; Log is the agent's
 
 	Recover string // RecoverReconnect or RecoverCleanup
 	Strict  bool   // end rather than go on without what is damaged of the checkpoint

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mezzo/agent/core"
+	"mezzo/agent/fetch"
 	"mezzo/agent/launch"
 	"mezzo/agent/sandbox"
 	"mezzo/agent/task"
@@ -57,6 +58,9 @@ func (l *loop) runTask(r *link.RunTask) {
 		return
 	}
 	p, err := launch.New(launch.Task{Framework: r.Framework, Info: r.Task, Endpoint: l.endpoint, Sandbox: "/"})
+	if err == nil {
+		err = fetch.Check(p.URIs)
+	}
 	l.step(core.RunTask{
 		Framework: r.Framework, Task: r.Task, Refusal: err,
 		What: launch.Describe(r.Task), Limits: p.Spec.Limits,
@@ -119,6 +123,9 @@ func (l *loop) start(ctx context.Context, e core.Launch) (containerizer.Spec, co
 	}
 	if _, err := sandbox.Make(l.cfg.WorkDir, run, p.Dirs); err != nil {
 		return p.Spec, containerizer.Launched{}, err
+	}
+	if len(p.URIs) > 0 {
+		p.Spec.Fill = func(ctx context.Context, uid, gid uint32) error { return l.fill(ctx, p, uid, gid) }
 	}
 	launched, err := l.launchWithPatience(ctx, p.Spec)
 	return p.Spec, launched, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mezzo/agent/core"
+	"mezzo/agent/fetch"
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	"mezzo/internal/errs"
@@ -35,6 +36,7 @@ type loop struct {
 	home     *home
 	bootID   string
 	endpoint string // of the HTTP API, "ip:port"
+	fetcher  *fetch.Fetcher
 
 	inbox chan func()   // what others want done in the loop
 	done  chan struct{} // closed by run at its end

@@ -58,6 +58,7 @@ func runCommand(d Deps) *cobra.Command {
 	f.StringVar(&s.memLimit, "mem-limit", "", "memory at most: an `amount` as for --mem, or none")
 	f.StringArrayVarP(&s.env, "env", "e", nil, "`KEY=VALUE` for the environment; KEY alone takes the value from here; may be repeated")
 	f.StringArrayVarP(&s.volumes, "volume", "v", nil, "`HOST:CONTAINER[:ro]`, a path of the agent seen in the container; may be repeated")
+	f.StringArrayVar(&s.uris, "uri", nil, "`URI` to fetch into the sandbox before the command starts, archives unpacked; with #sha256:HEX at its end\nas that content or not at all; may be repeated")
 	f.StringVar(&s.user, "user", "", "user to run as, `name or uid[:gid]`; the image's unless given")
 	f.StringVar(&s.role, "role", "*", "role whose resources are used")
 	f.DurationVar(&s.grace, "kill-grace", 0, "time between SIGTERM and SIGKILL when killed; 3s unless given")

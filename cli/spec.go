@@ -25,6 +25,7 @@ type taskSpec struct {
 	cpuLimit, memLimit string
 
 	env, volumes   []string
+	uris           []string
 	grace, timeout time.Duration
 }
 
@@ -200,6 +201,9 @@ func (s *taskSpec) mounts() ([]*v1.Volume, error) {
 // image says.
 func (s *taskSpec) commandInfo(env *v1.Environment) *v1.CommandInfo {
 	c := &v1.CommandInfo{Shell: proto.Bool(false), Environment: env}
+	for i := range s.uris {
+		c.Uris = append(c.Uris, &v1.CommandInfo_URI{Value: &s.uris[i]})
+	}
 	if s.user != "" {
 		c.User = &s.user
 	}

@@ -124,6 +124,11 @@ func (c *Containerizer) launch(ctx context.Context, s *Spec) (Launched, error) {
 	if err := ownSandbox(s, who); err != nil {
 		return Launched{}, err
 	}
+	if s.Fill != nil {
+		if err := s.Fill(ctx, who.UID, who.GID); err != nil {
+			return Launched{}, err
+		}
+	}
 	inner := isolator.Container{ID: s.ID, Limits: s.Limits, Capabilities: s.Capabilities}
 	if err := c.isolators.Prepare(ctx, inner, spec); err != nil {
 		return Launched{}, err

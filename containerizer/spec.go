@@ -1,6 +1,7 @@
 package containerizer
 
 import (
+	"context"
 	"time"
 
 	"mezzo/isolator"
@@ -38,6 +39,11 @@ type Spec struct {
 	// source is in it, to the container's user, and makes "stdout" and "stderr" in it.
 	Sandbox string
 	Mounts  []Mount
+
+	// Fill puts what the command needs into the sandbox, for the container's user,
+	// once the image is there and before the container is made; nil: nothing.
+	// It is not part of what tells two Specs apart.
+	Fill func(ctx context.Context, uid, gid uint32) error `json:"-"`
 
 	Capabilities []string // added to the default set, "CAP_NET_ADMIN"
 	Limits       isolator.Limits

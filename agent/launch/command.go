@@ -15,9 +15,6 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // command fills what is run, as whom and with which environment.
 func command(s *containerizer.Spec, t Task) error {
 	c := t.Info.GetCommand()
-	if len(c.GetUris()) > 0 {
-		return unsupported("command.uris: %q can't be fetched", c.GetUris()[0].GetValue())
-	}
 	if err := argv(s, t.Info); err != nil {
 		return err
 	}

@@ -24,7 +24,8 @@ type Task struct {
 // Plan is what is to be started, and what its sandbox needs before.
 type Plan struct {
 	Spec containerizer.Spec
-	Dirs []string // to be made in the sandbox, relative to it
+	Dirs []string              // to be made in the sandbox, relative to it
+	URIs []*v1.CommandInfo_URI // to be fetched into it; not checked here
 }
 
 // Labels kept with a container, so that it can be known again without us.
@@ -59,6 +60,7 @@ func New(t Task) (Plan, error) {
 	if err := command(&p.Spec, t); err != nil {
 		return Plan{}, err
 	}
+	p.URIs = t.Info.GetCommand().GetUris()
 	return p, nil
 }
 

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"mezzo/agent"
+	"mezzo/agent/fetch"
 	"mezzo/election"
 	"mezzo/images"
 	"mezzo/internal/errs"
@@ -34,6 +36,7 @@ func newAgent(p process, name string) *service {
 	s.flags.Bool(&cfg.Strict, "strict", "End, rather than go on, when part of what an earlier agent wrote down is damaged.")
 	agentTuning(s.flags, &cfg)
 	node.add(s.flags)
+	addFetcher(s.flags, &cfg.Fetch)
 	s.run = func(ctx context.Context, log *slog.Logger) error {
 		detector, err := detect(masters, log)
 		if err != nil {
@@ -71,6 +74,16 @@ func detect(masters string, log *slog.Logger) (election.Detector, error) {
 		return nil, fmt.Errorf("--master is missing: give the master's host:port, or zk://host:port/path: %w", errs.Invalid)
 	}
 	return election.NewDetector(masters, election.Config{Log: log})
+}
+
+// addFetcher are the flags of the fetcher.
+func addFetcher(s *flags.Set, c *fetch.Config) {
+	c.CacheBytes, c.Stall = 2<<30, time.Minute
+	s.Bytes(&c.CacheBytes, "fetcher_cache_size", "How much the cache of fetched files may hold.")
+	s.Path(&c.CacheDir, "fetcher_cache_dir", "Directory of that cache, emptied at each start; below the work_dir unless given. No other agent may\nuse it, and users must get through to it.")
+	s.Duration(&c.Stall, "fetcher_stall_timeout", "A fetch fails when no byte came for so long.")
+	s.String(&c.FrameworksHome, "frameworks_home", "Directory in which relative paths of URIs begin; they are refused without it.")
+	s.Path(&c.HadoopClient, "hadoop_client", "Program that fetches hdfs:// and s3:// URIs, which are refused without it.")
 }
 
 // agentDeps are what one agent of a machine has of its own.

@@ -7,8 +7,12 @@ package commands
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,6 +117,20 @@ func testRun(t *testing.T, c *native.Cluster) {
 		t.Fatal(err)
 	}
 	image := "--image=" + c.Image
+	archive := filepath.Join(c.Dir, "packed.tgz")
+	if out, err := exec.Command("sh", "-c", "cd $(mktemp -d) && mkdir in && echo packed > in/side && tar czf "+archive+" in").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	content := []byte("from afar\n")
+	digest := fmt.Sprintf("%x", sha256.Sum256(content))
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/dir/file.txt" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write(content) // the task says whether it came
+	}))
+	defer web.Close()
 	sh := func(script string) []string { return []string{image, "--", "sh", "-c", script} }
 	for _, tc := range []struct {
 		name           string
@@ -134,6 +152,11 @@ func testRun(t *testing.T, c *native.Cluster) {
 		{"and over it", []string{"--image=file://" + full, "--env=COLOR=red", "--user=0"}, 0, "uid=0 dir=/srv color=red args=from-cmd\n", ""},
 		{"no image", []string{"--", "sh", "-c", "echo $MESOS_TASK_ID; pwd"}, 0, "sh-", ""},
 		{"volume", []string{image, "--volume=" + c.Dir + ":/data:ro", "--", "ls", "/data/busybox.tar"}, 0, "/data/busybox.tar\n", ""},
+		{"fetched", []string{image, "--uri=" + web.URL + "/dir/file.txt#sha256:" + digest, "--user=1000", "--", "sh", "-c", "cat file.txt && echo more >> file.txt"}, 0, "from afar\n", "Fetching " + web.URL},
+		{"unpacked", []string{image, "--uri=file://" + archive, "--", "cat", "in/side"}, 0, "packed\n", ""},
+		{"nothing to fetch", []string{image, "--uri=" + web.URL + "/none", "--", "true"}, 125, "", web.URL + "/none: "},
+		{"other content", []string{image, "--uri=" + web.URL + "/dir/file.txt#sha256:" + strings.Repeat("0", 64), "--", "true"}, 125, "", digest},
+		{"no such scheme", []string{image, "--uri=gopher://x/y", "--", "true"}, 125, "", "gopher"},
 		{"time is over", []string{image, "--timeout=500ms", "--", "sleep", "100"}, 137, "", "Ran longer than"},
 		{"quiet", []string{"-q", image, "--", "echo", "hi"}, 0, "hi\n", ""},
 		{"json", []string{"-o", "json", image, "--", "echo", "hi"}, 0, "hi\n", `"state":"TASK_FINISHED"`},
