@@ -85,6 +85,7 @@ type Containerizer struct {
 	log       *slog.Logger
 	progress  func(isolator.ID, images.Progress)
 	turns     turns
+	execs     execs
 }
 
 // New returns a Containerizer.

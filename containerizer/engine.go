@@ -30,6 +30,9 @@ type engine interface {
 	// kill signals the first process or, for one that would not notice, does what
 	// the signal's default is. One that has ended is no error.
 	kill(ctx context.Context, id isolator.ID, sig int) error
+	// exec starts a further process in a container that runs, described by what
+	// describe makes of its first one.
+	exec(ctx context.Context, rec record, describe func(*specs.Process) (*specs.Process, error), s Streams) (process, error)
 	// remove takes away what prepare and create made; its processes are gone.
 	// Repeatable.
 	remove(ctx context.Context, id isolator.ID) error

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -33,6 +34,31 @@ type fakeContainer struct {
 	exit  exit
 	ended chan struct{} // closed with exit
 }
+
+// exec knows one command: "echo", which repeats its input.
+func (e *fakeEngine) exec(_ context.Context, rec record, describe func(*specs.Process) (*specs.Process, error), s Streams) (process, error) {
+	if err := e.fail("exec"); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	first := e.made[rec.id].spec.Process
+	e.mu.Unlock()
+	p, err := describe(first)
+	if err != nil {
+		return nil, err
+	}
+	if s.Stdout != nil {
+		_, err = fmt.Fprintln(s.Stdout, p.Args, p.Cwd, p.Env)
+	}
+	return fakeExec{}, err
+}
+
+type fakeExec struct{}
+
+func (fakeExec) wait(context.Context) (exit, error)           { return exit{code: 3}, nil }
+func (fakeExec) resize(context.Context, Window) error         { return nil }
+func (fakeExec) signal(context.Context, syscall.Signal) error { return nil }
+func (fakeExec) remove(context.Context) error                 { return nil }
 
 var _ engine = (*fakeEngine)(nil)
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -18,6 +20,9 @@ import (
 //
 // Errors: nothing is taken over; call it again.
 func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (taken, orphans []isolator.ID, err error) {
+	if err := os.RemoveAll(filepath.Join(c.cfg.StateDir, "exec")); err != nil {
+		return nil, nil, fmt.Errorf("remove pipes of an earlier run: %w", err)
+	}
 	found, err := c.engine.list(ctx, c.cfg.StateDir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("recover containers: %w", err)
