@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -17,6 +21,7 @@ type accel struct {
 	CPU    string
 	Kernel string  // on the kernel's command line
 	Slow   float64 // how much longer than on real hardware things take
+	tried  bool    // nobody asked for it by name, and it may not work
 }
 
 var (
@@ -26,7 +31,7 @@ var (
 )
 
 // findAccel is KVM where it works, or what MEZZO_VM_ACCEL says.
-func findAccel(ctx context.Context) (accel, error) {
+func (w *workplace) findAccel(ctx context.Context) (accel, error) {
 	switch name := os.Getenv("MEZZO_VM_ACCEL"); name {
 	case "kvm":
 		return kvm, nil
@@ -36,11 +41,40 @@ func findAccel(ctx context.Context) (accel, error) {
 	default:
 		return accel{}, fmt.Errorf("MEZZO_VM_ACCEL=%q, want kvm or tcg", name)
 	}
-	if kvmWorks(ctx) {
-		return kvm, nil
+	if broken, err := w.broken(); err != nil || broken || !kvmWorks(ctx) {
+		return tcg, err
 	}
-	return tcg, nil
+	a := kvm
+	a.tried = true
+	return a, nil
 }
+
+// brokenMark remembers, as long as this machine runs, that a guest did not come up
+// on KVM: one that is nested may make a virtual CPU and fail in the middle of a
+// kernel's boot ("KVM internal error").
+func (w *workplace) brokenMark() string { return filepath.Join(w.cache, "kvm-broken") }
+
+func (w *workplace) broken() (bool, error) {
+	mark, err := os.ReadFile(w.brokenMark())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	boot, err := os.ReadFile(bootID)
+	return bytes.Equal(mark, boot), err
+}
+
+func (w *workplace) markBroken() error {
+	boot, err := os.ReadFile(bootID)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(w.brokenMark(), boot, 0o644)
+}
+
+const bootID = "/proc/sys/kernel/random/boot_id"
 
 // kvmWorks tells whether a virtual CPU can be made. That /dev/kvm is there
 // proves nothing: on nested hosts it may open and fail later.

@@ -52,10 +52,22 @@ func (w *workplace) template(ctx context.Context, s size) (template, error) {
 	if err != nil {
 		return template{}, err
 	}
-	a, err := findAccel(ctx)
+	a, err := w.findAccel(ctx)
 	if err != nil {
 		return template{}, err
 	}
+	t, err := w.templateOn(ctx, img, s, a)
+	if err == nil || ctx.Err() != nil || !a.tried {
+		return t, err
+	}
+	w.log("template: kvm does not carry a whole machine here, emulating: %v", err)
+	if err := w.markBroken(); err != nil {
+		return template{}, err
+	}
+	return w.templateOn(ctx, img, s, tcg)
+}
+
+func (w *workplace) templateOn(ctx context.Context, img image, s size, a accel) (template, error) {
 	version, err := exec.CommandContext(ctx, qemu, "--version").Output()
 	if err != nil {
 		return template{}, fmt.Errorf("%s: %w", qemu, err)
