@@ -40,6 +40,8 @@ type Containers interface {
 	Signal(ctx context.Context, id isolator.ID, sig syscall.Signal) error
 	Destroy(ctx context.Context, id isolator.ID) error
 	Usage(ctx context.Context, id isolator.ID) (isolator.Usage, error)
+	// Exec starts a further process in a container that runs.
+	Exec(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error)
 	Recover(ctx context.Context, known []isolator.ID) (taken, orphans []isolator.ID, err error)
 }
 
@@ -116,7 +118,7 @@ func (a *Agent) assemble(d Deps) error {
 	a.loop = &loop{
 		cfg: a.cfg, deps: d, log: a.log, home: a.home, bootID: boot, endpoint: endpoint,
 		inbox: make(chan func(), inboxSize), done: make(chan struct{}),
-		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), slots: make(chan struct{}, maxLaunches),
+		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), slots: make(chan struct{}, maxLaunches), probing: make(chan struct{}, maxProbes),
 		core: core.New(core.Config{
 			Agent: info, Version: d.Version.GetVersion(), Address: endpoint, IP: ip,
 			ShutdownGrace:                 a.cfg.ExecutorShutdownGrace,

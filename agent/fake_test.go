@@ -38,6 +38,7 @@ type fakeContainers struct {
 	orphans []isolator.ID
 
 	signalled map[isolator.ID]int
+	health    int // exit code of further processes
 	resist    int // Destroys that fail
 	deaf      int // Signals that fail for want of a containerd
 }
@@ -173,6 +174,25 @@ func (f *fakeContainers) Recover(_ context.Context, known []isolator.ID) (taken,
 	}
 	return taken, orphans, nil
 }
+
+// Exec knows "true" and what ends with a number, its exit code.
+func (f *fakeContainers) Exec(_ context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
+	if _, err := f.find(id); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, _ = io.Stdout.Write([]byte("checked\n")) // a buffer
+	return fakeExec(f.health), nil
+}
+
+// fakeExec is a process that ended with that code.
+type fakeExec int
+
+func (x fakeExec) Wait(context.Context) (int, bool, error)          { return int(x), false, nil }
+func (fakeExec) Resize(context.Context, containerizer.Window) error { return nil }
+func (fakeExec) Signal(context.Context, syscall.Signal) error       { return nil }
+func (fakeExec) Close(context.Context) error                        { return nil }
 
 // gone tells whether a container was destroyed.
 func (f *fakeContainers) gone(id isolator.ID) bool {
@@ -336,17 +356,7 @@ func (s *masterStream) ack(u *link.StatusUpdate) {
 // run launches a task for agent a1.
 func (s *masterStream) run(task ids.TaskID, command string) {
 	s.t.Helper()
-	s.send(&link.FromMaster{Message: &link.FromMaster_RunTask{RunTask: &link.RunTask{
-		Framework: &v1.FrameworkInfo{Id: ids.FrameworkID("f1").Proto(), Name: proto.String("fw"), User: proto.String("root")},
-		Task: &v1.TaskInfo{
-			Name: proto.String("name of " + string(task)), TaskId: task.Proto(), AgentId: ids.AgentID("a1").Proto(),
-			Command: &v1.CommandInfo{Value: &command},
-			Resources: []*v1.Resource{
-				{Name: proto.String("cpus"), Type: v1.Value_SCALAR.Enum(), Scalar: &v1.Value_Scalar{Value: proto.Float64(0.5)}},
-				{Name: proto.String("mem"), Type: v1.Value_SCALAR.Enum(), Scalar: &v1.Value_Scalar{Value: proto.Float64(64)}},
-			},
-		},
-	}}})
+	s.send(runMessage(task, command))
 }
 
 func (s *masterStream) kill(task ids.TaskID, grace time.Duration) {

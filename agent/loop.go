@@ -46,6 +46,7 @@ type loop struct {
 	conn       *conn // nil while detached
 	containers map[ids.ContainerID]*container
 	slots      chan struct{} // held by each launch under way
+	probing    chan struct{} // held by each attempt of a check under way
 	resisting  []isolator.ID // orphans that recovery could not remove
 	sweeping   bool
 	node       *isolator.Usage // the node's newest sample
@@ -181,6 +182,8 @@ func (l *loop) perform(e core.Effect) {
 		l.signal(e.Container, kill)
 	case core.Destroy:
 		l.destroy(e.Container)
+	case core.Probe:
+		l.probe(e)
 	case core.Exit:
 		l.exit = &e
 	case core.Trace:

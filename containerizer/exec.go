@@ -40,6 +40,20 @@ type Streams struct {
 	Stdout, Stderr io.Writer
 }
 
+// Process is a further process in a container. Close must be called, once it is
+// not needed any more.
+type Process interface {
+	// Wait returns the exit code, once the process has ended and what it wrote is
+	// delivered. Unknown: its status was lost.
+	Wait(ctx context.Context) (code int, unknown bool, err error)
+	// Resize tells the process of another size of its terminal.
+	Resize(ctx context.Context, w Window) error
+	// Signal sends sig to the process; one that has ended is no error.
+	Signal(ctx context.Context, sig syscall.Signal) error
+	// Close ends the process, if it runs, and removes what was made for it.
+	Close(ctx context.Context) error
+}
+
 // process is what an engine knows of a running ExecSpec.
 type process interface {
 	// wait returns its end, once all that it wrote is delivered.
@@ -50,9 +64,8 @@ type process interface {
 	remove(ctx context.Context) error
 }
 
-// Exec is a further process in a container. Close must be called, once it is not
-// needed any more.
-type Exec struct {
+// further is a Process that counts.
+type further struct {
 	p       process
 	release func()
 	once    sync.Once
@@ -66,7 +79,7 @@ const maxExecs = 64
 // Errors: errs.NotFound if there is no such container, errs.Conflict if it does
 // not run, errs.Exhausted if it has 64 of them already, errs.Invalid for what
 // can't be run; of a command that is not there, a *CommandError.
-func (c *Containerizer) Exec(ctx context.Context, id isolator.ID, s ExecSpec, io Streams) (*Exec, error) {
+func (c *Containerizer) Exec(ctx context.Context, id isolator.ID, s ExecSpec, io Streams) (Process, error) {
 	x, err := c.exec(ctx, id, &s, io)
 	if err != nil {
 		return nil, fmt.Errorf("run a process in container %s: %w", id, err)
@@ -74,7 +87,7 @@ func (c *Containerizer) Exec(ctx context.Context, id isolator.ID, s ExecSpec, io
 	return x, nil
 }
 
-func (c *Containerizer) exec(ctx context.Context, id isolator.ID, s *ExecSpec, io Streams) (*Exec, error) {
+func (c *Containerizer) exec(ctx context.Context, id isolator.ID, s *ExecSpec, io Streams) (*further, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
 	}
@@ -94,29 +107,24 @@ func (c *Containerizer) exec(ctx context.Context, id isolator.ID, s *ExecSpec, i
 		release()
 		return nil, err
 	}
-	return &Exec{p: p, release: release}, nil
+	return &further{p: p, release: release}, nil
 }
 
-// Wait returns the exit code, once the process has ended and what it wrote is
-// delivered. Unknown: its status was lost.
-func (x *Exec) Wait(ctx context.Context) (code int, unknown bool, err error) {
+func (x *further) Wait(ctx context.Context) (code int, unknown bool, err error) {
 	e, err := x.p.wait(ctx)
 	return e.code, e.unknown, err
 }
 
-// Resize tells the process of another size of its terminal.
-func (x *Exec) Resize(ctx context.Context, w Window) error {
+func (x *further) Resize(ctx context.Context, w Window) error {
 	if err := w.validate(); err != nil {
 		return err
 	}
 	return x.p.resize(ctx, w)
 }
 
-// Signal sends sig to the process; one that has ended is no error.
-func (x *Exec) Signal(ctx context.Context, sig syscall.Signal) error { return x.p.signal(ctx, sig) }
+func (x *further) Signal(ctx context.Context, sig syscall.Signal) error { return x.p.signal(ctx, sig) }
 
-// Close ends the process, if it runs, and removes what was made for it.
-func (x *Exec) Close(ctx context.Context) error {
+func (x *further) Close(ctx context.Context) error {
 	err := x.p.remove(ctx)
 	x.once.Do(x.release)
 	return err

@@ -47,7 +47,7 @@ func TestExecOnFake(t *testing.T) {
 	if _, err := c.Exec(t.Context(), "none", ExecSpec{Value: "a"}, Streams{}); !errors.Is(err, errs.NotFound) {
 		t.Errorf("no container: %v", err)
 	}
-	var all []*Exec
+	var all []Process
 	for range maxExecs {
 		x, err := c.Exec(t.Context(), "c1", ExecSpec{Value: "a"}, Streams{})
 		if err != nil {

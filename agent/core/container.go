@@ -22,6 +22,9 @@ func (c *Core) launched(ev Launched) {
 		e.pid = ev.PID
 		c.save(e)
 		c.step(e, task.Launched{})
+		if e.life.State() == task.Running {
+			c.startProbes(e)
+		}
 	}
 }
 

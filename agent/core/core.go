@@ -87,6 +87,8 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.destroyed(ev)
 	case Stop:
 		c.stop(Exit{Why: ev.Why})
+	case Probed:
+		c.probed(ev)
 	case Tick:
 	}
 	c.fireTimers()
@@ -111,6 +113,14 @@ func (c *Core) NextWake() (time.Time, bool) {
 	}
 	for _, e := range c.live {
 		earlier(e.life.NextWake())
+		if e.life.State() == task.Running {
+			if e.probes.health != nil {
+				earlier(e.probes.health.NextWake())
+			}
+			if e.probes.check != nil {
+				earlier(e.probes.check.NextWake())
+			}
+		}
 		if c.attached && !e.framework.removed {
 			earlier(e.stream.NextWake())
 		}
@@ -206,6 +216,7 @@ func (c *Core) fireTimers() {
 		for ev, ok := e.life.Due(c.now); ok; ev, ok = e.life.Due(c.now) {
 			c.step(e, ev)
 		}
+		c.fireProbes(e)
 	}
 }
 

@@ -25,6 +25,7 @@ type entry struct {
 	grace     time.Duration
 
 	life     *task.Task
+	probes   probes
 	stream   updates.Stream
 	statuses []*v1.TaskStatus // the newest of each run of one state
 	pid      uint32
@@ -56,6 +57,7 @@ func (c *Core) newEntry(f *framework, ev RunTask) *entry {
 		limits:    ev.Limits,
 		grace:     graceOf(ev.Task),
 	}
+	e.probes = newProbes(ev.Task)
 	c.lastArrived = max(c.lastArrived+1, c.now.UnixNano())
 	e.arrived = c.lastArrived
 	e.life = task.New(c.taskConfig(f, ev.Task, ev.What, ev.Limits))
@@ -174,6 +176,9 @@ func (c *Core) status(e *entry, u task.Update) *v1.TaskStatus {
 	}
 	if u.ExitCode != nil {
 		s.Labels = labels.WithExitCode(*u.ExitCode)
+	}
+	if s.Healthy = e.probes.healthy; u.State != v1.TaskState_TASK_STARTING {
+		s.CheckStatus = e.probes.status
 	}
 	if e.held {
 		s.ContainerStatus = c.containerStatus(e)

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"mezzo/agent/probe"
 	"mezzo/agent/task"
 	"mezzo/api/ids"
 	"mezzo/api/link"
@@ -65,6 +66,14 @@ type (
 		Err       error
 	}
 
+	// Probed is the outcome of an attempt that Probe asked for.
+	Probed struct {
+		Container ids.ContainerID
+		Kind      ProbeKind
+		Number    uint64
+		Outcome   probe.Outcome
+	}
+
 	// Tick says that the time of NextWake has come.
 	Tick struct{}
 
@@ -81,6 +90,7 @@ func (Progressed) isEvent()   {}
 func (LaunchFailed) isEvent() {}
 func (Exited) isEvent()       {}
 func (Destroyed) isEvent()    {}
+func (Probed) isEvent()       {}
 func (Tick) isEvent()         {}
 func (Stop) isEvent()         {}
 
@@ -111,6 +121,16 @@ type (
 	// Destroy removes what is left of a container; Destroyed answers.
 	Destroy struct{ Container ids.ContainerID }
 
+	// Probe asks for an attempt of a task's check; Probed answers, within the
+	// attempt's timeout.
+	Probe struct {
+		Container ids.ContainerID
+		PID       uint32 // of the container; 0: not known
+		Kind      ProbeKind
+		Attempt   probe.Attempt
+		Task      *v1.TaskInfo
+	}
+
 	// Exit asks the agent to end: no container is left. Removed: by the word of
 	// the master, which will not take this agent back under its id.
 	Exit struct {
@@ -132,6 +152,7 @@ func (Abort) isEffect()     {}
 func (Terminate) isEffect() {}
 func (Slay) isEffect()      {}
 func (Destroy) isEffect()   {}
+func (Probe) isEffect()     {}
 func (Exit) isEffect()      {}
 func (Trace) isEffect()     {}
 

@@ -112,6 +112,8 @@ func (c *Core) recoverTask(t RecoveredTask) (*entry, error) {
 	if err := e.restore(c.taskConfig(f, e.info, t.What, t.Limits), t.Life); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, errs.Corrupt)
 	}
+	e.probes = newProbes(e.info)
+	e.probes.restore(e.statuses)
 	if (e.life.State() == task.Done) != e.ended() {
 		return nil, fmt.Errorf("its state is %s, its updates say otherwise: %w", e.life.State(), errs.Corrupt)
 	}
@@ -182,6 +184,9 @@ func (c *Core) resume(e *entry, found bool) {
 		}
 	case task.Staging:
 		c.step(e, task.Start{})
+	}
+	if e.life.State() == task.Running {
+		c.resumeProbes(e)
 	}
 	c.save(e)
 	c.retire(e)

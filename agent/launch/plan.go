@@ -78,16 +78,12 @@ func check(t Task) error {
 		return unsupported("executor: only command tasks are run")
 	case i.GetCommand() == nil:
 		return invalid("command is missing")
-	case i.GetHealthCheck() != nil:
-		return unsupported("health_check: tasks are not checked")
-	case i.GetCheck() != nil:
-		return unsupported("check: tasks are not checked")
 	case i.GetKillPolicy().GetGracePeriod().GetNanoseconds() < 0:
 		return invalid("kill_policy.grace_period is negative")
 	case i.GetMaxCompletionTime().GetNanoseconds() < 0:
 		return invalid("max_completion_time is negative")
 	}
-	return nil
+	return checkProbes(i)
 }
 
 // Describe says in a few words what a task runs, for messages.

@@ -14,7 +14,7 @@
 //	   │                 │ LaunchFailed      └─┘ Kill, GraceOver    │
 //	   └─────────────────┴──────────────────────────────────────────┘
 //
-// Lost leads to Done from every state in which there may be a container: nobody
+// News of a task that runs is told and changes nothing. Lost leads to Done from every state in which there may be a container: nobody
 // saw its end. A Task can be saved in any state and restored by another process.
 //
 // # Invariants

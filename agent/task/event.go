@@ -23,10 +23,11 @@ const (
 	KindExpired
 	KindGraceOver
 	KindLost
+	KindNews
 	numKinds
 )
 
-var kindNames = [numKinds]string{"start", "refuse", "progress", "launched", "launch failed", "kill", "exited", "expired", "grace over", "lost"}
+var kindNames = [numKinds]string{"start", "refuse", "progress", "launched", "launch failed", "kill", "exited", "expired", "grace over", "lost", "news"}
 
 // String names k for messages.
 func (k Kind) String() string {
@@ -80,6 +81,12 @@ type (
 	// GraceOver says that a killed task had its time to end by itself. Made by Due.
 	GraceOver struct{}
 
+	// News says something of a task that runs, such as its health.
+	News struct {
+		Reason  v1.TaskStatus_Reason
+		Message string
+	}
+
 	// Lost says that whatever there was of the container is no more, and nobody
 	// saw its end: the machine was started anew. End is what the task becomes, if
 	// no kill was under way.
@@ -97,6 +104,7 @@ func (Exited) Kind() Kind       { return KindExited }
 func (Expired) Kind() Kind      { return KindExpired }
 func (GraceOver) Kind() Kind    { return KindGraceOver }
 func (Lost) Kind() Kind         { return KindLost }
+func (News) Kind() Kind         { return KindNews }
 
 // End is what a kill makes of a task.
 type End struct {

@@ -44,6 +44,11 @@ func (t *Task) run(now time.Time, _ Event) []Effect {
 	return []Effect{Update{State: v1.TaskState_TASK_RUNNING, Source: byExecutor}}
 }
 
+func (t *Task) tellNews(_ time.Time, ev Event) []Effect {
+	news := ev.(News)
+	return []Effect{Update{State: v1.TaskState_TASK_RUNNING, Source: byExecutor, Reason: news.Reason.Enum(), Message: news.Message}}
+}
+
 func (t *Task) failLaunch(_ time.Time, ev Event) []Effect {
 	failed := ev.(LaunchFailed)
 	return []Effect{Update{

@@ -31,6 +31,7 @@ var arrows = map[edge]arrow{
 	{Running, KindKill}:    {Killing, (*Task).kill},
 	{Running, KindExpired}: {Killing, (*Task).expire},
 	{Running, KindExited}:  {Done, (*Task).exit},
+	{Running, KindNews}:    {Running, (*Task).tellNews},
 
 	{Killing, KindKill}:      {Killing, (*Task).shorten},
 	{Killing, KindGraceOver}: {Killing, (*Task).slay},

@@ -32,7 +32,7 @@ var roads = [numStates][]Event{
 var sample = [numKinds]Event{
 	KindStart: Start{}, KindRefuse: Refuse{Why: "why"}, KindProgress: Progress{What: "what"}, KindLaunched: Launched{},
 	KindLaunchFailed: LaunchFailed{Why: "why"}, KindKill: Kill{}, KindExited: Exited{Code: 1},
-	KindExpired: Expired{}, KindGraceOver: GraceOver{}, KindLost: Lost{End{State: v1.TaskState_TASK_GONE}},
+	KindExpired: Expired{}, KindGraceOver: GraceOver{}, KindLost: Lost{End{State: v1.TaskState_TASK_GONE}}, KindNews: News{Message: "what"},
 }
 
 var legal = map[string]string{
@@ -52,6 +52,7 @@ var legal = map[string]string{
 	"running, kill":    "killing: TASK_KILLING terminate",
 	"running, expired": "killing: TASK_KILLING terminate",
 	"running, exited":  "done: TASK_FAILED destroy",
+	"running, news":    "running: TASK_RUNNING",
 
 	"killing, kill":       "killing:",
 	"killing, grace over": "killing: slay",

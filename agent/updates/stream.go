@@ -87,6 +87,18 @@ func (s *Stream) Ack(id UUID) error {
 	return fmt.Errorf("acknowledge update %x: %w", id, errs.Exists)
 }
 
+// Supersede takes the newest update away if it was never sent and says the same
+// state as what is to be added after it: of news that nobody reads, the newest
+// will do.
+func (s *Stream) Supersede(state v1.TaskState) {
+	n := len(s.queue) - 1
+	if n < 1 || s.ended || s.queue[n].Status.GetState() != state {
+		return
+	}
+	delete(s.seen, s.queue[n].UUID)
+	s.queue = s.queue[:n:n]
+}
+
 // maxAcked is how many acknowledged updates are remembered: repetitions come
 // soon, and the stream of a task that tells its health for years must not grow.
 const maxAcked = 256

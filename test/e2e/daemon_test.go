@@ -69,8 +69,11 @@ func TestUnit(t *testing.T) {
 	if err := s.active(ctx); err != nil {
 		t.Fatal(err)
 	}
-	s.background(t, "in-unit", []string{"--cpus=0.1", "--mem=32"}, "sleep", "3600")
+	task := s.background(t, "in-unit", []string{"--cpus=0.1", "--mem=32"}, "sleep", "3600")
 	before := s.sh(t, "echo "+s.containerd())
+	cgroup := s.cgroup(t, task)
+	held := func() string { return s.sh(t, "cat "+cgroup+"/ctr/cgroup.procs "+cgroup+"/cpu.max "+cgroup+"/memory.max") }
+	runs := held()
 	// A unit that leaves processes behind takes systemd's 90 s to stop.
 	s.sh(t, "timeout 45 systemctl restart mezzo-e2e-agent")
 	if after := s.sh(t, "echo "+s.containerd()); after != before || before == "" {
@@ -82,6 +85,12 @@ func TestUnit(t *testing.T) {
 	if r := s.mezzo(t, "run", "--image="+plainImage, "--cpus=0.1", "--mem=32", "--", "echo", "again"); r.stdout != "again\n" {
 		t.Errorf("after the restart: code %d, %q, %q", r.code, r.stdout, r.stderr)
 	}
+	// The task goes on, the same process within the same limits, and is the
+	// agent's to end.
+	if now := held(); now != runs || runs == "" {
+		t.Errorf("the task was %q and is %q", runs, now)
+	}
+	s.kill(t, task)
 	s.empty(t)
 }
 
