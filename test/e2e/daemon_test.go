@@ -72,7 +72,9 @@ func TestUnit(t *testing.T) {
 	task := s.background(t, "in-unit", []string{"--cpus=0.1", "--mem=32"}, "sleep", "3600")
 	before := s.sh(t, "echo "+s.containerd())
 	cgroup := s.cgroup(t, task)
-	held := func() string { return s.sh(t, "cat "+cgroup+"/ctr/cgroup.procs "+cgroup+"/cpu.max "+cgroup+"/memory.max") }
+	held := func() string {
+		return s.sh(t, "cat "+cgroup+"/ctr/cgroup.procs "+cgroup+"/cpu.max "+cgroup+"/memory.max")
+	}
 	runs := held()
 	// A unit that leaves processes behind takes systemd's 90 s to stop.
 	s.sh(t, "timeout 45 systemctl restart mezzo-e2e-agent")

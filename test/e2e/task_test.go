@@ -8,6 +8,7 @@ import (
 	"time"
 
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/usage"
 	"mezzo/images/imagetest"
 )
 
@@ -153,5 +154,12 @@ func TestOutputSurvives(t *testing.T) {
 	if err := s.start(ctx, dir); err != nil {
 		t.Fatal(err)
 	}
+	s.await(t, "the task goes on", func(c *usage.Cluster) *usage.TaskUsage {
+		if u := byName(c, "chatty"); u.GetState() == v1.TaskState_TASK_RUNNING && u.GetUsed().GetCpu() != nil {
+			return u
+		}
+		return nil
+	})
+	s.kill(t, task)
 	s.empty(t)
 }
