@@ -21,6 +21,7 @@ import (
 
 	"mezzo/agent/core"
 	"mezzo/agent/fetch"
+	"mezzo/agent/session"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/containerizer"
@@ -141,7 +142,9 @@ func (a *Agent) assemble(d Deps) error {
 	}
 	a.server = &server{
 		snapshot: a.loop.snapshot, log: d.Log.With("component", "http"), workDir: a.cfg.WorkDir, endpoint: endpoint,
-		flags: d.Flags, version: d.Version, start: time.Now(),
+		flags: d.Flags, version: d.Version, start: time.Now(), sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
+			return d.Containers.Exec(ctx, id, s, io)
+		}),
 	}
 	return nil
 }
@@ -233,7 +236,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		defer stop()
 		return a.serve(serving)
 	})
-	return g.Wait()
+	err = g.Wait()
+	a.server.sessions.Close(context.WithoutCancel(ctx))
+	return err
 }
 
 // dawdleTimeout bounds how long a request may take to arrive, and each part of

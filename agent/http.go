@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"mezzo/agent/session"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
 )
@@ -23,6 +24,7 @@ type server struct {
 	endpoint string // "ip:port"
 	flags    map[string]string
 	version  *v1.VersionInfo
+	sessions *session.Sessions
 	start    time.Time
 }
 
@@ -95,6 +97,12 @@ func statusOf(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, errs.NotFound):
 		return http.StatusNotFound
+	case errors.Is(err, errNotAcceptable):
+		return http.StatusNotAcceptable
+	case errors.Is(err, errs.Conflict), errors.Is(err, errs.Exists):
+		return http.StatusConflict
+	case errors.Is(err, errs.Exhausted):
+		return http.StatusTooManyRequests
 	case errors.Is(err, errs.Unsupported):
 		return http.StatusNotImplemented
 	case errors.Is(err, errs.Unavailable), errors.Is(err, context.Canceled):

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -35,6 +36,14 @@ func (s *server) operator(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Expecting 'Content-Type' to be present", http.StatusBadRequest)
 		return
 	}
+	if mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(mediaType), recordioType) {
+		s.attachInput(w, r)
+		return
+	}
+	if r.Header.Get(messageContentType) != "" {
+		http.Error(w, "Expecting no '"+messageContentType+"' without "+recordioType, http.StatusUnsupportedMediaType)
+		return
+	}
 	in, ok := codec.ForContentType(r.Header.Get("Content-Type"))
 	if !ok {
 		http.Error(w, "Expecting 'Content-Type' of application/json or application/x-protobuf", http.StatusUnsupportedMediaType)
@@ -45,6 +54,12 @@ func (s *server) operator(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
+	if stream := s.streams(call); stream != nil {
+		if err := stream(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+		return
+	}
 	out, ok := codec.Negotiate(r.Header.Get("Accept"))
 	if !ok {
 		http.Error(w, "Expecting 'Accept' to allow application/json or application/x-protobuf", http.StatusNotAcceptable)
@@ -53,6 +68,21 @@ func (s *server) operator(w http.ResponseWriter, r *http.Request) {
 	if err := s.answer(w, r, call, out); err != nil {
 		s.fail(w, r, err)
 	}
+}
+
+// streams is how a call is answered whose answer is a stream; nil if it isn't.
+func (s *server) streams(call *agent.Call) func(http.ResponseWriter, *http.Request) error {
+	switch call.GetType() {
+	case agent.Call_LAUNCH_NESTED_CONTAINER_SESSION:
+		return func(w http.ResponseWriter, r *http.Request) error {
+			return s.launchSession(w, r, call.GetLaunchNestedContainerSession())
+		}
+	case agent.Call_ATTACH_CONTAINER_OUTPUT:
+		return func(w http.ResponseWriter, r *http.Request) error {
+			return s.attachOutput(w, r, call.GetAttachContainerOutput())
+		}
+	}
+	return nil
 }
 
 // readCall decodes and checks a call; status goes with err.
@@ -91,6 +121,16 @@ func checkCall(c *agent.Call) error {
 		if c.ReadFile == nil {
 			missing = "read_file"
 		}
+	case agent.Call_LAUNCH_NESTED_CONTAINER_SESSION:
+		if c.LaunchNestedContainerSession == nil {
+			missing = "launch_nested_container_session"
+		}
+	case agent.Call_ATTACH_CONTAINER_OUTPUT:
+		if c.AttachContainerOutput == nil {
+			missing = "attach_container_output"
+		}
+	case agent.Call_ATTACH_CONTAINER_INPUT:
+		return fmt.Errorf("ATTACH_CONTAINER_INPUT is a streaming request, of type %s: %w", recordioType, errs.Invalid)
 	default: // no part, or not answered here
 	}
 	if missing != "" {
@@ -101,6 +141,9 @@ func checkCall(c *agent.Call) error {
 
 // answer writes the response to a call.
 func (s *server) answer(w http.ResponseWriter, r *http.Request, call *agent.Call, out codec.Codec) error {
+	if done, err := s.nested(w, r, call, out); done || err != nil {
+		return err
+	}
 	answer, ok := answers[call.GetType()]
 	if !ok {
 		return fmt.Errorf("call %s: %w", call.GetType(), errs.Unsupported)
@@ -120,6 +163,43 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, call *agent.Call
 	w.Header().Set("Content-Type", out.ContentType())
 	_, _ = w.Write(body) // a reader that went away is no error of ours
 	return nil
+}
+
+// nested answers the calls about sessions.
+func (s *server) nested(w http.ResponseWriter, r *http.Request, call *agent.Call, out codec.Codec) (done bool, err error) {
+	var response *agent.Response
+	switch call.GetType() {
+	case agent.Call_WAIT_NESTED_CONTAINER, agent.Call_WAIT_CONTAINER:
+		id := call.GetWaitNestedContainer().GetContainerId()
+		if call.GetType() == agent.Call_WAIT_CONTAINER {
+			id = call.GetWaitContainer().GetContainerId()
+		}
+		ended, err := s.waitSession(r.Context(), id)
+		if err != nil {
+			return false, err
+		}
+		response = &agent.Response{Type: agent.Response_WAIT_NESTED_CONTAINER.Enum(), WaitNestedContainer: ended}
+		if call.GetType() == agent.Call_WAIT_CONTAINER {
+			response = &agent.Response{Type: agent.Response_WAIT_CONTAINER.Enum(), WaitContainer: &agent.Response_WaitContainer{ExitStatus: ended.ExitStatus}}
+		}
+	case agent.Call_KILL_NESTED_CONTAINER:
+		return true, s.killSession(r.Context(), call.GetKillNestedContainer().GetContainerId(), call.GetKillNestedContainer().Signal)
+	case agent.Call_KILL_CONTAINER:
+		return true, s.killSession(r.Context(), call.GetKillContainer().GetContainerId(), call.GetKillContainer().Signal)
+	case agent.Call_REMOVE_NESTED_CONTAINER:
+		return true, s.sessions.Remove(sessionID(call.GetRemoveNestedContainer().GetContainerId()))
+	case agent.Call_REMOVE_CONTAINER:
+		return true, s.sessions.Remove(sessionID(call.GetRemoveContainer().GetContainerId()))
+	default:
+		return false, nil
+	}
+	body, err := out.Marshal(response)
+	if err != nil {
+		return false, err
+	}
+	w.Header().Set("Content-Type", out.ContentType())
+	_, _ = w.Write(body) // a reader that went away is no error of ours
+	return true, nil
 }
 
 type answer func(*server, *snapshot, *agent.Call) (*agent.Response, error)

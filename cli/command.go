@@ -18,7 +18,9 @@ import (
 // Deps are the things the commands are given.
 type Deps struct {
 	Stdout, Stderr io.Writer
+	Stdin          io.Reader
 	Terminal       Terminal // Stdout, if it is one
+	Keyboard       Keyboard // Stdin, if it and Stdout are a terminal
 	Env            func(string) string
 	Now            func() time.Time
 	HTTP           *http.Client     // without an overall timeout
@@ -31,6 +33,15 @@ type Terminal interface {
 	// Watch sends each key that is pressed, and 0 when the size has changed, until
 	// stop is called.
 	Watch() (keys <-chan byte, stop func())
+}
+
+// Keyboard is a terminal whose keys can all go to another program.
+type Keyboard interface {
+	Size() (columns, rows int)
+	// Raw lets every key through, Ctrl-C too, until restore is called.
+	Raw() (restore func(), err error)
+	// Resized tells when the size has changed, until stop is called.
+	Resized() (changes <-chan struct{}, stop func())
 }
 
 // DefaultMaster is asked when neither --master nor MEZZO_MASTER names one.
@@ -53,7 +64,7 @@ func (e *ExitError) Unwrap() error { return e.Err }
 
 // TaskCommands returns the commands about tasks, to be hung below a root.
 func TaskCommands(d Deps) []*cobra.Command {
-	return []*cobra.Command{runCommand(d), psCommand(d), topCommand(d), logsCommand(d), killCommand(d)}
+	return []*cobra.Command{runCommand(d), psCommand(d), topCommand(d), logsCommand(d), attachCommand(d), execCommand(d), killCommand(d)}
 }
 
 // ClusterCommands returns the commands about agents, machines, frameworks and roles.

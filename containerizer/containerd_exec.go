@@ -229,7 +229,7 @@ func (p *containerdProcess) remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(p.e.context(context.WithoutCancel(ctx)), drainTimeout+5*time.Second)
 	defer cancel()
 	err := p.signal(ctx, syscall.SIGKILL)
-	if err == nil {
+	if err == nil || errors.Is(err, errs.Conflict) { // it was never started
 		err = p.deleteProcess(ctx)
 	}
 	if p.io != nil {

@@ -28,9 +28,13 @@ func main() {
 	// Whoever reads what we write may go away: a write fails, and that is heeded
 	// where it matters. Not ignored, which tasks would inherit.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	p := process{args: os.Args, environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, interrupts: interrupts}
+	p := process{args: os.Args, environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, interrupts: interrupts}
 	if term.IsTerminal(int(os.Stdout.Fd())) {
-		p.terminal = terminal{in: int(os.Stdin.Fd()), out: int(os.Stdout.Fd())}
+		t := terminal{in: int(os.Stdin.Fd()), out: int(os.Stdout.Fd())}
+		p.terminal = t
+		if term.IsTerminal(t.in) {
+			p.keyboard = t
+		}
 	}
 	os.Exit(run(p))
 }
@@ -38,8 +42,10 @@ func main() {
 // process is what the operating system gives to a program.
 type process struct {
 	args, environ  []string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	terminal       cli.Terminal // stdout, if it is one
+	keyboard       cli.Keyboard // stdin, if it and stdout are a terminal
 	interrupts     <-chan os.Signal
 }
 
@@ -99,7 +105,7 @@ Begin with ` + "`mezzo local`" + ` in one terminal and ` + "`mezzo run --image b
 	root.SetVersionTemplate("mezzo {{.Version}}\n")
 	root.AddGroup(&cobra.Group{ID: "use", Title: "Tasks:"}, &cobra.Group{ID: "operate", Title: "Cluster:"}, &cobra.Group{ID: "daemon", Title: "Daemons:"})
 	deps := cli.Deps{
-		Stdout: p.stdout, Stderr: p.stderr, Terminal: p.terminal,
+		Stdout: p.stdout, Stderr: p.stderr, Stdin: p.stdin, Terminal: p.terminal, Keyboard: p.keyboard,
 		Env: func(name string) string { return lookup(p.environ, name) },
 		Now: time.Now,
 		HTTP: &http.Client{Transport: &http.Transport{

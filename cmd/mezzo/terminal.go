@@ -72,3 +72,33 @@ func (t terminal) Watch() (keys <-chan byte, stop func()) {
 		}
 	}
 }
+
+// Raw implements cli.Keyboard.
+func (t terminal) Raw() (restore func(), err error) {
+	before, err := term.MakeRaw(t.in)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = term.Restore(t.in, before) }, nil // it may be gone
+}
+
+// Resized implements cli.Keyboard.
+func (t terminal) Resized() (changes <-chan struct{}, stop func()) {
+	c, signals := make(chan struct{}, 1), make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGWINCH)
+	var heeding sync.WaitGroup
+	heeding.Go(func() {
+		defer close(c)
+		for range signals {
+			select {
+			case c <- struct{}{}:
+			default: // one is on its way already
+			}
+		}
+	})
+	return c, func() {
+		signal.Stop(signals)
+		close(signals)
+		heeding.Wait()
+	}
+}

@@ -63,11 +63,17 @@ func (o *output) String() string {
 
 func begin(t *testing.T, c *native.Cluster, args ...string) *begun {
 	t.Helper()
-	b := &begun{Cmd: c.Command(t.Context(), args[0], args[1:]...)}
-	b.Stdout, b.Stderr = &b.stdout, &b.stderr
+	b := prepare(t, c, args...)
 	if err := b.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// prepare makes a command that is not begun.
+func prepare(t *testing.T, c *native.Cluster, args ...string) *begun {
+	b := &begun{Cmd: c.Command(t.Context(), args[0], args[1:]...)}
+	b.Stdout, b.Stderr = &b.stdout, &b.stderr
 	return b
 }
 
@@ -98,6 +104,8 @@ func TestCommands(t *testing.T) {
 	t.Run("run", func(t *testing.T) { testRun(t, c) })
 	t.Run("interrupt", func(t *testing.T) { testInterrupt(t, c) })
 	t.Run("detach", func(t *testing.T) { testDetached(t, c) })
+	t.Run("exec", func(t *testing.T) { testExec(t, c) })
+	t.Run("terminal", func(t *testing.T) { testTerminal(t, c) })
 	t.Run("tables", func(t *testing.T) { testTables(t, c) })
 	t.Run("nothing is left", func(t *testing.T) {
 		var state struct{ Frameworks []struct{ Name string } }
