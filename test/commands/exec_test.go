@@ -1,7 +1,7 @@
 package commands
 
 import (
-	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -86,7 +86,12 @@ func testTerminal(t *testing.T, c *native.Cluster) {
 	}
 	task := strings.TrimSpace(r.stdout)
 	inner := prepare(t, c, "exec", "-it", task, "sh")
-	keys, typed := io.Pipe()
+	keys, typed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer keys.Close()
+	defer typed.Close()
 	var screen output
 	cmd := exec.CommandContext(t.Context(), "script", "-qec", "stty rows 30 cols 99; "+strings.Join(inner.Args, " "), "/dev/null")
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = inner.Env, keys, &screen, &screen
@@ -108,11 +113,10 @@ func testTerminal(t *testing.T, c *native.Cluster) {
 	if _, err := typed.Write([]byte("exit 6\r")); err != nil {
 		t.Fatal(err)
 	}
-	err := cmd.Wait()
+	err = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 6 {
 		t.Errorf("exit code %d, %v; screen:\n%s", code, err, screen.String())
 	}
-	typed.Close()
 	if r := run(t, c, "kill", "--grace=0s", task); r.code != 0 {
 		t.Errorf("kill: %+v", r)
 	}

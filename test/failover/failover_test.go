@@ -63,8 +63,9 @@ func loseLeaders(t *testing.T, addrs []string, flag string, rounds int, args ...
 		t.Fatal(err)
 	}
 	m.leader()
-	launch(t, "agent", "--ip=127.0.0.1", "--port=0", "--master="+flag, "--work_dir="+dir+"/a", "--isolation=none", "--containerd=private",
+	agent := launch(t, "agent", "--ip=127.0.0.1", "--port=0", "--master="+flag, "--work_dir="+dir+"/a", "--isolation=none", "--containerd=private",
 		"--resources=cpus:8;mem:4096", "--registration_backoff_factor=100ms")
+	t.Cleanup(func() { endContainerd(t, agent, dir+"/a") })
 	f := newFramework(t, flag, "file://"+archive)
 	f.launchLong(3)
 	f.begin()
@@ -87,6 +88,7 @@ func loseLeaders(t *testing.T, addrs []string, flag string, rounds int, args ...
 		}
 	}
 	f.finish(3)
+	until(t, "no container is left", func() bool { return len(shims(dir+"/a")) == 0 })
 	if out, err := exec.Command(native.Binary(t), "agents", "--master="+flag).CombinedOutput(); err != nil || !strings.Contains(string(out), "127.0.0.1") && !strings.Contains(string(out), "active") {
 		t.Errorf("mezzo agents --master=%s: %v\n%s", flag, err, out)
 	}
