@@ -239,7 +239,15 @@ func TestRecover(t *testing.T) {
 		}
 	}
 	e.made["unstarted"].state = created
-	e.made["starting"].state = created // its mark is there
+	e.made["starting"].state = created // its mark is there, and it starts
+	e.fail = func(call string) error {
+		if call == "find" {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.made["starting"].state = running
+		}
+		return nil
+	}
 	e.made["lost"].state = absent
 	if err := c.unmarkStarted("unstarted"); err != nil {
 		t.Fatal(err)

@@ -163,6 +163,9 @@ func (e *fakeEngine) remove(_ context.Context, id isolator.ID) error {
 }
 
 func (e *fakeEngine) find(_ context.Context, id isolator.ID) (record, error) {
+	if err := e.fail("find"); err != nil {
+		return record{}, err
+	}
 	c, err := e.get(id)
 	if err != nil {
 		return record{}, err

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
+	"time"
 
 	"mezzo/isolator"
 )
@@ -15,8 +15,7 @@ import (
 // Recover takes the containers of an earlier run over: after it, Wait works for
 // those of known that it returns as taken. Orphans are what is ours but not
 // known, to be destroyed. A container that was made but never started counts as
-// not known, wherever it is listed: it can be launched anew. One that was about
-// to be started is ended.
+// not known, wherever it is listed: it can be launched anew.
 //
 // Errors: nothing is taken over; call it again.
 func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (taken, orphans []isolator.ID, err error) {
@@ -28,21 +27,22 @@ func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (taken
 		return nil, nil, fmt.Errorf("recover containers: %w", err)
 	}
 	var adopted []isolator.Container
+	deadline := time.Now().Add(startsWithin)
 	for _, rec := range found {
 		ran, err := c.mayHaveRun(rec.id)
 		if err != nil {
 			return nil, nil, fmt.Errorf("recover container %s: %w", rec.id, err)
 		}
+		if ran && rec.state == created {
+			if rec, err = c.awaitStart(ctx, rec, deadline); err != nil {
+				return nil, nil, fmt.Errorf("recover container %s: %w", rec.id, err)
+			}
+			ran = rec.state != created
+		}
 		unstarted := !ran && (rec.state == created || rec.state == absent)
 		if !slices.Contains(known, rec.id) || unstarted || rec.labels == nil {
 			orphans = append(orphans, rec.id)
 			continue
-		}
-		if rec.state == created {
-			// Nobody knows whether its start is still on the way: it must not run twice.
-			if err := c.engine.kill(ctx, rec.id, int(syscall.SIGKILL)); err != nil {
-				return nil, nil, fmt.Errorf("recover container %s: %w", rec.id, err)
-			}
 		}
 		inner := isolator.Container{ID: rec.id}
 		if err := json.Unmarshal([]byte(rec.labels[labelContainer]), &inner); err != nil {
@@ -57,4 +57,25 @@ func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (taken
 	orphans = append(orphans, strays...)
 	slices.Sort(orphans)
 	return taken, slices.Compact(orphans), nil
+}
+
+// startsWithin is how long the start of a container may still be on its way that
+// an earlier run asked for and saw no answer to: containerd had it already.
+const startsWithin = 2 * time.Second
+
+// awaitStart looks until a container is started, or surely won't be.
+func (c *Containerizer) awaitStart(ctx context.Context, rec record, deadline time.Time) (record, error) {
+	for rec.state == created && time.Now().Before(deadline) {
+		select {
+		case <-ctx.Done():
+			return rec, ctx.Err()
+		case <-time.After(retryMin):
+		}
+		now, err := c.engine.find(ctx, rec.id)
+		if err != nil {
+			return rec, err
+		}
+		rec = now
+	}
+	return rec, nil
 }
