@@ -29,7 +29,12 @@ var counters = []metric{
 	counter("master/valid_status_update_acknowledgements", "acknowledgements passed on", core.ValidStatusUpdateAcknowledgements),
 	counter("master/invalid_status_update_acknowledgements", "acknowledgements of nothing", core.InvalidStatusUpdateAcknowledgements),
 	counter("master/invalid_operation_status_update_acknowledgements", "acknowledgements of operations, of which there are none", core.InvalidOperationStatusUpdateAcknowledgements),
-	counter("master/invalid_framework_to_executor_messages", "messages to executors, of which there are none", core.InvalidFrameworkToExecutorMessages),
+	counter("master/invalid_framework_to_executor_messages", "messages to executors that are not there", core.InvalidFrameworkToExecutorMessages),
+	counter("master/valid_framework_to_executor_messages", "messages to executors passed on", core.ValidFrameworkToExecutorMessages),
+	counter("master/messages_executor_to_framework", "messages from executors", core.MessagesExecutorToFramework),
+	counter("master/valid_executor_to_framework_messages", "messages from executors passed on", core.ValidExecutorToFrameworkMessages),
+	counter("master/invalid_executor_to_framework_messages", "messages from executors to frameworks that are not there", core.InvalidExecutorToFrameworkMessages),
+	counter("master/messages_exited_executor", "executors that ended", core.MessagesExitedExecutor),
 	counter("master/inverse_offers_sent", "inverse offers", core.InverseOffersSent),
 	counter("master/inverse_offers_accepted", "inverse offers accepted", core.InverseOffersAccepted),
 	counter("master/inverse_offers_declined", "inverse offers declined", core.InverseOffersDeclined),
@@ -63,11 +68,6 @@ func nothingYet() []metric {
 		names []string
 	}{
 		{"nobody authenticates yet", []string{"master/messages_authenticate"}},
-		{"there are no executors of frameworks' own yet", []string{
-			"master/messages_executor_to_framework", "master/messages_exited_executor",
-			"master/valid_executor_to_framework_messages", "master/invalid_executor_to_framework_messages",
-			"master/valid_framework_to_executor_messages",
-		}},
 		{"there are no operations but LAUNCH yet", []string{"master/valid_operation_status_update_acknowledgements"}},
 		{"no such message exists in the v1 API", []string{"master/messages_deactivate_framework", "master/messages_unregister_slave"}},
 		{"agents are removed without limit of rate", []string{

@@ -48,7 +48,7 @@ type frameworkModel struct {
 	UnreachableTasks []taskModel     `json:"unreachable_tasks"`
 	CompletedTasks   []taskModel     `json:"completed_tasks"`
 	Offers           []offerModel    `json:"offers"`
-	Executors        []struct{}      `json:"executors"` // frameworks' own ones are not run yet
+	Executors        []executorModel `json:"executors"`
 	Labels           []labelModel    `json:"labels,omitempty"`
 	OfferConstraints json.RawMessage `json:"offer_constraints,omitempty"`
 	Requests         []requestModel  `json:"requests,omitempty"`          // ours
@@ -79,7 +79,7 @@ func modelFramework(f *core.FrameworkView) frameworkModel {
 		UnreachableTasks: modelTasks(f.Unreachable),
 		CompletedTasks:   modelTasks(f.Finished),
 		Offers:           []offerModel{},
-		Executors:        []struct{}{},
+		Executors:        []executorModel{},
 		Labels:           labels(f.Info.GetLabels()),
 		OfferConstraints: raw(f.Constraints),
 	}
@@ -100,6 +100,9 @@ func modelFramework(f *core.FrameworkView) frameworkModel {
 	} else {
 		role := f.Info.GetRole()
 		m.Role = &role
+	}
+	for _, x := range f.Executors {
+		m.Executors = append(m.Executors, modelExecutor(x))
 	}
 	for _, o := range f.Offers {
 		m.Offers = append(m.Offers, offerModel{string(o.ID), string(o.Framework), allocationModel{o.Role}, string(o.Agent), amounts(o.Resources)})

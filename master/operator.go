@@ -96,7 +96,7 @@ var shows = map[master.Call_Type]func(*Master, *core.Snapshot) *master.Response{
 	master.Call_GET_STATE: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_STATE.Enum(), GetState: &master.Response_GetState{
 			GetTasks:      showTasks(s),
-			GetExecutors:  &master.Response_GetExecutors{},
+			GetExecutors:  showExecutors(s),
 			GetFrameworks: showFrameworks(s),
 			GetAgents:     showAgents(s),
 		}}
@@ -106,6 +106,9 @@ var shows = map[master.Call_Type]func(*Master, *core.Snapshot) *master.Response{
 	},
 	master.Call_GET_FRAMEWORKS: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_FRAMEWORKS.Enum(), GetFrameworks: showFrameworks(s)}
+	},
+	master.Call_GET_EXECUTORS: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_EXECUTORS.Enum(), GetExecutors: showExecutors(s)}
 	},
 	master.Call_GET_TASKS: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_TASKS.Enum(), GetTasks: showTasks(s)}

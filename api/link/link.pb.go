@@ -38,6 +38,8 @@ type FromAgent struct {
 	//	*FromAgent_StatusUpdate
 	//	*FromAgent_Usage
 	//	*FromAgent_Oversubscribed
+	//	*FromAgent_ExecutorExited
+	//	*FromAgent_ExecutorMessage
 	Message       isFromAgent_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -125,6 +127,24 @@ func (x *FromAgent) GetOversubscribed() *Oversubscribed {
 	return nil
 }
 
+func (x *FromAgent) GetExecutorExited() *ExecutorExited {
+	if x != nil {
+		if x, ok := x.Message.(*FromAgent_ExecutorExited); ok {
+			return x.ExecutorExited
+		}
+	}
+	return nil
+}
+
+func (x *FromAgent) GetExecutorMessage() *ExecutorMessage {
+	if x != nil {
+		if x, ok := x.Message.(*FromAgent_ExecutorMessage); ok {
+			return x.ExecutorMessage
+		}
+	}
+	return nil
+}
+
 type isFromAgent_Message interface {
 	isFromAgent_Message()
 }
@@ -149,6 +169,14 @@ type FromAgent_Oversubscribed struct {
 	Oversubscribed *Oversubscribed `protobuf:"bytes,5,opt,name=oversubscribed,proto3,oneof"`
 }
 
+type FromAgent_ExecutorExited struct {
+	ExecutorExited *ExecutorExited `protobuf:"bytes,6,opt,name=executor_exited,json=executorExited,proto3,oneof"`
+}
+
+type FromAgent_ExecutorMessage struct {
+	ExecutorMessage *ExecutorMessage `protobuf:"bytes,7,opt,name=executor_message,json=executorMessage,proto3,oneof"`
+}
+
 func (*FromAgent_Hello) isFromAgent_Message() {}
 
 func (*FromAgent_Pong) isFromAgent_Message() {}
@@ -158,6 +186,10 @@ func (*FromAgent_StatusUpdate) isFromAgent_Message() {}
 func (*FromAgent_Usage) isFromAgent_Message() {}
 
 func (*FromAgent_Oversubscribed) isFromAgent_Message() {}
+
+func (*FromAgent_ExecutorExited) isFromAgent_Message() {}
+
+func (*FromAgent_ExecutorMessage) isFromAgent_Message() {}
 
 // FromMaster is one message to the agent.
 type FromMaster struct {
@@ -171,6 +203,9 @@ type FromMaster struct {
 	//	*FromMaster_Acknowledge
 	//	*FromMaster_ShutdownFramework
 	//	*FromMaster_Shutdown
+	//	*FromMaster_RunTaskGroup
+	//	*FromMaster_ShutdownExecutor
+	//	*FromMaster_ExecutorMessage
 	Message       isFromMaster_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -276,6 +311,33 @@ func (x *FromMaster) GetShutdown() *Shutdown {
 	return nil
 }
 
+func (x *FromMaster) GetRunTaskGroup() *RunTaskGroup {
+	if x != nil {
+		if x, ok := x.Message.(*FromMaster_RunTaskGroup); ok {
+			return x.RunTaskGroup
+		}
+	}
+	return nil
+}
+
+func (x *FromMaster) GetShutdownExecutor() *ShutdownExecutor {
+	if x != nil {
+		if x, ok := x.Message.(*FromMaster_ShutdownExecutor); ok {
+			return x.ShutdownExecutor
+		}
+	}
+	return nil
+}
+
+func (x *FromMaster) GetExecutorMessage() *ExecutorMessage {
+	if x != nil {
+		if x, ok := x.Message.(*FromMaster_ExecutorMessage); ok {
+			return x.ExecutorMessage
+		}
+	}
+	return nil
+}
+
 type isFromMaster_Message interface {
 	isFromMaster_Message()
 }
@@ -308,6 +370,18 @@ type FromMaster_Shutdown struct {
 	Shutdown *Shutdown `protobuf:"bytes,7,opt,name=shutdown,proto3,oneof"`
 }
 
+type FromMaster_RunTaskGroup struct {
+	RunTaskGroup *RunTaskGroup `protobuf:"bytes,8,opt,name=run_task_group,json=runTaskGroup,proto3,oneof"`
+}
+
+type FromMaster_ShutdownExecutor struct {
+	ShutdownExecutor *ShutdownExecutor `protobuf:"bytes,9,opt,name=shutdown_executor,json=shutdownExecutor,proto3,oneof"`
+}
+
+type FromMaster_ExecutorMessage struct {
+	ExecutorMessage *ExecutorMessage `protobuf:"bytes,10,opt,name=executor_message,json=executorMessage,proto3,oneof"`
+}
+
 func (*FromMaster_Welcome) isFromMaster_Message() {}
 
 func (*FromMaster_Ping) isFromMaster_Message() {}
@@ -322,6 +396,12 @@ func (*FromMaster_ShutdownFramework) isFromMaster_Message() {}
 
 func (*FromMaster_Shutdown) isFromMaster_Message() {}
 
+func (*FromMaster_RunTaskGroup) isFromMaster_Message() {}
+
+func (*FromMaster_ShutdownExecutor) isFromMaster_Message() {}
+
+func (*FromMaster_ExecutorMessage) isFromMaster_Message() {}
+
 // Hello registers the agent, or reregisters it when agent.id is set. It names
 // everything that runs there, so that a master which knows less learns it and
 // one which knows more can say what was lost.
@@ -334,8 +414,11 @@ type Hello struct {
 	Address      string                     `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
 	Capabilities []*v1.AgentInfo_Capability `protobuf:"bytes,4,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
 	// Tasks whose terminal update is not yet acknowledged, and their frameworks.
-	Tasks         []*v1.Task          `protobuf:"bytes,5,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	Frameworks    []*v1.FrameworkInfo `protobuf:"bytes,6,rep,name=frameworks,proto3" json:"frameworks,omitempty"`
+	Tasks      []*v1.Task          `protobuf:"bytes,5,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	Frameworks []*v1.FrameworkInfo `protobuf:"bytes,6,rep,name=frameworks,proto3" json:"frameworks,omitempty"`
+	// Executors of frameworks' own, and those of task groups, that are there or
+	// about to be. Their framework_id is set.
+	Executors     []*v1.ExecutorInfo `protobuf:"bytes,7,rep,name=executors,proto3" json:"executors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -408,6 +491,13 @@ func (x *Hello) GetTasks() []*v1.Task {
 func (x *Hello) GetFrameworks() []*v1.FrameworkInfo {
 	if x != nil {
 		return x.Frameworks
+	}
+	return nil
+}
+
+func (x *Hello) GetExecutors() []*v1.ExecutorInfo {
+	if x != nil {
+		return x.Executors
 	}
 	return nil
 }
@@ -772,6 +862,246 @@ func (x *RunTask) GetTask() *v1.TaskInfo {
 	return nil
 }
 
+// RunTaskGroup launches tasks that live and die together, in an executor of
+// type DEFAULT that the agent may not know yet. Each task's executor is unset.
+type RunTaskGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Framework     *v1.FrameworkInfo      `protobuf:"bytes,1,opt,name=framework,proto3" json:"framework,omitempty"`
+	Executor      *v1.ExecutorInfo       `protobuf:"bytes,2,opt,name=executor,proto3" json:"executor,omitempty"`
+	Group         *v1.TaskGroupInfo      `protobuf:"bytes,3,opt,name=group,proto3" json:"group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RunTaskGroup) Reset() {
+	*x = RunTaskGroup{}
+	mi := &file_link_link_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RunTaskGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RunTaskGroup) ProtoMessage() {}
+
+func (x *RunTaskGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_link_link_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RunTaskGroup.ProtoReflect.Descriptor instead.
+func (*RunTaskGroup) Descriptor() ([]byte, []int) {
+	return file_link_link_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *RunTaskGroup) GetFramework() *v1.FrameworkInfo {
+	if x != nil {
+		return x.Framework
+	}
+	return nil
+}
+
+func (x *RunTaskGroup) GetExecutor() *v1.ExecutorInfo {
+	if x != nil {
+		return x.Executor
+	}
+	return nil
+}
+
+func (x *RunTaskGroup) GetGroup() *v1.TaskGroupInfo {
+	if x != nil {
+		return x.Group
+	}
+	return nil
+}
+
+// ShutdownExecutor ends an executor with its tasks.
+type ShutdownExecutor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,2,opt,name=executor_id,json=executorId,proto3" json:"executor_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShutdownExecutor) Reset() {
+	*x = ShutdownExecutor{}
+	mi := &file_link_link_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShutdownExecutor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShutdownExecutor) ProtoMessage() {}
+
+func (x *ShutdownExecutor) ProtoReflect() protoreflect.Message {
+	mi := &file_link_link_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShutdownExecutor.ProtoReflect.Descriptor instead.
+func (*ShutdownExecutor) Descriptor() ([]byte, []int) {
+	return file_link_link_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ShutdownExecutor) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *ShutdownExecutor) GetExecutorId() *v1.ExecutorID {
+	if x != nil {
+		return x.ExecutorId
+	}
+	return nil
+}
+
+// ExecutorMessage is from a scheduler to its executor, or back. It may be lost.
+type ExecutorMessage struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,2,opt,name=executor_id,json=executorId,proto3" json:"executor_id,omitempty"`
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecutorMessage) Reset() {
+	*x = ExecutorMessage{}
+	mi := &file_link_link_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecutorMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutorMessage) ProtoMessage() {}
+
+func (x *ExecutorMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_link_link_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutorMessage.ProtoReflect.Descriptor instead.
+func (*ExecutorMessage) Descriptor() ([]byte, []int) {
+	return file_link_link_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ExecutorMessage) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *ExecutorMessage) GetExecutorId() *v1.ExecutorID {
+	if x != nil {
+		return x.ExecutorId
+	}
+	return nil
+}
+
+func (x *ExecutorMessage) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+// ExecutorExited says that nothing is left of an executor, so that what it held
+// is free. Its tasks' ends come as StatusUpdates. The Hello repeats it by leaving
+// the executor out.
+type ExecutorExited struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	ExecutorId  *v1.ExecutorID         `protobuf:"bytes,2,opt,name=executor_id,json=executorId,proto3" json:"executor_id,omitempty"`
+	// As wait(2) gives it; -1 if nobody knows.
+	Status        int32 `protobuf:"varint,3,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecutorExited) Reset() {
+	*x = ExecutorExited{}
+	mi := &file_link_link_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecutorExited) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutorExited) ProtoMessage() {}
+
+func (x *ExecutorExited) ProtoReflect() protoreflect.Message {
+	mi := &file_link_link_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutorExited.ProtoReflect.Descriptor instead.
+func (*ExecutorExited) Descriptor() ([]byte, []int) {
+	return file_link_link_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ExecutorExited) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *ExecutorExited) GetExecutorId() *v1.ExecutorID {
+	if x != nil {
+		return x.ExecutorId
+	}
+	return nil
+}
+
+func (x *ExecutorExited) GetStatus() int32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
 // KillTask ends a task; the outcome comes as a StatusUpdate.
 type KillTask struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -785,7 +1115,7 @@ type KillTask struct {
 
 func (x *KillTask) Reset() {
 	*x = KillTask{}
-	mi := &file_link_link_proto_msgTypes[10]
+	mi := &file_link_link_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -797,7 +1127,7 @@ func (x *KillTask) String() string {
 func (*KillTask) ProtoMessage() {}
 
 func (x *KillTask) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[10]
+	mi := &file_link_link_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -810,7 +1140,7 @@ func (x *KillTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillTask.ProtoReflect.Descriptor instead.
 func (*KillTask) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{10}
+	return file_link_link_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *KillTask) GetFrameworkId() *v1.FrameworkID {
@@ -846,7 +1176,7 @@ type Acknowledge struct {
 
 func (x *Acknowledge) Reset() {
 	*x = Acknowledge{}
-	mi := &file_link_link_proto_msgTypes[11]
+	mi := &file_link_link_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +1188,7 @@ func (x *Acknowledge) String() string {
 func (*Acknowledge) ProtoMessage() {}
 
 func (x *Acknowledge) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[11]
+	mi := &file_link_link_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +1201,7 @@ func (x *Acknowledge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acknowledge.ProtoReflect.Descriptor instead.
 func (*Acknowledge) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{11}
+	return file_link_link_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Acknowledge) GetFrameworkId() *v1.FrameworkID {
@@ -905,7 +1235,7 @@ type ShutdownFramework struct {
 
 func (x *ShutdownFramework) Reset() {
 	*x = ShutdownFramework{}
-	mi := &file_link_link_proto_msgTypes[12]
+	mi := &file_link_link_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -917,7 +1247,7 @@ func (x *ShutdownFramework) String() string {
 func (*ShutdownFramework) ProtoMessage() {}
 
 func (x *ShutdownFramework) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[12]
+	mi := &file_link_link_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -930,7 +1260,7 @@ func (x *ShutdownFramework) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShutdownFramework.ProtoReflect.Descriptor instead.
 func (*ShutdownFramework) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{12}
+	return file_link_link_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ShutdownFramework) GetFrameworkId() *v1.FrameworkID {
@@ -950,7 +1280,7 @@ type Shutdown struct {
 
 func (x *Shutdown) Reset() {
 	*x = Shutdown{}
-	mi := &file_link_link_proto_msgTypes[13]
+	mi := &file_link_link_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1292,7 @@ func (x *Shutdown) String() string {
 func (*Shutdown) ProtoMessage() {}
 
 func (x *Shutdown) ProtoReflect() protoreflect.Message {
-	mi := &file_link_link_proto_msgTypes[13]
+	mi := &file_link_link_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1305,7 @@ func (x *Shutdown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shutdown.ProtoReflect.Descriptor instead.
 func (*Shutdown) Descriptor() ([]byte, []int) {
-	return file_link_link_proto_rawDescGZIP(), []int{13}
+	return file_link_link_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Shutdown) GetMessage() string {
@@ -989,14 +1319,16 @@ var File_link_link_proto protoreflect.FileDescriptor
 
 const file_link_link_proto_rawDesc = "" +
 	"\n" +
-	"\x0flink/link.proto\x12\rmezzo.link.v1\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/node.proto\x1a\x17mesos/v1/resource.proto\x1a\x13mesos/v1/task.proto\x1a\x11usage/usage.proto\"\xaa\x02\n" +
+	"\x0flink/link.proto\x12\rmezzo.link.v1\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/node.proto\x1a\x17mesos/v1/resource.proto\x1a\x13mesos/v1/task.proto\x1a\x11usage/usage.proto\"\xc1\x03\n" +
 	"\tFromAgent\x12,\n" +
 	"\x05hello\x18\x01 \x01(\v2\x14.mezzo.link.v1.HelloH\x00R\x05hello\x12)\n" +
 	"\x04pong\x18\x02 \x01(\v2\x13.mezzo.link.v1.PongH\x00R\x04pong\x12B\n" +
 	"\rstatus_update\x18\x03 \x01(\v2\x1b.mezzo.link.v1.StatusUpdateH\x00R\fstatusUpdate\x12,\n" +
 	"\x05usage\x18\x04 \x01(\v2\x14.mezzo.link.v1.UsageH\x00R\x05usage\x12G\n" +
-	"\x0eoversubscribed\x18\x05 \x01(\v2\x1d.mezzo.link.v1.OversubscribedH\x00R\x0eoversubscribedB\t\n" +
-	"\amessage\"\xad\x03\n" +
+	"\x0eoversubscribed\x18\x05 \x01(\v2\x1d.mezzo.link.v1.OversubscribedH\x00R\x0eoversubscribed\x12H\n" +
+	"\x0fexecutor_exited\x18\x06 \x01(\v2\x1d.mezzo.link.v1.ExecutorExitedH\x00R\x0eexecutorExited\x12K\n" +
+	"\x10executor_message\x18\a \x01(\v2\x1e.mezzo.link.v1.ExecutorMessageH\x00R\x0fexecutorMessageB\t\n" +
+	"\amessage\"\x8f\x05\n" +
 	"\n" +
 	"FromMaster\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x16.mezzo.link.v1.WelcomeH\x00R\awelcome\x12)\n" +
@@ -1005,8 +1337,12 @@ const file_link_link_proto_rawDesc = "" +
 	"\tkill_task\x18\x04 \x01(\v2\x17.mezzo.link.v1.KillTaskH\x00R\bkillTask\x12>\n" +
 	"\vacknowledge\x18\x05 \x01(\v2\x1a.mezzo.link.v1.AcknowledgeH\x00R\vacknowledge\x12Q\n" +
 	"\x12shutdown_framework\x18\x06 \x01(\v2 .mezzo.link.v1.ShutdownFrameworkH\x00R\x11shutdownFramework\x125\n" +
-	"\bshutdown\x18\a \x01(\v2\x17.mezzo.link.v1.ShutdownH\x00R\bshutdownB\t\n" +
-	"\amessage\"\x89\x02\n" +
+	"\bshutdown\x18\a \x01(\v2\x17.mezzo.link.v1.ShutdownH\x00R\bshutdown\x12C\n" +
+	"\x0erun_task_group\x18\b \x01(\v2\x1b.mezzo.link.v1.RunTaskGroupH\x00R\frunTaskGroup\x12N\n" +
+	"\x11shutdown_executor\x18\t \x01(\v2\x1f.mezzo.link.v1.ShutdownExecutorH\x00R\x10shutdownExecutor\x12K\n" +
+	"\x10executor_message\x18\n" +
+	" \x01(\v2\x1e.mezzo.link.v1.ExecutorMessageH\x00R\x0fexecutorMessageB\t\n" +
+	"\amessage\"\xbf\x02\n" +
 	"\x05Hello\x12)\n" +
 	"\x05agent\x18\x01 \x01(\v2\x13.mesos.v1.AgentInfoR\x05agent\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
@@ -1015,7 +1351,8 @@ const file_link_link_proto_rawDesc = "" +
 	"\x05tasks\x18\x05 \x03(\v2\x0e.mesos.v1.TaskR\x05tasks\x127\n" +
 	"\n" +
 	"frameworks\x18\x06 \x03(\v2\x17.mesos.v1.FrameworkInfoR\n" +
-	"frameworks\"\xc1\x01\n" +
+	"frameworks\x124\n" +
+	"\texecutors\x18\a \x03(\v2\x16.mesos.v1.ExecutorInfoR\texecutors\"\xc1\x01\n" +
 	"\aWelcome\x12,\n" +
 	"\bagent_id\x18\x01 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12,\n" +
 	"\x06master\x18\x02 \x01(\v2\x14.mesos.v1.MasterInfoR\x06master\x120\n" +
@@ -1036,7 +1373,25 @@ const file_link_link_proto_rawDesc = "" +
 	"\tresources\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\tresources\"h\n" +
 	"\aRunTask\x125\n" +
 	"\tframework\x18\x01 \x01(\v2\x17.mesos.v1.FrameworkInfoR\tframework\x12&\n" +
-	"\x04task\x18\x02 \x01(\v2\x12.mesos.v1.TaskInfoR\x04task\"\xa6\x01\n" +
+	"\x04task\x18\x02 \x01(\v2\x12.mesos.v1.TaskInfoR\x04task\"\xa8\x01\n" +
+	"\fRunTaskGroup\x125\n" +
+	"\tframework\x18\x01 \x01(\v2\x17.mesos.v1.FrameworkInfoR\tframework\x122\n" +
+	"\bexecutor\x18\x02 \x01(\v2\x16.mesos.v1.ExecutorInfoR\bexecutor\x12-\n" +
+	"\x05group\x18\x03 \x01(\v2\x17.mesos.v1.TaskGroupInfoR\x05group\"\x83\x01\n" +
+	"\x10ShutdownExecutor\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x125\n" +
+	"\vexecutor_id\x18\x02 \x01(\v2\x14.mesos.v1.ExecutorIDR\n" +
+	"executorId\"\x96\x01\n" +
+	"\x0fExecutorMessage\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x125\n" +
+	"\vexecutor_id\x18\x02 \x01(\v2\x14.mesos.v1.ExecutorIDR\n" +
+	"executorId\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\x99\x01\n" +
+	"\x0eExecutorExited\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x125\n" +
+	"\vexecutor_id\x18\x02 \x01(\v2\x14.mesos.v1.ExecutorIDR\n" +
+	"executorId\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\x05R\x06status\"\xa6\x01\n" +
 	"\bKillTask\x128\n" +
 	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x01(\v2\x10.mesos.v1.TaskIDR\x06taskId\x125\n" +
@@ -1065,7 +1420,7 @@ func file_link_link_proto_rawDescGZIP() []byte {
 	return file_link_link_proto_rawDescData
 }
 
-var file_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_link_link_proto_goTypes = []any{
 	(*FromAgent)(nil),               // 0: mezzo.link.v1.FromAgent
 	(*FromMaster)(nil),              // 1: mezzo.link.v1.FromMaster
@@ -1077,24 +1432,31 @@ var file_link_link_proto_goTypes = []any{
 	(*Usage)(nil),                   // 7: mezzo.link.v1.Usage
 	(*Oversubscribed)(nil),          // 8: mezzo.link.v1.Oversubscribed
 	(*RunTask)(nil),                 // 9: mezzo.link.v1.RunTask
-	(*KillTask)(nil),                // 10: mezzo.link.v1.KillTask
-	(*Acknowledge)(nil),             // 11: mezzo.link.v1.Acknowledge
-	(*ShutdownFramework)(nil),       // 12: mezzo.link.v1.ShutdownFramework
-	(*Shutdown)(nil),                // 13: mezzo.link.v1.Shutdown
-	(*v1.AgentInfo)(nil),            // 14: mesos.v1.AgentInfo
-	(*v1.AgentInfo_Capability)(nil), // 15: mesos.v1.AgentInfo.Capability
-	(*v1.Task)(nil),                 // 16: mesos.v1.Task
-	(*v1.FrameworkInfo)(nil),        // 17: mesos.v1.FrameworkInfo
-	(*v1.AgentID)(nil),              // 18: mesos.v1.AgentID
-	(*v1.MasterInfo)(nil),           // 19: mesos.v1.MasterInfo
-	(*v1.FrameworkID)(nil),          // 20: mesos.v1.FrameworkID
-	(*v1.TaskStatus)(nil),           // 21: mesos.v1.TaskStatus
-	(*usage.NodeUsage)(nil),         // 22: mezzo.usage.v1.NodeUsage
-	(*usage.ContainerUsage)(nil),    // 23: mezzo.usage.v1.ContainerUsage
-	(*v1.Resource)(nil),             // 24: mesos.v1.Resource
-	(*v1.TaskInfo)(nil),             // 25: mesos.v1.TaskInfo
-	(*v1.TaskID)(nil),               // 26: mesos.v1.TaskID
-	(*v1.KillPolicy)(nil),           // 27: mesos.v1.KillPolicy
+	(*RunTaskGroup)(nil),            // 10: mezzo.link.v1.RunTaskGroup
+	(*ShutdownExecutor)(nil),        // 11: mezzo.link.v1.ShutdownExecutor
+	(*ExecutorMessage)(nil),         // 12: mezzo.link.v1.ExecutorMessage
+	(*ExecutorExited)(nil),          // 13: mezzo.link.v1.ExecutorExited
+	(*KillTask)(nil),                // 14: mezzo.link.v1.KillTask
+	(*Acknowledge)(nil),             // 15: mezzo.link.v1.Acknowledge
+	(*ShutdownFramework)(nil),       // 16: mezzo.link.v1.ShutdownFramework
+	(*Shutdown)(nil),                // 17: mezzo.link.v1.Shutdown
+	(*v1.AgentInfo)(nil),            // 18: mesos.v1.AgentInfo
+	(*v1.AgentInfo_Capability)(nil), // 19: mesos.v1.AgentInfo.Capability
+	(*v1.Task)(nil),                 // 20: mesos.v1.Task
+	(*v1.FrameworkInfo)(nil),        // 21: mesos.v1.FrameworkInfo
+	(*v1.ExecutorInfo)(nil),         // 22: mesos.v1.ExecutorInfo
+	(*v1.AgentID)(nil),              // 23: mesos.v1.AgentID
+	(*v1.MasterInfo)(nil),           // 24: mesos.v1.MasterInfo
+	(*v1.FrameworkID)(nil),          // 25: mesos.v1.FrameworkID
+	(*v1.TaskStatus)(nil),           // 26: mesos.v1.TaskStatus
+	(*usage.NodeUsage)(nil),         // 27: mezzo.usage.v1.NodeUsage
+	(*usage.ContainerUsage)(nil),    // 28: mezzo.usage.v1.ContainerUsage
+	(*v1.Resource)(nil),             // 29: mesos.v1.Resource
+	(*v1.TaskInfo)(nil),             // 30: mesos.v1.TaskInfo
+	(*v1.TaskGroupInfo)(nil),        // 31: mesos.v1.TaskGroupInfo
+	(*v1.ExecutorID)(nil),           // 32: mesos.v1.ExecutorID
+	(*v1.TaskID)(nil),               // 33: mesos.v1.TaskID
+	(*v1.KillPolicy)(nil),           // 34: mesos.v1.KillPolicy
 }
 var file_link_link_proto_depIdxs = []int32{
 	2,  // 0: mezzo.link.v1.FromAgent.hello:type_name -> mezzo.link.v1.Hello
@@ -1102,40 +1464,55 @@ var file_link_link_proto_depIdxs = []int32{
 	6,  // 2: mezzo.link.v1.FromAgent.status_update:type_name -> mezzo.link.v1.StatusUpdate
 	7,  // 3: mezzo.link.v1.FromAgent.usage:type_name -> mezzo.link.v1.Usage
 	8,  // 4: mezzo.link.v1.FromAgent.oversubscribed:type_name -> mezzo.link.v1.Oversubscribed
-	3,  // 5: mezzo.link.v1.FromMaster.welcome:type_name -> mezzo.link.v1.Welcome
-	4,  // 6: mezzo.link.v1.FromMaster.ping:type_name -> mezzo.link.v1.Ping
-	9,  // 7: mezzo.link.v1.FromMaster.run_task:type_name -> mezzo.link.v1.RunTask
-	10, // 8: mezzo.link.v1.FromMaster.kill_task:type_name -> mezzo.link.v1.KillTask
-	11, // 9: mezzo.link.v1.FromMaster.acknowledge:type_name -> mezzo.link.v1.Acknowledge
-	12, // 10: mezzo.link.v1.FromMaster.shutdown_framework:type_name -> mezzo.link.v1.ShutdownFramework
-	13, // 11: mezzo.link.v1.FromMaster.shutdown:type_name -> mezzo.link.v1.Shutdown
-	14, // 12: mezzo.link.v1.Hello.agent:type_name -> mesos.v1.AgentInfo
-	15, // 13: mezzo.link.v1.Hello.capabilities:type_name -> mesos.v1.AgentInfo.Capability
-	16, // 14: mezzo.link.v1.Hello.tasks:type_name -> mesos.v1.Task
-	17, // 15: mezzo.link.v1.Hello.frameworks:type_name -> mesos.v1.FrameworkInfo
-	18, // 16: mezzo.link.v1.Welcome.agent_id:type_name -> mesos.v1.AgentID
-	19, // 17: mezzo.link.v1.Welcome.master:type_name -> mesos.v1.MasterInfo
-	20, // 18: mezzo.link.v1.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
-	21, // 19: mezzo.link.v1.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
-	21, // 20: mezzo.link.v1.StatusUpdate.latest:type_name -> mesos.v1.TaskStatus
-	22, // 21: mezzo.link.v1.Usage.node:type_name -> mezzo.usage.v1.NodeUsage
-	23, // 22: mezzo.link.v1.Usage.containers:type_name -> mezzo.usage.v1.ContainerUsage
-	24, // 23: mezzo.link.v1.Oversubscribed.resources:type_name -> mesos.v1.Resource
-	17, // 24: mezzo.link.v1.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
-	25, // 25: mezzo.link.v1.RunTask.task:type_name -> mesos.v1.TaskInfo
-	20, // 26: mezzo.link.v1.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
-	26, // 27: mezzo.link.v1.KillTask.task_id:type_name -> mesos.v1.TaskID
-	27, // 28: mezzo.link.v1.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
-	20, // 29: mezzo.link.v1.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
-	26, // 30: mezzo.link.v1.Acknowledge.task_id:type_name -> mesos.v1.TaskID
-	20, // 31: mezzo.link.v1.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
-	0,  // 32: mezzo.link.v1.AgentLink.Attach:input_type -> mezzo.link.v1.FromAgent
-	1,  // 33: mezzo.link.v1.AgentLink.Attach:output_type -> mezzo.link.v1.FromMaster
-	33, // [33:34] is the sub-list for method output_type
-	32, // [32:33] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	13, // 5: mezzo.link.v1.FromAgent.executor_exited:type_name -> mezzo.link.v1.ExecutorExited
+	12, // 6: mezzo.link.v1.FromAgent.executor_message:type_name -> mezzo.link.v1.ExecutorMessage
+	3,  // 7: mezzo.link.v1.FromMaster.welcome:type_name -> mezzo.link.v1.Welcome
+	4,  // 8: mezzo.link.v1.FromMaster.ping:type_name -> mezzo.link.v1.Ping
+	9,  // 9: mezzo.link.v1.FromMaster.run_task:type_name -> mezzo.link.v1.RunTask
+	14, // 10: mezzo.link.v1.FromMaster.kill_task:type_name -> mezzo.link.v1.KillTask
+	15, // 11: mezzo.link.v1.FromMaster.acknowledge:type_name -> mezzo.link.v1.Acknowledge
+	16, // 12: mezzo.link.v1.FromMaster.shutdown_framework:type_name -> mezzo.link.v1.ShutdownFramework
+	17, // 13: mezzo.link.v1.FromMaster.shutdown:type_name -> mezzo.link.v1.Shutdown
+	10, // 14: mezzo.link.v1.FromMaster.run_task_group:type_name -> mezzo.link.v1.RunTaskGroup
+	11, // 15: mezzo.link.v1.FromMaster.shutdown_executor:type_name -> mezzo.link.v1.ShutdownExecutor
+	12, // 16: mezzo.link.v1.FromMaster.executor_message:type_name -> mezzo.link.v1.ExecutorMessage
+	18, // 17: mezzo.link.v1.Hello.agent:type_name -> mesos.v1.AgentInfo
+	19, // 18: mezzo.link.v1.Hello.capabilities:type_name -> mesos.v1.AgentInfo.Capability
+	20, // 19: mezzo.link.v1.Hello.tasks:type_name -> mesos.v1.Task
+	21, // 20: mezzo.link.v1.Hello.frameworks:type_name -> mesos.v1.FrameworkInfo
+	22, // 21: mezzo.link.v1.Hello.executors:type_name -> mesos.v1.ExecutorInfo
+	23, // 22: mezzo.link.v1.Welcome.agent_id:type_name -> mesos.v1.AgentID
+	24, // 23: mezzo.link.v1.Welcome.master:type_name -> mesos.v1.MasterInfo
+	25, // 24: mezzo.link.v1.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
+	26, // 25: mezzo.link.v1.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
+	26, // 26: mezzo.link.v1.StatusUpdate.latest:type_name -> mesos.v1.TaskStatus
+	27, // 27: mezzo.link.v1.Usage.node:type_name -> mezzo.usage.v1.NodeUsage
+	28, // 28: mezzo.link.v1.Usage.containers:type_name -> mezzo.usage.v1.ContainerUsage
+	29, // 29: mezzo.link.v1.Oversubscribed.resources:type_name -> mesos.v1.Resource
+	21, // 30: mezzo.link.v1.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
+	30, // 31: mezzo.link.v1.RunTask.task:type_name -> mesos.v1.TaskInfo
+	21, // 32: mezzo.link.v1.RunTaskGroup.framework:type_name -> mesos.v1.FrameworkInfo
+	22, // 33: mezzo.link.v1.RunTaskGroup.executor:type_name -> mesos.v1.ExecutorInfo
+	31, // 34: mezzo.link.v1.RunTaskGroup.group:type_name -> mesos.v1.TaskGroupInfo
+	25, // 35: mezzo.link.v1.ShutdownExecutor.framework_id:type_name -> mesos.v1.FrameworkID
+	32, // 36: mezzo.link.v1.ShutdownExecutor.executor_id:type_name -> mesos.v1.ExecutorID
+	25, // 37: mezzo.link.v1.ExecutorMessage.framework_id:type_name -> mesos.v1.FrameworkID
+	32, // 38: mezzo.link.v1.ExecutorMessage.executor_id:type_name -> mesos.v1.ExecutorID
+	25, // 39: mezzo.link.v1.ExecutorExited.framework_id:type_name -> mesos.v1.FrameworkID
+	32, // 40: mezzo.link.v1.ExecutorExited.executor_id:type_name -> mesos.v1.ExecutorID
+	25, // 41: mezzo.link.v1.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
+	33, // 42: mezzo.link.v1.KillTask.task_id:type_name -> mesos.v1.TaskID
+	34, // 43: mezzo.link.v1.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
+	25, // 44: mezzo.link.v1.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
+	33, // 45: mezzo.link.v1.Acknowledge.task_id:type_name -> mesos.v1.TaskID
+	25, // 46: mezzo.link.v1.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
+	0,  // 47: mezzo.link.v1.AgentLink.Attach:input_type -> mezzo.link.v1.FromAgent
+	1,  // 48: mezzo.link.v1.AgentLink.Attach:output_type -> mezzo.link.v1.FromMaster
+	48, // [48:49] is the sub-list for method output_type
+	47, // [47:48] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_link_link_proto_init() }
@@ -1149,6 +1526,8 @@ func file_link_link_proto_init() {
 		(*FromAgent_StatusUpdate)(nil),
 		(*FromAgent_Usage)(nil),
 		(*FromAgent_Oversubscribed)(nil),
+		(*FromAgent_ExecutorExited)(nil),
+		(*FromAgent_ExecutorMessage)(nil),
 	}
 	file_link_link_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromMaster_Welcome)(nil),
@@ -1158,6 +1537,9 @@ func file_link_link_proto_init() {
 		(*FromMaster_Acknowledge)(nil),
 		(*FromMaster_ShutdownFramework)(nil),
 		(*FromMaster_Shutdown)(nil),
+		(*FromMaster_RunTaskGroup)(nil),
+		(*FromMaster_ShutdownExecutor)(nil),
+		(*FromMaster_ExecutorMessage)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1165,7 +1547,7 @@ func file_link_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_link_proto_rawDesc), len(file_link_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

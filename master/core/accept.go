@@ -112,10 +112,10 @@ func launched(op *v1.Offer_Operation) (tasks []*v1.TaskInfo, launch bool) {
 func (c *Core) operate(f *framework, a *agent, role string, op *v1.Offer_Operation, rest resources.Resources) resources.Resources {
 	tasks, launch := launched(op)
 	switch {
-	case op.GetType() == v1.Offer_Operation_LAUNCH_GROUP:
-		c.refuseTasks(f, tasks, v1.TaskState_TASK_ERROR, v1.TaskStatus_REASON_TASK_GROUP_INVALID, "operation LAUNCH_GROUP is not supported yet")
 	case launch && op.Id != nil:
-		c.refuseTasks(f, tasks, v1.TaskState_TASK_ERROR, v1.TaskStatus_REASON_TASK_INVALID, "operation LAUNCH has an id, but gives no feedback")
+		c.refuseTasks(f, tasks, v1.TaskState_TASK_ERROR, v1.TaskStatus_REASON_TASK_INVALID, fmt.Sprintf("operation %s has an id, but gives no feedback", op.GetType()))
+	case op.GetType() == v1.Offer_Operation_LAUNCH_GROUP:
+		rest = c.launchGroup(f, a, role, op.GetLaunchGroup(), rest)
 	case launch:
 		for _, task := range tasks {
 			rest = c.launch(f, a, role, task, rest)
@@ -128,17 +128,35 @@ func (c *Core) operate(f *framework, a *agent, role string, op *v1.Offer_Operati
 
 // launch starts one task on a, if it is right in every way.
 func (c *Core) launch(f *framework, a *agent, role string, info *v1.TaskInfo, rest resources.Resources) resources.Resources {
-	res, err := taskCheck{f, a, role, rest}.check(info)
+	res, err := taskCheck{framework: f, agent: a, role: role, rest: rest}.check(info)
+	var x *Executor
+	isNew, need := false, res
+	if err == nil && info.Executor != nil {
+		if x, err = executorOf(f.ID, a.ID, role, info.GetExecutor()); err == nil {
+			x, isNew, err = a.runningOr(x)
+		}
+		if err == nil && isNew {
+			if need = res.Add(x.Resources); !rest.Contains(need) {
+				err = invalid("task and its executor use %v, but only %v is left of the offers", need, rest)
+			}
+		}
+	}
 	if err != nil {
 		c.refuseTasks(f, []*v1.TaskInfo{info}, v1.TaskState_TASK_ERROR, v1.TaskStatus_REASON_TASK_INVALID, errs.Text(err))
 		return rest
 	}
 	info.Resources = res.Proto()
 	t := newTask(f.ID, info, res)
+	if x != nil {
+		info.Executor, t.Info.ExecutorId = x.Info, x.ID.Proto()
+		if isNew {
+			c.addExecutor(f, a, x)
+		}
+	}
 	c.addTask(f, a, t)
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_RunTask{RunTask: &link.RunTask{Framework: f.Info, Task: info}}})
 	c.trace(Info, "task launched", "task_id", string(t.ID), "framework_id", string(f.ID), "agent_id", string(a.ID), "resources", res.String())
-	return minus(rest, res)
+	return minus(rest, need)
 }
 
 // refuseTasks answers for tasks that never came to be.

@@ -45,6 +45,8 @@ type agent struct {
 	kills  map[taskKey]*v1.KillPolicy // asked for, until the task is forgotten
 	offers map[ids.OfferID]*offer
 
+	executors map[executorKey]*Executor
+
 	inverse map[ids.FrameworkID]*inverseOffer
 	answers map[ids.FrameworkID]*Answer // since it is scheduled
 }
@@ -70,6 +72,10 @@ func (c *Core) agentMessage(ev AgentMessage) {
 		c.statusUpdate(a, m.StatusUpdate)
 	case *link.FromAgent_Usage:
 		c.usage(a, m.Usage)
+	case *link.FromAgent_ExecutorExited:
+		c.executorExited(a, m.ExecutorExited)
+	case *link.FromAgent_ExecutorMessage:
+		c.executorMessage(a, m.ExecutorMessage)
 	case *link.FromAgent_Oversubscribed:
 		c.oversubscribed(a, m.Oversubscribed)
 	default:

@@ -95,7 +95,7 @@ func (c *Core) release(f *framework, a *agent, r resources.Resources, refuse tim
 
 // allocateTo makes the allocator know a with all its tasks, those in adopted
 // included. It may say no: what an agent tells need not add up.
-func (c *Core) allocateTo(a *agent, info *v1.AgentInfo, total resources.Resources, adopted []*Task) error {
+func (c *Core) allocateTo(a *agent, info *v1.AgentInfo, total resources.Resources, adopted []*Task, executors []*Executor) error {
 	var all resources.Resources
 	used := map[ids.FrameworkID]resources.Resources{}
 	for _, t := range append(a.sortedTasks(), adopted...) {
@@ -107,6 +107,13 @@ func (c *Core) allocateTo(a *agent, info *v1.AgentInfo, total resources.Resource
 			return fmt.Errorf("task %q uses %v, part of which others use too: %w", t.ID, t.Resources, errs.Invalid)
 		}
 		all, used[t.Framework] = sum, used[t.Framework].Add(t.Resources)
+	}
+	for _, x := range append(a.sortedExecutors(), executors...) {
+		sum := all.Add(x.Resources)
+		if part, ok := sum.Sub(all); !ok || !part.Equal(x.Resources) {
+			return fmt.Errorf("executor %q uses %v, part of which others use too: %w", x.ID, x.Resources, errs.Invalid)
+		}
+		all, used[x.Framework] = sum, used[x.Framework].Add(x.Resources)
 	}
 	if err := c.alloc.AddAgent(agentToAllocator(a.ID, info, total), used); err != nil {
 		return err

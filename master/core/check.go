@@ -67,6 +67,12 @@ func (c *Core) checkAgent(a *agent) error {
 			used = used.Add(t.Resources)
 		}
 	}
+	for key, x := range a.executors {
+		if c.frameworks[key.framework] == nil || x.Agent != a.ID {
+			return fmt.Errorf("executor %s of agent %s is of no framework", key.executor, a.ID)
+		}
+		used = used.Add(x.Resources)
+	}
 	for _, o := range a.offers {
 		offered = offered.Add(o.Resources)
 	}

@@ -33,6 +33,7 @@ var commands = map[string]func(*world, *datadriven.TestData){
 	"decline":    declineCommand,
 	"call":       callCommand,
 	"kill":       killCommand,
+	"executor":   executorCommand,
 	"operator":   operatorCommand,
 	"update":     updateCommand,
 	"ack":        ackCommand,
@@ -166,6 +167,13 @@ func helloCommand(w *world, d *datadriven.TestData) {
 	}
 	a.place(hello.Agent)
 	for _, l := range lines(d) {
+		if l[0] == "executor" {
+			hello.Executors = append(hello.Executors, &v1.ExecutorInfo{
+				ExecutorId: executorID(l[2]), FrameworkId: &v1.FrameworkID{Value: proto.String(l[1])},
+				Command: &v1.CommandInfo{Value: proto.String("x")}, Resources: mustResources(w.t, l[3]),
+			})
+			continue
+		}
 		hello.Tasks = append(hello.Tasks, &v1.Task{
 			Name: proto.String(l[2]), TaskId: taskID(l[2]), AgentId: w.agentID(name),
 			FrameworkId: &v1.FrameworkID{Value: proto.String(l[1])},
@@ -232,6 +240,34 @@ func killCommand(w *world, d *datadriven.TestData) {
 		kill.KillPolicy = &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(int64(g * 1e9))}}
 	}
 	w.call(d, &scheduler.Call{Type: scheduler.Call_KILL.Enum(), FrameworkId: w.framework(first(d)), Kill: kill})
+}
+
+func executorID(id string) *v1.ExecutorID { return &v1.ExecutorID{Value: proto.String(id)} }
+
+// executor exited a1 s1 e, says a1 s1 e; tell s1 a1 e, shutdown s1 a1 e
+func executorCommand(w *world, d *datadriven.TestData) {
+	what, who, other, id := first(d), d.CmdArgs[1].Key, d.CmdArgs[2].Key, executorID(d.CmdArgs[3].Key)
+	call := func(c *scheduler.Call) {
+		c.FrameworkId = w.framework(who)
+		if err := core.CheckCall(c); err != nil {
+			w.t.Fatal(err)
+		}
+		w.step(core.SchedulerCall{Stream: core.StreamID(who), Call: c})
+	}
+	switch what {
+	case "exited":
+		w.step(core.AgentMessage{Conn: w.conns[who], Message: &link.FromAgent{Message: &link.FromAgent_ExecutorExited{ExecutorExited: &link.ExecutorExited{
+			FrameworkId: w.framework(other), ExecutorId: id, Status: 256,
+		}}}})
+	case "says":
+		w.step(core.AgentMessage{Conn: w.conns[who], Message: &link.FromAgent{Message: &link.FromAgent_ExecutorMessage{ExecutorMessage: &link.ExecutorMessage{
+			FrameworkId: w.framework(other), ExecutorId: id, Data: []byte("hi"),
+		}}}})
+	case "tell":
+		call(&scheduler.Call{Type: scheduler.Call_MESSAGE.Enum(), Message: &scheduler.Call_Message{AgentId: w.agentID(other), ExecutorId: id, Data: []byte("ho")}})
+	case "shutdown":
+		call(&scheduler.Call{Type: scheduler.Call_SHUTDOWN.Enum(), Shutdown: &scheduler.Call_Shutdown{AgentId: w.agentID(other), ExecutorId: id}})
+	}
 }
 
 // operator M-0000 t1 kills a task over the framework's head.
@@ -305,6 +341,9 @@ func stateCommand(w *world, _ *datadriven.TestData) {
 			fmt.Fprintf(w.out, " cpus=%v", a.Usage.GetCpu().GetRateCpus())
 		}
 		fmt.Fprintln(w.out)
+	}
+	for _, x := range s.Executors {
+		fmt.Fprintf(w.out, "executor %s of %s on %s [%v]\n", x.ID, x.Framework, x.Agent, x.Resources)
 	}
 	for _, info := range s.Recovered {
 		fmt.Fprintf(w.out, "agent %s was there before\n", info.GetId().GetValue())

@@ -30,7 +30,12 @@ const (
 	ValidStatusUpdateAcknowledgements
 	InvalidStatusUpdateAcknowledgements
 	InvalidOperationStatusUpdateAcknowledgements
+	ValidFrameworkToExecutorMessages
 	InvalidFrameworkToExecutorMessages
+	MessagesExecutorToFramework
+	ValidExecutorToFrameworkMessages
+	InvalidExecutorToFrameworkMessages
+	MessagesExitedExecutor
 	DroppedMessages
 	AgentRegistrations
 	AgentReregistrations

@@ -100,6 +100,8 @@ func (c *Core) admit(conn ConnID, h *hello, id ids.AgentID) bool {
 		kills:  map[taskKey]*v1.KillPolicy{},
 		offers: map[ids.OfferID]*offer{},
 
+		executors: map[executorKey]*Executor{},
+
 		inverse: map[ids.FrameworkID]*inverseOffer{},
 		answers: map[ids.FrameworkID]*Answer{},
 	}
@@ -121,9 +123,15 @@ func (c *Core) reregister(a *agent, conn ConnID, h *hello) bool {
 		c.emit(CloseAgent{a.conn, fmt.Errorf("the agent opened another stream: %w", errs.Conflict)})
 		c.agentDisconnected(a.conn)
 	}
+	for _, x := range a.sortedExecutors() {
+		if h.executors[x.key()] == nil { // it ended, or never got there
+			delete(a.executors, x.key())
+			a.Used = minus(a.Used, x.Resources)
+		}
+	}
 	must(c.alloc.RemoveAgent(a.ID))
 	if !c.adopt(a, conn, h) {
-		must(c.allocateTo(a, a.Info, a.Total, nil))
+		must(c.allocateTo(a, a.Info, a.Total, nil, nil))
 		must(c.alloc.SetHold(a.ID, allocator.HoldDisconnected, true))
 		return false
 	}
@@ -179,7 +187,17 @@ func (c *Core) move(a *agent, address string) {
 // is ended. It is false, and nothing is changed, if all that can't be.
 func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 	var adopted []*Task
+	var executors []*Executor
 	removed := map[ids.FrameworkID]bool{}
+	for _, x := range sortExecutors(h.executors) {
+		switch _, over := c.completed.get(x.Framework); {
+		case over:
+			removed[x.Framework] = true
+		case a.executors[x.key()] == nil:
+			x.Agent = a.ID
+			executors = append(executors, x)
+		}
+	}
 	for _, t := range h.tasks {
 		_, over := c.completed.get(t.Framework)
 		switch f := c.frameworks[t.Framework]; {
@@ -193,17 +211,23 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 			adopted = append(adopted, t)
 		}
 	}
-	if err := c.allocateTo(a, h.Agent, h.total, adopted); err != nil {
+	if err := c.allocateTo(a, h.Agent, h.total, adopted, executors); err != nil {
 		c.refuseAgent(conn, h.Hello, err)
 		return false
 	}
 	c.attach(a, conn, h)
 	c.schedule(a)
-	for _, t := range adopted {
-		f, ok := c.frameworks[t.Framework]
-		if !ok {
-			f = c.recoverFramework(h.frameworks[t.Framework])
+	known := func(id ids.FrameworkID) *framework {
+		if f, ok := c.frameworks[id]; ok {
+			return f
 		}
+		return c.recoverFramework(h.frameworks[id])
+	}
+	for _, x := range executors {
+		c.addExecutor(known(x.Framework), a, x)
+	}
+	for _, t := range adopted {
+		f := known(t.Framework)
 		f.unreachable.remove(t.ID)
 		c.addTask(f, a, t)
 		if t.live() { // of an end the agent tells itself

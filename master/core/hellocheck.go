@@ -26,6 +26,7 @@ type hello struct {
 	tasks      []*Task
 	reported   map[taskKey]bool
 	frameworks map[ids.FrameworkID]*v1.FrameworkInfo
+	executors  map[executorKey]*Executor
 }
 
 // maxKeptBytes is the largest description that the registry keeps of an agent,
@@ -43,7 +44,7 @@ func checkSize(m proto.Message) error {
 
 // checkHello refuses what could not be accounted for.
 func (c *Core) checkHello(ev AgentHello) (*hello, error) {
-	h := &hello{Hello: ev.Hello, reported: map[taskKey]bool{}, frameworks: map[ids.FrameworkID]*v1.FrameworkInfo{}}
+	h := &hello{Hello: ev.Hello, reported: map[taskKey]bool{}, frameworks: map[ids.FrameworkID]*v1.FrameworkInfo{}, executors: map[executorKey]*Executor{}}
 	if _, second := c.conns[ev.Conn]; second {
 		return nil, fmt.Errorf("hello came twice on one stream: %w", errs.Conflict)
 	}
@@ -80,7 +81,7 @@ func (c *Core) checkHello(ev AgentHello) (*hello, error) {
 		}
 		h.frameworks[ids.FrameworkID(info.GetId().GetValue())] = info
 	}
-	return h, h.checkTasks()
+	return h, errors.Join(h.checkTasks(), h.checkExecutors())
 }
 
 func (h *hello) checkTasks() error {

@@ -31,6 +31,7 @@ func filters(a args) *v1.Filters {
 //
 //	task t1 a1 cpus:1;mem:32 [limit=cpus:2] [without=command] [with=executor] [grace=-1] [role=r]
 //	group t2 a1 cpus:1
+//	pod e cpus:0.1 a1 t2 cpus:1 t3 cpus:2
 //	op RESERVE [id]
 func acceptCommand(w *world, d *datadriven.TestData) {
 	a := argsOf(w, d)
@@ -49,6 +50,17 @@ func acceptCommand(w *world, d *datadriven.TestData) {
 					TaskGroup: &v1.TaskGroupInfo{Tasks: []*v1.TaskInfo{w.taskInfo(l[1:])}},
 				},
 			})
+		case "pod":
+			group := &v1.Offer_Operation_LaunchGroup{
+				Executor: &v1.ExecutorInfo{
+					Type: v1.ExecutorInfo_DEFAULT.Enum(), ExecutorId: executorID(l[1]), Resources: mustResources(w.t, l[2]),
+				},
+				TaskGroup: &v1.TaskGroupInfo{},
+			}
+			for i := 4; i < len(l); i += 2 {
+				group.TaskGroup.Tasks = append(group.TaskGroup.Tasks, w.taskInfo([]string{l[i], l[3], l[i+1]}))
+			}
+			accept.Operations = append(accept.Operations, &v1.Offer_Operation{Type: v1.Offer_Operation_LAUNCH_GROUP.Enum(), LaunchGroup: group})
 		case "op":
 			op := &v1.Offer_Operation{Type: v1.Offer_Operation_Type(v1.Offer_Operation_Type_value[l[1]]).Enum()}
 			if len(l) > 2 {
@@ -87,6 +99,13 @@ var taskOptions = map[string]func(tester, *v1.TaskInfo, string){
 	"without": func(_ tester, info *v1.TaskInfo, _ string) { info.Command = nil },
 	"with": func(_ tester, info *v1.TaskInfo, _ string) {
 		info.Executor = &v1.ExecutorInfo{ExecutorId: &v1.ExecutorID{Value: proto.String("e")}}
+	},
+	"executor": func(t tester, info *v1.TaskInfo, v string) {
+		id, res, _ := strings.Cut(v, ":")
+		info.Command = nil
+		info.Executor = &v1.ExecutorInfo{
+			ExecutorId: executorID(id), Command: &v1.CommandInfo{Value: proto.String("x")}, Resources: mustResources(t, res),
+		}
 	},
 	"grace": func(_ tester, info *v1.TaskInfo, _ string) {
 		info.KillPolicy = &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(-1)}}

@@ -27,6 +27,8 @@ type Offer struct {
 	Resources resources.Resources // allocated to Role
 	Made      time.Time
 
+	executors []*v1.ExecutorID // the framework's there, when the offer was made
+
 	host Agent // as it was when the offer was made
 }
 
@@ -51,6 +53,7 @@ func (c *Core) makeOffer(f *framework, a *agent, role string, res resources.Reso
 			Role:      role,
 			Resources: res,
 			Made:      c.now,
+			executors: a.executorsOf(f.ID),
 			host:      a.Agent,
 		},
 		number:    number,
@@ -79,6 +82,7 @@ func (o *Offer) Proto() *v1.Offer {
 		Unavailability: o.host.Unavailability,
 		AllocationInfo: &v1.Resource_AllocationInfo{Role: proto.String(o.Role)},
 		Resources:      o.Resources.Proto(),
+		ExecutorIds:    o.executors,
 	}
 }
 

@@ -19,6 +19,15 @@ func (c *Core) removeFramework(f *framework) {
 			c.shutdownFramework(a, f.ID)
 		}
 	}
+	for _, id := range sortedKeys(f.agents) {
+		if a, ok := c.agents[id]; ok {
+			for _, x := range a.sortedExecutors() {
+				if x.Framework == f.ID {
+					c.removeExecutor(a, x)
+				}
+			}
+		}
+	}
 	why := "framework " + string(f.ID) + " removed"
 	for _, t := range f.sortedTasks() {
 		a := c.agents[t.Agent]
@@ -66,6 +75,9 @@ func (c *Core) removeAgent(a *agent, why string, state v1.TaskState) {
 		} else {
 			c.end(a, t, state, c.frameworks[t.Framework].reasonFor(state, v1.TaskStatus_REASON_AGENT_REMOVED), why)
 		}
+	}
+	for _, x := range a.sortedExecutors() {
+		c.removeExecutor(a, x)
 	}
 	delete(c.agents, a.ID)
 	c.move(a, "")

@@ -150,10 +150,7 @@ func (c *Core) perform(f *framework, call *scheduler.Call) error {
 		c.counts[MessagesResourceRequest]++
 		return c.request(f, call.GetRequest().GetRequests())
 	case scheduler.Call_MESSAGE:
-		// No executor of a framework's own can run, so none can be meant.
-		c.counts[MessagesFrameworkToExecutor]++
-		c.counts[InvalidFrameworkToExecutorMessages]++
-		c.drop(f, call)
+		c.message(f, call.GetMessage())
 	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
 		c.counts[MessagesOperationStatusUpdateAcknowledgement]++
 		c.counts[InvalidOperationStatusUpdateAcknowledgements]++
@@ -165,7 +162,7 @@ func (c *Core) perform(f *framework, call *scheduler.Call) error {
 		decline := call.GetDeclineInverseOffers()
 		c.answerInverse(f, allocator.InverseOfferStatus_DECLINE, decline.GetInverseOfferIds(), decline.GetFilters())
 	case scheduler.Call_SHUTDOWN:
-		c.drop(f, call) // there are no such executors
+		c.shutdownExecutor(f, call.GetShutdown())
 	case scheduler.Call_UPDATE_FRAMEWORK:
 		return c.updateFramework(f, call.GetUpdateFramework())
 	default:

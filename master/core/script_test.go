@@ -247,6 +247,9 @@ func eventText(ev *scheduler.Event) string {
 		s := ev.GetUpdateOperationStatus().GetStatus()
 		return fmt.Sprintf("UPDATE_OPERATION_STATUS %s %v: %q", s.GetOperationId().GetValue(), s.GetState(), s.GetMessage())
 	case scheduler.Event_FAILURE:
+		if x := ev.GetFailure(); x.ExecutorId != nil {
+			return fmt.Sprintf("FAILURE of executor %s on %s, %d", x.GetExecutorId().GetValue(), x.GetAgentId().GetValue(), x.GetStatus())
+		}
 		return "FAILURE of agent " + ev.GetFailure().GetAgentId().GetValue()
 	case scheduler.Event_ERROR:
 		return fmt.Sprintf("ERROR %q", ev.GetError().GetMessage())
@@ -263,6 +266,16 @@ func messageText(m *link.FromMaster) string {
 		return "Ping"
 	case *link.FromMaster_RunTask:
 		return fmt.Sprintf("RunTask %s %s", m.RunTask.GetTask().GetTaskId().GetValue(), protoText(m.RunTask.GetTask().GetResources()))
+	case *link.FromMaster_RunTaskGroup:
+		text := "RunTaskGroup in " + m.RunTaskGroup.GetExecutor().GetExecutorId().GetValue()
+		for _, t := range m.RunTaskGroup.GetGroup().GetTasks() {
+			text += fmt.Sprintf(" %s %s", t.GetTaskId().GetValue(), protoText(t.GetResources()))
+		}
+		return text
+	case *link.FromMaster_ExecutorMessage:
+		return fmt.Sprintf("ExecutorMessage %s %q", m.ExecutorMessage.GetExecutorId().GetValue(), m.ExecutorMessage.GetData())
+	case *link.FromMaster_ShutdownExecutor:
+		return "ShutdownExecutor " + m.ShutdownExecutor.GetExecutorId().GetValue()
 	case *link.FromMaster_KillTask:
 		text := "KillTask " + m.KillTask.GetTaskId().GetValue()
 		if p := m.KillTask.GetKillPolicy(); p != nil {

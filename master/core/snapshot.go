@@ -19,6 +19,7 @@ type Snapshot struct {
 	Frameworks  []FrameworkView
 	Completed   []FrameworkView // oldest first
 	Agents      []Agent
+	Executors   []*Executor
 	Unreachable map[ids.AgentID]time.Time
 	Recovered   []*v1.AgentInfo   // agents of masters before that are not back yet, by id
 	Quotas      []QuotaView       // by role
@@ -36,6 +37,7 @@ type FrameworkView struct {
 	Tasks       []*Task
 	Unreachable []*Task
 	Finished    []*Task // oldest first
+	Executors   []*Executor
 	Offers      []*Offer
 	Inverse     []*InverseOffer
 	Requests    []allocator.Request // that no offer answered yet
@@ -57,9 +59,11 @@ func (c *Core) Snapshot() *Snapshot {
 		Counts:      c.counts,
 		TaskEnds:    maps.Clone(c.taskEnds),
 	}
+	at := make(map[ids.FrameworkID]int, len(c.frameworks))
 	for _, f := range c.frameworks {
 		v := f.view()
 		v.Requests = c.alloc.Requests(f.ID)
+		at[f.ID] = len(s.Frameworks)
 		s.Frameworks = append(s.Frameworks, v)
 	}
 	for _, id := range sortedKeys(c.recovered) {
@@ -70,6 +74,12 @@ func (c *Core) Snapshot() *Snapshot {
 	}
 	for _, a := range c.agents {
 		s.Agents = append(s.Agents, a.Agent)
+		for _, x := range a.executors {
+			s.Executors = append(s.Executors, x)
+			if i, ok := at[x.Framework]; ok {
+				s.Frameworks[i].Executors = append(s.Frameworks[i].Executors, x)
+			}
+		}
 	}
 	return s
 }
@@ -93,13 +103,16 @@ func (f *framework) view() FrameworkView {
 	return v
 }
 
-// Used is what the framework's tasks hold, on all agents together.
+// Used is what the framework's tasks and executors hold, on all agents together.
 func (f *FrameworkView) Used() resources.Resources {
 	var sum resources.Resources
 	for _, t := range f.Tasks {
 		if t.live() {
 			sum = sum.Add(t.Resources)
 		}
+	}
+	for _, x := range f.Executors {
+		sum = sum.Add(x.Resources)
 	}
 	return sum
 }
@@ -126,12 +139,14 @@ func (f *FrameworkView) OldestOffer() time.Time {
 // Sort puts the snapshot in the order of ids: the same state, the same bytes.
 func (s *Snapshot) Sort() {
 	slices.SortFunc(s.Agents, func(a, b Agent) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Executors, compareExecutors)
 	slices.SortFunc(s.Shares, func(a, b allocator.Share) int { return cmp.Compare(a.Role, b.Role) })
 	slices.SortFunc(s.Frameworks, func(a, b FrameworkView) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range s.Frameworks {
 		f := &s.Frameworks[i]
 		slices.SortFunc(f.Tasks, compareTasks)
 		slices.SortFunc(f.Unreachable, compareTasks)
+		slices.SortFunc(f.Executors, compareExecutors)
 		slices.SortFunc(f.Offers, func(a, b *Offer) int { return cmp.Compare(a.ID, b.ID) })
 		slices.SortFunc(f.Inverse, func(a, b *InverseOffer) int { return cmp.Compare(a.ID, b.ID) })
 	}

@@ -41,7 +41,7 @@ func newTask(f ids.FrameworkID, info *v1.TaskInfo, res resources.Resources) *Tas
 			Labels:      info.Labels,
 			Discovery:   info.Discovery,
 			Container:   info.Container,
-			User:        info.GetCommand().User,
+			User:        userOf(info),
 			HealthCheck: info.HealthCheck,
 			KillPolicy:  info.KillPolicy,
 			Limits:      info.Limits,
@@ -49,6 +49,17 @@ func newTask(f ids.FrameworkID, info *v1.TaskInfo, res resources.Resources) *Tas
 		Resources: res,
 		State:     v1.TaskState_TASK_STAGING,
 	}
+}
+
+// userOf is whom a task names to run as, if anybody.
+func userOf(info *v1.TaskInfo) *string {
+	if c := info.GetCommand(); c != nil {
+		return c.User
+	}
+	if c := info.GetExecutor().GetCommand(); c != nil {
+		return c.User
+	}
+	return nil
 }
 
 // Proto is the task in the form of the v1 API. It shares messages with t.

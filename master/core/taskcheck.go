@@ -18,6 +18,7 @@ type taskCheck struct {
 	agent     *agent
 	role      string
 	rest      resources.Resources // of the offers, after the tasks before
+	group     bool                // the task is one of a group
 }
 
 // check returns the task's resources, allocated to the offers' role, or what is
@@ -35,7 +36,7 @@ func (k taskCheck) check(t *v1.TaskInfo) (resources.Resources, error) {
 		return res, err
 	}
 	for _, err := range []error{
-		checkEnvironment(t.GetCommand()), checkContainer(t.GetContainer()), checkLimits(t, res), checkRunnable(t),
+		checkEnvironment(t.GetCommand()), checkContainer(t.GetContainer()), checkLimits(t, res), k.runnable(t),
 	} {
 		if err != nil {
 			return res, err
@@ -130,15 +131,21 @@ func checkLimits(t *v1.TaskInfo, res resources.Resources) error {
 	return nil
 }
 
-// checkRunnable tells whether there is something to run, and somebody to.
-func checkRunnable(t *v1.TaskInfo) error {
+// runnable tells whether there is something to run, and somebody to.
+func (k taskCheck) runnable(t *v1.TaskInfo) error {
 	switch {
+	case k.group && t.Executor != nil:
+		return invalid("a task of a group has an executor of its own")
+	case k.group && t.Command == nil:
+		return invalid("task has no command")
 	case t.Command != nil && t.Executor != nil:
 		return invalid("task has both a command and an executor")
 	case t.Command == nil && t.Executor == nil:
 		return invalid("task has neither a command nor an executor")
 	case t.Executor != nil:
-		return invalid("executors of a framework's own are not supported yet")
+		return customExecutor(t.GetExecutor())
+	case k.group:
+		return nil
 	}
 	if linux := t.GetContainer().GetLinuxInfo(); linux != nil && linux.ShareCgroups != nil && !linux.GetShareCgroups() {
 		return invalid("share_cgroups can be false only in a task group")
