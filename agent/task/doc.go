@@ -14,6 +14,9 @@
 //	   │                 │ LaunchFailed      └─┘ Kill, GraceOver    │
 //	   └─────────────────┴──────────────────────────────────────────┘
 //
+// A task that an executor of its framework's runs has another life: it is Queued
+// until the executor is there, then Given, and Told of from then on, to its end.
+//
 // News of a task that runs is told and changes nothing. Lost leads to Done from every state in which there may be a container: nobody
 // saw its end. A Task can be saved in any state and restored by another process.
 //

@@ -24,10 +24,13 @@ const (
 	KindGraceOver
 	KindLost
 	KindNews
+	KindQueue
+	KindGive
+	KindTold
 	numKinds
 )
 
-var kindNames = [numKinds]string{"start", "refuse", "progress", "launched", "launch failed", "kill", "exited", "expired", "grace over", "lost", "news"}
+var kindNames = [numKinds]string{"start", "refuse", "progress", "launched", "launch failed", "kill", "exited", "expired", "grace over", "lost", "news", "queue", "give", "told"}
 
 // String names k for messages.
 func (k Kind) String() string {
@@ -87,9 +90,19 @@ type (
 		Message string
 	}
 
+	// Queue lets the task wait for its executor.
+	Queue struct{}
+
+	// Give says that its executor is to have it.
+	Give struct{}
+
+	// Told says that its executor told a state of it, which the owner passes on.
+	Told struct{ State v1.TaskState }
+
 	// Lost says that whatever there was of the container is no more, and nobody
-	// saw its end: the machine was started anew. End is what the task becomes, if
-	// no kill was under way.
+	// saw its end: the machine was started anew; or, of a task that an executor
+	// has, that there is no executor any more. End is what the task becomes, if no
+	// kill was under way.
 	Lost struct{ End End }
 )
 
@@ -105,6 +118,9 @@ func (Expired) Kind() Kind      { return KindExpired }
 func (GraceOver) Kind() Kind    { return KindGraceOver }
 func (Lost) Kind() Kind         { return KindLost }
 func (News) Kind() Kind         { return KindNews }
+func (Queue) Kind() Kind        { return KindQueue }
+func (Give) Kind() Kind         { return KindGive }
+func (Told) Kind() Kind         { return KindTold }
 
 // End is what a kill makes of a task.
 type End struct {
@@ -139,6 +155,9 @@ type (
 	// Slay ends every process of the container (SIGKILL).
 	Slay struct{}
 
+	// PassKill tells the executor to end the task.
+	PassKill struct{ Grace *time.Duration }
+
 	// Destroy removes what is left of the container after its exit.
 	Destroy struct{}
 )
@@ -148,4 +167,5 @@ func (Launch) isEffect()    {}
 func (Abort) isEffect()     {}
 func (Terminate) isEffect() {}
 func (Slay) isEffect()      {}
+func (PassKill) isEffect()  {}
 func (Destroy) isEffect()   {}

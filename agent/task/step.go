@@ -132,6 +132,16 @@ func (t *Task) loseKilled(_ time.Time, ev Event) []Effect {
 	return []Effect{u, Destroy{}}
 }
 
+// loseGiven has no container of its own to destroy.
+func (t *Task) loseGiven(_ time.Time, ev Event) []Effect {
+	end := ev.(Lost).End
+	return []Effect{Update{State: end.State, Reason: end.Reason, Message: end.Message, Source: byAgent}}
+}
+
+func (t *Task) passKill(_ time.Time, ev Event) []Effect {
+	return []Effect{PassKill{ev.(Kill).Grace}}
+}
+
 func (t *Task) nothing(time.Time, Event) []Effect { return nil }
 
 // accept takes over what a kill asks for.

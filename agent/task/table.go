@@ -13,7 +13,17 @@ type arrow struct {
 	do func(*Task, time.Time, Event) []Effect
 }
 
-// arrows is the table: what is not listed is refused.
+// arrow finds where ev leads from the task's state.
+func (t *Task) arrow(ev Event) (arrow, bool) {
+	if told, ok := ev.(Told); ok && t.state == Given && Terminal(told.State) {
+		return arrow{Done, (*Task).nothing}, true
+	}
+	a, ok := arrows[edge{t.state, ev.Kind()}]
+	return a, ok
+}
+
+// arrows is the table: what is not listed is refused. Told leads from Given to
+// Done where it tells an end.
 var arrows = map[edge]arrow{
 	{Staging, KindStart}:  {Starting, (*Task).start},
 	{Staging, KindRefuse}: {Done, (*Task).refuse},
@@ -41,6 +51,14 @@ var arrows = map[edge]arrow{
 	{Aborting, KindLost}: {Done, (*Task).loseKilled},
 	{Running, KindLost}:  {Done, (*Task).lose},
 	{Killing, KindLost}:  {Done, (*Task).loseKilled},
+
+	{Staging, KindQueue}: {Queued, (*Task).nothing},
+	{Queued, KindGive}:   {Given, (*Task).nothing},
+	{Queued, KindKill}:   {Done, (*Task).drop},
+	{Queued, KindLost}:   {Done, (*Task).loseGiven},
+	{Given, KindTold}:    {Given, (*Task).nothing},
+	{Given, KindKill}:    {Given, (*Task).passKill},
+	{Given, KindLost}:    {Done, (*Task).loseGiven},
 
 	// A kill may cross the end of its task on the way here.
 	{Done, KindKill}: {Done, (*Task).nothing},

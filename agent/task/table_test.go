@@ -26,6 +26,8 @@ var roads = [numStates][]Event{
 	Aborting: {Start{}, Kill{}},
 	Running:  {Start{}, Launched{}},
 	Killing:  {Start{}, Launched{}, Kill{}},
+	Queued:   {Queue{}},
+	Given:    {Queue{}, Give{}},
 	Done:     {Start{}, Launched{}, Exited{}},
 }
 
@@ -33,6 +35,7 @@ var sample = [numKinds]Event{
 	KindStart: Start{}, KindRefuse: Refuse{Why: "why"}, KindProgress: Progress{What: "what"}, KindLaunched: Launched{},
 	KindLaunchFailed: LaunchFailed{Why: "why"}, KindKill: Kill{}, KindExited: Exited{Code: 1},
 	KindExpired: Expired{}, KindGraceOver: GraceOver{}, KindLost: Lost{End{State: v1.TaskState_TASK_GONE}}, KindNews: News{Message: "what"},
+	KindQueue: Queue{}, KindGive: Give{}, KindTold: Told{State: v1.TaskState_TASK_RUNNING},
 }
 
 var legal = map[string]string{
@@ -62,6 +65,14 @@ var legal = map[string]string{
 	"aborting, lost": "done: TASK_KILLED destroy",
 	"running, lost":  "done: TASK_GONE destroy",
 	"killing, lost":  "done: TASK_KILLED destroy",
+
+	"staging, queue": "queued:",
+	"queued, give":   "given:",
+	"queued, kill":   "done: TASK_KILLED",
+	"queued, lost":   "done: TASK_GONE",
+	"given, told":    "given:",
+	"given, kill":    "given: passkill",
+	"given, lost":    "done: TASK_GONE",
 
 	"done, kill": "done:",
 }
@@ -177,5 +188,23 @@ func live(t *testing.T, seq []Kind) {
 func TestStringsOfStrangers(t *testing.T) {
 	if got := State(99).String() + Kind(-1).String(); got != "state 99kind -1" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestTold: an executor's word on an end is the end.
+func TestTold(t *testing.T) {
+	for state, want := range map[v1.TaskState]State{
+		v1.TaskState_TASK_STARTING: Given, v1.TaskState_TASK_RUNNING: Given, v1.TaskState_TASK_KILLING: Given,
+		v1.TaskState_TASK_FINISHED: Done, v1.TaskState_TASK_FAILED: Done, v1.TaskState_TASK_LOST: Done,
+	} {
+		task := New(Config{})
+		for _, ev := range []Event{Queue{}, Give{}, Told{State: state}} {
+			if _, err := task.Step(epoch, ev); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if task.State() != want {
+			t.Errorf("%s leads to %s, want %s", state, task.State(), want)
+		}
 	}
 }

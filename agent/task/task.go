@@ -10,18 +10,21 @@ import (
 // State is a row of the table.
 type State int
 
-// States. Aborting is a kill that came before the container ran.
+// States. Aborting is a kill that came before the container ran. Queued and Given
+// are those of a task that an executor of its framework's runs.
 const (
 	Staging State = iota
 	Starting
 	Aborting
 	Running
 	Killing
+	Queued
+	Given
 	Done
 	numStates
 )
 
-var stateNames = [numStates]string{"staging", "starting", "aborting", "running", "killing", "done"}
+var stateNames = [numStates]string{"staging", "starting", "aborting", "running", "killing", "queued", "given", "done"}
 
 // String names s for messages.
 func (s State) String() string {
@@ -90,7 +93,7 @@ func (t *Task) State() State { return t.state }
 //
 // Errors: errs.Conflict if the table has no such arrow; nothing has changed.
 func (t *Task) Step(now time.Time, ev Event) ([]Effect, error) {
-	a, ok := arrows[edge{t.state, ev.Kind()}]
+	a, ok := t.arrow(ev)
 	if !ok {
 		return nil, fmt.Errorf("event %q in state %q: %w", ev.Kind(), t.state, errs.Conflict)
 	}
