@@ -64,11 +64,15 @@ func environment(s *containerizer.Spec, t Task) error {
 		inside = containerizer.SandboxPath
 	}
 	task := t.Info.GetTaskId().GetValue()
+	executor := string(t.Executor)
+	if executor == "" {
+		executor = task
+	}
 	env := []string{
 		"MESOS_SANDBOX=" + inside,
 		"MESOS_DIRECTORY=" + s.Sandbox,
 		"MESOS_TASK_ID=" + task,
-		"MESOS_EXECUTOR_ID=" + task,
+		"MESOS_EXECUTOR_ID=" + executor,
 		"MESOS_FRAMEWORK_ID=" + t.Framework.GetId().GetValue(),
 		"MESOS_AGENT_ID=" + string(t.Agent),
 		"MESOS_SLAVE_ID=" + string(t.Agent),

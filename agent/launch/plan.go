@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -19,6 +20,25 @@ type Task struct {
 	Framework *v1.FrameworkInfo
 	Info      *v1.TaskInfo
 	Sandbox   string // on the host
+
+	Executor ids.ExecutorID // whose task it is; empty: the task's own id
+	Parent   string         // sandbox of that executor, if the task has one below it
+}
+
+// Executor is what the container of a framework's own executor is made from.
+type Executor struct {
+	Container ids.ContainerID
+	Agent     ids.AgentID
+	Endpoint  string // of the agent's HTTP API, "ip:port"
+	Framework *v1.FrameworkInfo
+	Info      *v1.ExecutorInfo
+	Sandbox   string // on the host
+	Times     Times
+}
+
+// Times are those of the agent that an executor goes by.
+type Times struct {
+	Recovery, SubscriptionBackoffMax, ShutdownGrace time.Duration
 }
 
 // Plan is what is to be started, and what its sandbox needs before.
@@ -26,6 +46,10 @@ type Plan struct {
 	Spec containerizer.Spec
 	Dirs []string              // to be made in the sandbox, relative to it
 	URIs []*v1.CommandInfo_URI // to be fetched into it; not checked here
+
+	ParentDirs []string // to be made in the executor's sandbox, which the task shares
+
+	parent string // sandbox above, for volumes
 }
 
 // Labels kept with a container, so that it can be known again without us.
@@ -33,6 +57,7 @@ const (
 	LabelAgent     = "mezzo/agent"
 	LabelFramework = "mezzo/framework"
 	LabelTask      = "mezzo/task"
+	LabelExecutor  = "mezzo/executor"
 )
 
 // New checks t and plans its container.
@@ -53,7 +78,7 @@ func New(t Task) (Plan, error) {
 		},
 		Sandbox: t.Sandbox,
 		Limits:  limits,
-	}}
+	}, parent: t.Parent}
 	if err := container(&p, t.Info.GetContainer()); err != nil {
 		return Plan{}, err
 	}
@@ -61,6 +86,31 @@ func New(t Task) (Plan, error) {
 		return Plan{}, err
 	}
 	p.URIs = t.Info.GetCommand().GetUris()
+	return p, nil
+}
+
+// NewExecutor checks x and plans its container, without what its tasks need.
+func NewExecutor(x Executor) (Plan, error) {
+	if err := ids.Validate("executor", x.Info.GetExecutorId().GetValue()); err != nil {
+		return Plan{}, err
+	}
+	if x.Info.GetShutdownGracePeriod().GetNanoseconds() < 0 {
+		return Plan{}, invalid("executor.shutdown_grace_period is negative")
+	}
+	// Described as a task, an executor is planned as one.
+	p, err := New(Task{
+		Container: x.Container, Agent: x.Agent, Endpoint: x.Endpoint, Framework: x.Framework, Sandbox: x.Sandbox,
+		Info: &v1.TaskInfo{
+			TaskId: &v1.TaskID{Value: x.Info.GetExecutorId().Value}, Command: x.Info.GetCommand(),
+			Container: x.Info.GetContainer(), Resources: x.Info.GetResources(),
+		},
+	})
+	if err != nil {
+		return Plan{}, fmt.Errorf("executor: %w", err)
+	}
+	delete(p.Spec.Labels, LabelTask)
+	p.Spec.Labels[LabelExecutor] = x.Info.GetExecutorId().GetValue()
+	p.Spec.Env = executorEnvironment(p.Spec.Env, x)
 	return p, nil
 }
 
@@ -74,8 +124,6 @@ func check(t Task) error {
 		return err
 	}
 	switch {
-	case i.GetExecutor() != nil:
-		return unsupported("executor: only command tasks are run")
 	case i.GetCommand() == nil:
 		return invalid("command is missing")
 	case i.GetKillPolicy().GetGracePeriod().GetNanoseconds() < 0:

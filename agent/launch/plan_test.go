@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"google.golang.org/protobuf/encoding/prototext"
@@ -29,6 +30,28 @@ func TestPlans(t *testing.T) {
 			case "framework":
 				parse(t, d, framework)
 				return ""
+			case "executor":
+				info := &v1.ExecutorInfo{ExecutorId: &v1.ExecutorID{Value: proto.String("e1")}}
+				parse(t, d, info)
+				p, err := NewExecutor(Executor{
+					Container: "c1", Agent: "a1", Endpoint: "10.0.0.1:5051", Framework: framework, Info: info, Sandbox: "/work/c1",
+					Times: Times{15 * time.Minute, 2 * time.Second, 5 * time.Second},
+				})
+				if err != nil {
+					return fmt.Sprintf("error: %v\n", err)
+				}
+				return print(p, true)
+			case "pod":
+				info := &v1.TaskInfo{TaskId: &v1.TaskID{Value: proto.String("t1")}}
+				parse(t, d, info)
+				p, err := New(Task{
+					Container: "c1", Agent: "a1", Endpoint: "10.0.0.1:5051", Framework: framework, Info: info,
+					Sandbox: "/work/p1/tasks/t1", Executor: "e1", Parent: "/work/p1",
+				})
+				if err != nil {
+					return fmt.Sprintf("error: %v\n", err)
+				}
+				return print(p, d.HasArg("env")) + fmt.Sprintf("in parent %q\n", p.ParentDirs)
 			case "plan":
 				info := &v1.TaskInfo{TaskId: &v1.TaskID{Value: proto.String("t1")}}
 				parse(t, d, info)
@@ -89,11 +112,11 @@ func FuzzVolume(f *testing.F) {
 		f.Add(p[0], p[1], true)
 	}
 	f.Fuzz(func(t *testing.T, containerPath, hostPath string, withImage bool) {
-		s := containerizer.Spec{Sandbox: "/work/c1"}
+		p := Plan{Spec: containerizer.Spec{Sandbox: "/work/c1"}}
 		if withImage {
-			s.Image = "i"
+			p.Spec.Image = "i"
 		}
-		m, dir, err := mount(&s, &v1.Volume{ContainerPath: &containerPath, HostPath: &hostPath, Mode: v1.Volume_RW.Enum()})
+		m, dir, err := mount(&p, &v1.Volume{ContainerPath: &containerPath, HostPath: &hostPath, Mode: v1.Volume_RW.Enum()})
 		if err != nil {
 			if !errors.Is(err, errs.Invalid) {
 				t.Fatalf("class of %v", err)

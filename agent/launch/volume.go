@@ -14,7 +14,7 @@ import (
 func volumes(p *Plan, vs []*v1.Volume) error {
 	seen := make(map[string]bool)
 	for i, v := range vs {
-		m, dir, err := mount(&p.Spec, v)
+		m, dir, err := mount(p, v)
 		if err != nil {
 			return fmt.Errorf("container.volumes[%d] at %q: %w", i, v.GetContainerPath(), err)
 		}
@@ -31,9 +31,23 @@ func volumes(p *Plan, vs []*v1.Volume) error {
 }
 
 // mount is one volume; dir is what it needs in the sandbox, if anything.
-func mount(s *containerizer.Spec, v *v1.Volume) (m containerizer.Mount, dir string, err error) {
+func mount(p *Plan, v *v1.Volume) (m containerizer.Mount, dir string, err error) {
+	s := &p.Spec
 	m.ReadOnly = v.GetMode() == v1.Volume_RO
 	if m.Target, err = target(s, v.GetContainerPath()); err != nil {
+		return m, "", err
+	}
+	if src := v.GetSource(); src.GetType() == v1.Volume_Source_SANDBOX_PATH && src.GetSandboxPath().GetType() == v1.Volume_Source_SandboxPath_PARENT {
+		if p.parent == "" {
+			return m, "", unsupported("source.sandbox_path.type PARENT: the task has no parent")
+		}
+		inParent, err := relative("source.sandbox_path.path", src.GetSandboxPath().GetPath())
+		if err == nil && strings.Contains(inParent, "/") {
+			// A task could put a link where the next one's mount goes through.
+			return m, "", unsupported("source.sandbox_path.path %q: what tasks share is a directory right in the group's sandbox", inParent)
+		}
+		p.ParentDirs = append(p.ParentDirs, inParent)
+		m.Source = filepath.Join(p.parent, inParent)
 		return m, "", err
 	}
 	host, inSandbox, err := source(v)
@@ -75,9 +89,6 @@ func source(v *v1.Volume) (host, inSandbox string, err error) {
 		host, err = absolute("source.host_path.path", src.GetHostPath().GetPath())
 		return host, "", err
 	case v1.Volume_Source_SANDBOX_PATH:
-		if src.GetSandboxPath().GetType() == v1.Volume_Source_SandboxPath_PARENT {
-			return "", "", unsupported("source.sandbox_path.type PARENT: the task has no parent")
-		}
 		inSandbox, err = relative("source.sandbox_path.path", src.GetSandboxPath().GetPath())
 		return "", inSandbox, err
 	default:
