@@ -78,21 +78,167 @@ func (x *Framework) GetRemoved() bool {
 	return false
 }
 
-// Task is what never changes of a task.
-type Task struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
-	ContainerId   string                 `protobuf:"bytes,2,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
-	AgentId       *v1.AgentID            `protobuf:"bytes,3,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"` // under which the task arrived
-	Info          *v1.TaskInfo           `protobuf:"bytes,4,opt,name=info,proto3" json:"info,omitempty"`
-	Arrived       int64                  `protobuf:"varint,5,opt,name=arrived,proto3" json:"arrived,omitempty"` // orders tasks
+// Executor is one of a framework's own, or of task groups.
+type Executor struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	ContainerId string                 `protobuf:"bytes,2,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
+	AgentId     *v1.AgentID            `protobuf:"bytes,3,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"` // under which it arrived
+	Info        *v1.ExecutorInfo       `protobuf:"bytes,4,opt,name=info,proto3" json:"info,omitempty"`
+	Arrived     int64                  `protobuf:"varint,5,opt,name=arrived,proto3" json:"arrived,omitempty"`
+	Group       bool                   `protobuf:"varint,6,opt,name=group,proto3" json:"group,omitempty"`       // of task groups: the agent runs their tasks, there is no process
+	State       uint32                 `protobuf:"varint,7,opt,name=state,proto3" json:"state,omitempty"`       // as in package agent/core
+	Deadline    int64                  `protobuf:"varint,8,opt,name=deadline,proto3" json:"deadline,omitempty"` // of the state; 0: none
+	Pid         uint32                 `protobuf:"varint,9,opt,name=pid,proto3" json:"pid,omitempty"`
+	Held        bool                   `protobuf:"varint,10,opt,name=held,proto3" json:"held,omitempty"` // a container exists, or a launch may still make one
+	// What its end makes of tasks.
+	EndReason     *int32 `protobuf:"varint,11,opt,name=end_reason,json=endReason,proto3,oneof" json:"end_reason,omitempty"` // a mesos.v1.TaskStatus.Reason
+	EndMessage    string `protobuf:"bytes,12,opt,name=end_message,json=endMessage,proto3" json:"end_message,omitempty"`
+	Given         bool   `protobuf:"varint,13,opt,name=given,proto3" json:"given,omitempty"` // it got a task
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
+func (x *Executor) Reset() {
+	*x = Executor{}
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Executor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Executor) ProtoMessage() {}
+
+func (x *Executor) ProtoReflect() protoreflect.Message {
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Executor.ProtoReflect.Descriptor instead.
+func (*Executor) Descriptor() ([]byte, []int) {
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Executor) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Executor) GetContainerId() string {
+	if x != nil {
+		return x.ContainerId
+	}
+	return ""
+}
+
+func (x *Executor) GetAgentId() *v1.AgentID {
+	if x != nil {
+		return x.AgentId
+	}
+	return nil
+}
+
+func (x *Executor) GetInfo() *v1.ExecutorInfo {
+	if x != nil {
+		return x.Info
+	}
+	return nil
+}
+
+func (x *Executor) GetArrived() int64 {
+	if x != nil {
+		return x.Arrived
+	}
+	return 0
+}
+
+func (x *Executor) GetGroup() bool {
+	if x != nil {
+		return x.Group
+	}
+	return false
+}
+
+func (x *Executor) GetState() uint32 {
+	if x != nil {
+		return x.State
+	}
+	return 0
+}
+
+func (x *Executor) GetDeadline() int64 {
+	if x != nil {
+		return x.Deadline
+	}
+	return 0
+}
+
+func (x *Executor) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *Executor) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
+func (x *Executor) GetEndReason() int32 {
+	if x != nil && x.EndReason != nil {
+		return *x.EndReason
+	}
+	return 0
+}
+
+func (x *Executor) GetEndMessage() string {
+	if x != nil {
+		return x.EndMessage
+	}
+	return ""
+}
+
+func (x *Executor) GetGiven() bool {
+	if x != nil {
+		return x.Given
+	}
+	return false
+}
+
+// Task is what never changes of a task.
+type Task struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	ContainerId string                 `protobuf:"bytes,2,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"`
+	AgentId     *v1.AgentID            `protobuf:"bytes,3,opt,name=agent_id,json=agentId,proto3" json:"agent_id,omitempty"` // under which the task arrived
+	Info        *v1.TaskInfo           `protobuf:"bytes,4,opt,name=info,proto3" json:"info,omitempty"`
+	Arrived     int64                  `protobuf:"varint,5,opt,name=arrived,proto3" json:"arrived,omitempty"` // orders tasks
+	// Of a task that an executor of its framework's, or of its group, has.
+	ExecutorId          string `protobuf:"bytes,6,opt,name=executor_id,json=executorId,proto3" json:"executor_id,omitempty"`
+	ExecutorContainerId string `protobuf:"bytes,7,opt,name=executor_container_id,json=executorContainerId,proto3" json:"executor_container_id,omitempty"`
+	Group               int64  `protobuf:"varint,8,opt,name=group,proto3" json:"group,omitempty"` // tasks with the same number live and die together; 0: alone
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[1]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -104,7 +250,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[1]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -117,7 +263,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{1}
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Task) GetFrameworkId() *v1.FrameworkID {
@@ -155,6 +301,27 @@ func (x *Task) GetArrived() int64 {
 	return 0
 }
 
+func (x *Task) GetExecutorId() string {
+	if x != nil {
+		return x.ExecutorId
+	}
+	return ""
+}
+
+func (x *Task) GetExecutorContainerId() string {
+	if x != nil {
+		return x.ExecutorContainerId
+	}
+	return ""
+}
+
+func (x *Task) GetGroup() int64 {
+	if x != nil {
+		return x.Group
+	}
+	return 0
+}
+
 // Life is what changes: it is written before anything is done or told of it.
 type Life struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -172,13 +339,14 @@ type Life struct {
 	Pid            uint32           `protobuf:"varint,11,opt,name=pid,proto3" json:"pid,omitempty"`
 	Held           bool             `protobuf:"varint,12,opt,name=held,proto3" json:"held,omitempty"`           // a container exists, or a launch may still make one
 	Completed      int64            `protobuf:"varint,13,opt,name=completed,proto3" json:"completed,omitempty"` // when nothing was owed any more; 0: something is
+	Killing        bool             `protobuf:"varint,14,opt,name=killing,proto3" json:"killing,omitempty"`     // its executor was told to end it
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Life) Reset() {
 	*x = Life{}
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[2]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -190,7 +358,7 @@ func (x *Life) String() string {
 func (*Life) ProtoMessage() {}
 
 func (x *Life) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[2]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -203,7 +371,7 @@ func (x *Life) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Life.ProtoReflect.Descriptor instead.
 func (*Life) Descriptor() ([]byte, []int) {
-	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{2}
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Life) GetState() uint32 {
@@ -297,6 +465,13 @@ func (x *Life) GetCompleted() int64 {
 	return 0
 }
 
+func (x *Life) GetKilling() bool {
+	if x != nil {
+		return x.Killing
+	}
+	return false
+}
+
 var File_checkpoint_checkpoint_proto protoreflect.FileDescriptor
 
 const file_checkpoint_checkpoint_proto_rawDesc = "" +
@@ -304,13 +479,35 @@ const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x1bcheckpoint/checkpoint.proto\x12\x13mezzo.checkpoint.v1\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/task.proto\"R\n" +
 	"\tFramework\x12+\n" +
 	"\x04info\x18\x01 \x01(\v2\x17.mesos.v1.FrameworkInfoR\x04info\x12\x18\n" +
-	"\aremoved\x18\x02 \x01(\bR\aremoved\"\xd3\x01\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\"\xb3\x03\n" +
+	"\bExecutor\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12!\n" +
+	"\fcontainer_id\x18\x02 \x01(\tR\vcontainerId\x12,\n" +
+	"\bagent_id\x18\x03 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12*\n" +
+	"\x04info\x18\x04 \x01(\v2\x16.mesos.v1.ExecutorInfoR\x04info\x12\x18\n" +
+	"\aarrived\x18\x05 \x01(\x03R\aarrived\x12\x14\n" +
+	"\x05group\x18\x06 \x01(\bR\x05group\x12\x14\n" +
+	"\x05state\x18\a \x01(\rR\x05state\x12\x1a\n" +
+	"\bdeadline\x18\b \x01(\x03R\bdeadline\x12\x10\n" +
+	"\x03pid\x18\t \x01(\rR\x03pid\x12\x12\n" +
+	"\x04held\x18\n" +
+	" \x01(\bR\x04held\x12\"\n" +
+	"\n" +
+	"end_reason\x18\v \x01(\x05H\x00R\tendReason\x88\x01\x01\x12\x1f\n" +
+	"\vend_message\x18\f \x01(\tR\n" +
+	"endMessage\x12\x14\n" +
+	"\x05given\x18\r \x01(\bR\x05givenB\r\n" +
+	"\v_end_reason\"\xbe\x02\n" +
 	"\x04Task\x128\n" +
 	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12!\n" +
 	"\fcontainer_id\x18\x02 \x01(\tR\vcontainerId\x12,\n" +
 	"\bagent_id\x18\x03 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12&\n" +
 	"\x04info\x18\x04 \x01(\v2\x12.mesos.v1.TaskInfoR\x04info\x12\x18\n" +
-	"\aarrived\x18\x05 \x01(\x03R\aarrived\"\xad\x03\n" +
+	"\aarrived\x18\x05 \x01(\x03R\aarrived\x12\x1f\n" +
+	"\vexecutor_id\x18\x06 \x01(\tR\n" +
+	"executorId\x122\n" +
+	"\x15executor_container_id\x18\a \x01(\tR\x13executorContainerId\x12\x14\n" +
+	"\x05group\x18\b \x01(\x03R\x05group\"\xc7\x03\n" +
 	"\x04Life\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\rR\x05state\x12\x1b\n" +
 	"\tend_state\x18\x02 \x01(\x05R\bendState\x12\"\n" +
@@ -327,7 +524,8 @@ const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	" \x01(\bR\x05ended\x12\x10\n" +
 	"\x03pid\x18\v \x01(\rR\x03pid\x12\x12\n" +
 	"\x04held\x18\f \x01(\bR\x04held\x12\x1c\n" +
-	"\tcompleted\x18\r \x01(\x03R\tcompletedB\r\n" +
+	"\tcompleted\x18\r \x01(\x03R\tcompleted\x12\x18\n" +
+	"\akilling\x18\x0e \x01(\bR\akillingB\r\n" +
 	"\v_end_reasonB\x16Z\x14mezzo/api/checkpointb\x06proto3"
 
 var (
@@ -342,29 +540,34 @@ func file_checkpoint_checkpoint_proto_rawDescGZIP() []byte {
 	return file_checkpoint_checkpoint_proto_rawDescData
 }
 
-var file_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_checkpoint_checkpoint_proto_goTypes = []any{
 	(*Framework)(nil),        // 0: mezzo.checkpoint.v1.Framework
-	(*Task)(nil),             // 1: mezzo.checkpoint.v1.Task
-	(*Life)(nil),             // 2: mezzo.checkpoint.v1.Life
-	(*v1.FrameworkInfo)(nil), // 3: mesos.v1.FrameworkInfo
-	(*v1.FrameworkID)(nil),   // 4: mesos.v1.FrameworkID
-	(*v1.AgentID)(nil),       // 5: mesos.v1.AgentID
-	(*v1.TaskInfo)(nil),      // 6: mesos.v1.TaskInfo
-	(*v1.TaskStatus)(nil),    // 7: mesos.v1.TaskStatus
+	(*Executor)(nil),         // 1: mezzo.checkpoint.v1.Executor
+	(*Task)(nil),             // 2: mezzo.checkpoint.v1.Task
+	(*Life)(nil),             // 3: mezzo.checkpoint.v1.Life
+	(*v1.FrameworkInfo)(nil), // 4: mesos.v1.FrameworkInfo
+	(*v1.FrameworkID)(nil),   // 5: mesos.v1.FrameworkID
+	(*v1.AgentID)(nil),       // 6: mesos.v1.AgentID
+	(*v1.ExecutorInfo)(nil),  // 7: mesos.v1.ExecutorInfo
+	(*v1.TaskInfo)(nil),      // 8: mesos.v1.TaskInfo
+	(*v1.TaskStatus)(nil),    // 9: mesos.v1.TaskStatus
 }
 var file_checkpoint_checkpoint_proto_depIdxs = []int32{
-	3, // 0: mezzo.checkpoint.v1.Framework.info:type_name -> mesos.v1.FrameworkInfo
-	4, // 1: mezzo.checkpoint.v1.Task.framework_id:type_name -> mesos.v1.FrameworkID
-	5, // 2: mezzo.checkpoint.v1.Task.agent_id:type_name -> mesos.v1.AgentID
-	6, // 3: mezzo.checkpoint.v1.Task.info:type_name -> mesos.v1.TaskInfo
-	7, // 4: mezzo.checkpoint.v1.Life.statuses:type_name -> mesos.v1.TaskStatus
-	7, // 5: mezzo.checkpoint.v1.Life.unacknowledged:type_name -> mesos.v1.TaskStatus
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	4, // 0: mezzo.checkpoint.v1.Framework.info:type_name -> mesos.v1.FrameworkInfo
+	5, // 1: mezzo.checkpoint.v1.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	6, // 2: mezzo.checkpoint.v1.Executor.agent_id:type_name -> mesos.v1.AgentID
+	7, // 3: mezzo.checkpoint.v1.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	5, // 4: mezzo.checkpoint.v1.Task.framework_id:type_name -> mesos.v1.FrameworkID
+	6, // 5: mezzo.checkpoint.v1.Task.agent_id:type_name -> mesos.v1.AgentID
+	8, // 6: mezzo.checkpoint.v1.Task.info:type_name -> mesos.v1.TaskInfo
+	9, // 7: mezzo.checkpoint.v1.Life.statuses:type_name -> mesos.v1.TaskStatus
+	9, // 8: mezzo.checkpoint.v1.Life.unacknowledged:type_name -> mesos.v1.TaskStatus
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_checkpoint_checkpoint_proto_init() }
@@ -372,14 +575,15 @@ func file_checkpoint_checkpoint_proto_init() {
 	if File_checkpoint_checkpoint_proto != nil {
 		return
 	}
-	file_checkpoint_checkpoint_proto_msgTypes[2].OneofWrappers = []any{}
+	file_checkpoint_checkpoint_proto_msgTypes[1].OneofWrappers = []any{}
+	file_checkpoint_checkpoint_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_checkpoint_checkpoint_proto_rawDesc), len(file_checkpoint_checkpoint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
