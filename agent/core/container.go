@@ -18,6 +18,10 @@ func (c *Core) of(id ids.ContainerID, event string) *entry {
 }
 
 func (c *Core) launched(ev Launched) {
+	if x := c.executors[ev.Container]; x != nil {
+		c.executorLaunched(x, ev.PID)
+		return
+	}
 	if e := c.of(ev.Container, "launched"); e != nil {
 		e.pid = ev.PID
 		c.save(e)
@@ -44,6 +48,10 @@ func (c *Core) progressed(ev Progressed) {
 }
 
 func (c *Core) launchFailed(ev LaunchFailed) {
+	if x := c.executors[ev.Container]; x != nil {
+		c.executorLaunchFailed(x, ev)
+		return
+	}
 	e := c.of(ev.Container, "launch failed")
 	if e == nil {
 		return
@@ -58,6 +66,10 @@ func (c *Core) launchFailed(ev LaunchFailed) {
 }
 
 func (c *Core) exited(ev Exited) {
+	if x := c.executors[ev.Container]; x != nil {
+		c.executorExited(x, ev.Exit)
+		return
+	}
 	if e := c.of(ev.Container, "exited"); e != nil {
 		c.step(e, ev.Exit)
 	}
@@ -66,6 +78,10 @@ func (c *Core) exited(ev Exited) {
 // destroyed lets a container go. One that could not be removed is not waited
 // for: the shell goes on trying, and the next recovery finds what is left.
 func (c *Core) destroyed(ev Destroyed) {
+	if x := c.executors[ev.Container]; x != nil {
+		c.executorDestroyed(x, ev.Err)
+		return
+	}
 	e := c.of(ev.Container, "destroyed")
 	if e == nil {
 		return

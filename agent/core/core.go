@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -20,6 +21,10 @@ type Config struct {
 	ShutdownGrace time.Duration // longest grace of tasks that end with their framework or the agent
 	NewID         func() [16]byte
 
+	// How long an executor may take to subscribe after its container started, and
+	// after the agent did.
+	ExecutorRegistrationTimeout, ExecutorReregistrationTimeout time.Duration
+
 	MaxCompletedFrameworks        int
 	MaxCompletedTasksPerFramework int
 }
@@ -36,11 +41,13 @@ type Core struct {
 	past       []*framework // without, the oldest first
 	live       []*entry     // in order of arrival
 	containers map[ids.ContainerID]*entry
+	executors  map[ids.ContainerID]*executor
 	counters   Counters
 
 	lastArrived     int64    // of entry.arrived
 	dirty           []*entry // what is kept of them is no longer true
 	dirtyFrameworks []*framework
+	dirtyExecutors  []*executor
 
 	now     time.Time
 	effects []Effect
@@ -59,7 +66,7 @@ type stopping struct {
 
 // New makes the core of an agent that runs nothing.
 func New(cfg Config) *Core {
-	return &Core{cfg: cfg, agent: cfg.Agent, containers: make(map[ids.ContainerID]*entry)}
+	return &Core{cfg: cfg, agent: cfg.Agent, containers: make(map[ids.ContainerID]*entry), executors: make(map[ids.ContainerID]*executor)}
 }
 
 // Step applies ev at the time now and returns what is to be done about it. What
@@ -73,6 +80,18 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.attached = false
 	case RunTask:
 		c.runTask(ev)
+	case RunGroup:
+		c.runGroup(ev)
+	case ExecutorSubscribed:
+		c.subscribed(ev)
+	case ExecutorDetached:
+		c.detached(ev)
+	case ExecutorUpdate:
+		if x := c.executors[ev.Container]; x != nil {
+			c.told(x, ev.Status)
+		}
+	case ExecutorMessage:
+		c.executorSays(ev)
 	case Message:
 		c.message(ev.Message)
 	case Launched:
@@ -111,6 +130,11 @@ func (c *Core) NextWake() (time.Time, bool) {
 	if s := c.stopping; s != nil {
 		earlier(s.by, !s.left && !s.by.IsZero())
 	}
+	for _, x := range c.executors {
+		if !x.group {
+			earlier(x.life.Deadline, !x.life.Deadline.IsZero())
+		}
+	}
 	for _, e := range c.live {
 		earlier(e.life.NextWake())
 		if e.life.State() == task.Running {
@@ -133,6 +157,9 @@ func (c *Core) Hello() *link.Hello {
 	h := &link.Hello{Agent: c.agent, Version: c.cfg.Version, Address: c.cfg.Address, Capabilities: capabilities()}
 	for _, f := range c.frameworks {
 		h.Frameworks = append(h.Frameworks, f.info)
+		for _, x := range f.executors {
+			h.Executors = append(h.Executors, x.info)
+		}
 	}
 	for _, e := range c.live {
 		h.Tasks = append(h.Tasks, e.proto())
@@ -182,7 +209,14 @@ func (c *Core) stop(x Exit) {
 	}
 	c.stopping = &stopping{exit: x}
 	for _, e := range c.live {
-		c.step(e, c.shutdownKill(e, task.End{Message: x.Why}))
+		if e.executor == nil {
+			c.step(e, c.shutdownKill(e, task.End{Message: x.Why}))
+		}
+	}
+	for _, f := range slices.Clone(c.frameworks) {
+		for _, own := range slices.Clone(f.executors) {
+			c.endExecutor(own, min(own.grace(c.cfg), c.cfg.ShutdownGrace), task.End{Message: x.Why})
+		}
 	}
 }
 
@@ -194,6 +228,11 @@ func (c *Core) leave() {
 		return
 	}
 	owed := false
+	for _, x := range c.executors {
+		if x.held {
+			return
+		}
+	}
 	for _, e := range c.live {
 		if e.held {
 			return
@@ -212,6 +251,7 @@ func (c *Core) leave() {
 
 // fireTimers steps every task whose time has come.
 func (c *Core) fireTimers() {
+	c.fireExecutors()
 	for _, e := range c.live {
 		for ev, ok := e.life.Due(c.now); ok; ev, ok = e.life.Due(c.now) {
 			c.step(e, ev)

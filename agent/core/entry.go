@@ -32,6 +32,10 @@ type entry struct {
 	held     bool     // a container exists, or a launch may still make one
 	told     *v1.Task // cache of proto
 
+	executor    *executor // who runs it, or whose group it is in; nil: it is alone
+	groupNumber int64     // tasks with the same live and die together; 0: none
+	killing     bool      // its executor was told to end it
+
 	arrived   int64     // orders tasks
 	completed time.Time // when nothing was owed any more; zero: something is
 	fixed     bool      // what never changes is saved
@@ -105,6 +109,9 @@ func (c *Core) step(e *entry, ev task.Event) {
 		case task.Launch:
 			e.held = true
 			c.emit(c.launch(e))
+		case task.PassKill:
+			e.killing = true
+			c.tellKill(e.executor, e, effect.Grace)
 		case task.Abort:
 			c.emit(Abort{e.container})
 		case task.Terminate:
@@ -115,13 +122,20 @@ func (c *Core) step(e *entry, ev task.Event) {
 			c.emit(Destroy{e.container})
 		}
 	}
+	if e.life.State() == task.Done {
+		c.overIfDone(e)
+	}
 	if to := e.life.State(); to != from {
 		c.trace(Debug, "task moved", e.attrs(Attr{"from", from.String()}, Attr{"to", to.String()})...)
 	}
 }
 
 func (c *Core) launch(e *entry) Launch {
-	return Launch{Container: e.container, Agent: e.agent, Framework: e.framework.info, Task: e.info}
+	l := Launch{Container: e.container, Agent: e.agent, Framework: e.framework.info, Task: e.info}
+	if e.executor != nil {
+		l.Parent, l.ExecutorID = e.executor.container, ids.ExecutorID(e.executor.id())
+	}
+	return l
 }
 
 // newsDelay leaves a framework that is there the time to acknowledge.
@@ -132,6 +146,14 @@ func (c *Core) update(e *entry, u task.Update) {
 	id := c.cfg.NewID()
 	s := c.status(e, u)
 	s.Uuid = id[:]
+	c.record(e, s, id, u)
+	if e.life.State() == task.Done {
+		c.endGroup(e)
+	}
+}
+
+// record puts a status that is made on the task's stream.
+func (c *Core) record(e *entry, s *v1.TaskStatus, id updates.UUID, u task.Update) {
 	if _, err := e.stream.Add(updates.Update{UUID: id, Status: s, Terminal: task.Terminal(u.State)}); err != nil {
 		c.trace(Warn, "dropped a status", e.attrs(Attr{"state", u.State.String()}, Attr{"err", err.Error()})...)
 		return
@@ -163,7 +185,7 @@ func (c *Core) status(e *entry, u task.Update) *v1.TaskStatus {
 		TaskId:     e.info.GetTaskId(),
 		State:      u.State.Enum(),
 		AgentId:    e.info.GetAgentId(),
-		ExecutorId: ids.ExecutorID(e.id()).Proto(),
+		ExecutorId: e.executorID().Proto(),
 		Timestamp:  proto.Float64(seconds(c.now)),
 		Source:     u.Source.Enum(),
 		Reason:     u.Reason,
@@ -180,7 +202,7 @@ func (c *Core) status(e *entry, u task.Update) *v1.TaskStatus {
 	if s.Healthy = e.probes.healthy; u.State != v1.TaskState_TASK_STARTING {
 		s.CheckStatus = e.probes.status
 	}
-	if e.held {
+	if e.held || e.life.State() == task.Given {
 		s.ContainerStatus = c.containerStatus(e)
 	}
 	return s
@@ -188,14 +210,22 @@ func (c *Core) status(e *entry, u task.Update) *v1.TaskStatus {
 
 // containerStatus tells where a task's container is: on the host's network.
 func (c *Core) containerStatus(e *entry) *v1.ContainerStatus {
+	id, pid := e.container.Proto(), e.pid
+	switch x := e.executor; {
+	case x == nil:
+	case x.group:
+		id.Parent = x.container.Proto()
+	default:
+		id, pid = x.container.Proto(), x.pid
+	}
 	s := &v1.ContainerStatus{
-		ContainerId: e.container.Proto(),
+		ContainerId: id,
 		NetworkInfos: []*v1.NetworkInfo{{IpAddresses: []*v1.NetworkInfo_IPAddress{{
 			Protocol: v1.NetworkInfo_IPv4.Enum(), IpAddress: proto.String(c.cfg.IP),
 		}}}},
 	}
-	if e.pid != 0 {
-		s.ExecutorPid = proto.Uint32(e.pid)
+	if pid != 0 {
+		s.ExecutorPid = proto.Uint32(pid)
 	}
 	return s
 }
@@ -210,6 +240,14 @@ func (c *Core) send(e *entry, u updates.Update) {
 	c.emit(Send{&link.FromAgent{Message: &link.FromAgent_StatusUpdate{StatusUpdate: m}}})
 }
 
+// executorID is the task's own id where no executor has it.
+func (e *entry) executorID() ids.ExecutorID {
+	if e.executor != nil {
+		return ids.ExecutorID(e.executor.id())
+	}
+	return ids.ExecutorID(e.id())
+}
+
 // changed drops what was derived from the statuses.
 func (e *entry) changed() { e.told = nil }
 
@@ -222,7 +260,7 @@ func (e *entry) proto() *v1.Task {
 		Name:        proto.String(e.info.GetName()),
 		TaskId:      e.info.GetTaskId(),
 		FrameworkId: e.framework.info.GetId(),
-		ExecutorId:  ids.ExecutorID(e.id()).Proto(),
+		ExecutorId:  e.executorID().Proto(),
 		AgentId:     e.info.GetAgentId(),
 		State:       v1.TaskState_TASK_STAGING.Enum(),
 		Resources:   e.info.GetResources(),

@@ -6,8 +6,17 @@ import (
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
+	wire "mezzo/api/mesos/v1/executor"
 	"mezzo/isolator"
 )
+
+// RunExecutor is an executor as the master describes it, with what the shell
+// made of it.
+type RunExecutor struct {
+	Info   *v1.ExecutorInfo
+	What   string
+	Limits isolator.Limits // without its tasks'
+}
 
 // Event is something that happened. The messages in it belong to the core from
 // then on.
@@ -29,6 +38,40 @@ type (
 		Refusal   error
 		What      string
 		Limits    isolator.Limits
+		Executor  *RunExecutor // who runs it; nil: the agent itself
+	}
+
+	// RunGroup is the master's: tasks that live and die together. Their Framework
+	// is the group's; one Refusal refuses all.
+	RunGroup struct {
+		Framework *v1.FrameworkInfo
+		Executor  RunExecutor
+		Tasks     []RunTask
+		Refusal   error
+	}
+
+	// ExecutorSubscribed says that an executor opened a stream, with what it
+	// believes nobody knows yet.
+	ExecutorSubscribed struct {
+		Container ids.ContainerID
+		Tasks     []*v1.TaskInfo
+		Updates   []*v1.TaskStatus
+	}
+
+	// ExecutorDetached says that the stream of an executor ended.
+	ExecutorDetached struct{ Container ids.ContainerID }
+
+	// ExecutorUpdate is a status that an executor tells of a task; CheckUpdate
+	// found nothing wrong with it.
+	ExecutorUpdate struct {
+		Container ids.ContainerID
+		Status    *v1.TaskStatus
+	}
+
+	// ExecutorMessage is from an executor to its scheduler.
+	ExecutorMessage struct {
+		Container ids.ContainerID
+		Data      []byte
 	}
 
 	// Message is anything else the master sends after its Welcome.
@@ -81,18 +124,24 @@ type (
 	Stop struct{ Why string }
 )
 
-func (Attached) isEvent()     {}
-func (Detached) isEvent()     {}
-func (RunTask) isEvent()      {}
-func (Message) isEvent()      {}
-func (Launched) isEvent()     {}
-func (Progressed) isEvent()   {}
-func (LaunchFailed) isEvent() {}
-func (Exited) isEvent()       {}
-func (Destroyed) isEvent()    {}
-func (Probed) isEvent()       {}
-func (Tick) isEvent()         {}
-func (Stop) isEvent()         {}
+func (Attached) isEvent() {}
+func (Detached) isEvent() {}
+func (RunTask) isEvent()  {}
+func (RunGroup) isEvent() {}
+func (Message) isEvent()  {}
+
+func (ExecutorSubscribed) isEvent() {}
+func (ExecutorDetached) isEvent()   {}
+func (ExecutorUpdate) isEvent()     {}
+func (ExecutorMessage) isEvent()    {}
+func (Launched) isEvent()           {}
+func (Progressed) isEvent()         {}
+func (LaunchFailed) isEvent()       {}
+func (Exited) isEvent()             {}
+func (Destroyed) isEvent()          {}
+func (Probed) isEvent()             {}
+func (Tick) isEvent()               {}
+func (Stop) isEvent()               {}
 
 // Effect is something for the shell to do, in the order given.
 type Effect interface{ isEffect() }
@@ -101,12 +150,30 @@ type (
 	// Send puts a message on the stream to the master.
 	Send struct{ Message *link.FromAgent }
 
-	// Launch asks for a container; Launched or LaunchFailed answers.
+	// Launch asks for a container; Launched or LaunchFailed answers. It is that of
+	// a task, of an executor, or of a task in a group: then Parent and ExecutorID
+	// name whose sandbox is above its own.
 	Launch struct {
+		Container  ids.ContainerID
+		Agent      ids.AgentID
+		Framework  *v1.FrameworkInfo
+		Task       *v1.TaskInfo     // or
+		Executor   *v1.ExecutorInfo // with
+		Limits     isolator.Limits  // of it and its tasks
+		Parent     ids.ContainerID
+		ExecutorID ids.ExecutorID
+	}
+
+	// Resize asks for other limits of an executor's container.
+	Resize struct {
 		Container ids.ContainerID
-		Agent     ids.AgentID
-		Framework *v1.FrameworkInfo
-		Task      *v1.TaskInfo
+		Limits    isolator.Limits
+	}
+
+	// Tell puts an event on the stream of an executor, if it has one.
+	Tell struct {
+		Container ids.ContainerID
+		Event     *wire.Event
 	}
 
 	// Abort asks for the end of a launch; it is answered as Launch is.
@@ -148,6 +215,8 @@ type (
 
 func (Send) isEffect()      {}
 func (Launch) isEffect()    {}
+func (Resize) isEffect()    {}
+func (Tell) isEffect()      {}
 func (Abort) isEffect()     {}
 func (Terminate) isEffect() {}
 func (Slay) isEffect()      {}

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"mezzo/agent/task"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 )
@@ -12,11 +13,12 @@ import (
 // framework is one that has, or had, tasks here.
 type framework struct {
 	info      *v1.FrameworkInfo
-	tasks     []*entry // live, in order of arrival
-	completed []*entry // the oldest first
-	removed   bool     // shut down by the master
-	dirty     bool     // in Core.dirtyFrameworks
-	forgotten bool     // not kept any more
+	tasks     []*entry    // live, in order of arrival
+	completed []*entry    // the oldest first
+	executors []*executor // in order of arrival
+	removed   bool        // shut down by the master
+	dirty     bool        // in Core.dirtyFrameworks
+	forgotten bool        // not kept any more
 }
 
 func (f *framework) id() string { return f.info.GetId().GetValue() }
@@ -86,7 +88,8 @@ func (c *Core) frameworkOf(info *v1.FrameworkInfo) *framework {
 // retire moves e to the completed tasks if nothing is owed about it any more.
 func (c *Core) retire(e *entry) {
 	f := e.framework
-	if e.held || !e.stream.Closed() && !f.removed {
+	c.overIfDone(e)
+	if e.held || !e.stream.Closed() && !f.removed || e.executor != nil && e.life.State() != task.Done || c.containers[e.container] != e {
 		return
 	}
 	c.live = without(c.live, e)
@@ -95,7 +98,12 @@ func (c *Core) retire(e *entry) {
 	e.completed = c.now
 	c.save(e)
 	c.complete(e)
-	if len(f.tasks) == 0 {
+	c.passIfIdle(f)
+}
+
+// passIfIdle lets a framework pass of which nothing is left.
+func (c *Core) passIfIdle(f *framework) {
+	if len(f.tasks) == 0 && len(f.executors) == 0 && slices.Contains(c.frameworks, f) {
 		c.pass(f)
 	}
 }

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mezzo/agent/task"
@@ -26,6 +27,10 @@ func (c *Core) message(m *link.FromMaster) {
 		c.acknowledge(m.Acknowledge)
 	case *link.FromMaster_ShutdownFramework:
 		c.shutdownFramework(ids.FrameworkID(m.ShutdownFramework.GetFrameworkId().GetValue()))
+	case *link.FromMaster_ShutdownExecutor:
+		c.shutdownExecutor(m.ShutdownExecutor)
+	case *link.FromMaster_ExecutorMessage:
+		c.executorTold(m.ExecutorMessage)
 	case *link.FromMaster_Shutdown:
 		c.stop(Exit{Why: m.Shutdown.GetMessage(), Removed: true})
 	default:
@@ -50,8 +55,13 @@ func (c *Core) runTask(ev RunTask) {
 		c.step(e, task.Refuse{Why: errs.Text(ev.Refusal)})
 	case ev.Task.GetAgentId().GetValue() != c.agentID():
 		c.step(e, task.Refuse{Why: fmt.Sprintf("Task is for agent %q, this is %q", ev.Task.GetAgentId().GetValue(), c.agentID())})
+	case ev.Executor != nil:
+		c.queueTask(e, ev.Executor)
 	default:
 		c.step(e, task.Start{})
+	}
+	if x := ev.Executor; x != nil && f.findExecutor(x.Info.GetExecutorId().GetValue()) == nil {
+		c.tellExited(f, x.Info.GetExecutorId(), -1) // the master believes that it was started
 	}
 }
 
@@ -108,7 +118,16 @@ func (c *Core) shutdownFramework(id ids.FrameworkID) {
 	c.trace(Info, "framework shut down", Attr{"framework_id", string(id)})
 	f.removed = true
 	c.saveFramework(f)
+	for _, x := range slices.Clone(f.executors) {
+		c.endExecutor(x, min(x.grace(c.cfg), c.cfg.ShutdownGrace), task.End{
+			Reason: v1.TaskStatus_REASON_FRAMEWORK_REMOVED.Enum(), Message: "The framework was removed",
+		})
+	}
 	for _, e := range append([]*entry(nil), f.tasks...) {
+		if e.executor != nil {
+			c.retire(e)
+			continue
+		}
 		c.step(e, c.shutdownKill(e, task.End{
 			Reason:  v1.TaskStatus_REASON_FRAMEWORK_REMOVED.Enum(),
 			Message: "The framework was removed",

@@ -21,6 +21,7 @@ import (
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
+	wire "mezzo/api/mesos/v1/executor"
 )
 
 // world is what surrounds a core.
@@ -39,12 +40,22 @@ type world struct {
 	disk       map[Key]proto.Message
 	exists     map[ids.ContainerID]bool // containers that were started and not destroyed
 	everRan    map[ids.ContainerID]bool
+	programs   map[ids.ContainerID]*program // of executors, by container
+}
+
+// program plays a framework's own executor.
+type program struct {
+	subscribed bool
+	has        []string // tasks that it believes to have
+	unheard    []*v1.TaskInfo
+	unacked    []*v1.TaskStatus
 }
 
 func newWorld() *world {
 	w := &world{
 		now: epoch, told: make(map[string][]v1.TaskState), uuids: make(map[[16]byte]bool),
 		disk: make(map[Key]proto.Message), exists: make(map[ids.ContainerID]bool), everRan: make(map[ids.ContainerID]bool),
+		programs: make(map[ids.ContainerID]*program),
 	}
 	w.core = w.newCore()
 	return w
@@ -53,6 +64,7 @@ func newWorld() *world {
 func (w *world) newCore() *Core {
 	return New(Config{
 		Agent: &v1.AgentInfo{Hostname: proto.String("h")}, ShutdownGrace: 5 * time.Second,
+		ExecutorRegistrationTimeout: time.Minute, ExecutorReregistrationTimeout: 2 * time.Second,
 		MaxCompletedFrameworks: 1, MaxCompletedTasksPerFramework: 2,
 		NewID: func() [16]byte {
 			w.ids++
@@ -89,6 +101,12 @@ func (w *world) perform(t failer, effects []Effect, ev Event, attached bool) {
 				t.Fatalf("launch of %s, which ran already", e.Container)
 			}
 			w.launching = append(w.launching, e.Container)
+			if e.Executor != nil {
+				w.programs[e.Container] = &program{}
+			}
+		case Resize:
+		case Tell:
+			w.tell(t, e)
 		case Terminate, Slay, Abort, Trace:
 		case Destroy:
 			if slices.Contains(w.destroying, e.Container) || slices.Contains(w.running, e.Container) {
@@ -114,6 +132,62 @@ func (w *world) perform(t failer, effects []Effect, ev Event, attached bool) {
 	}
 }
 
+// tell is what an executor hears; without a stream it hears nothing.
+func (w *world) tell(t failer, e Tell) {
+	p := w.programs[e.Container]
+	if p == nil || !p.subscribed {
+		return
+	}
+	switch ev := e.Event; ev.GetType() {
+	case wire.Event_LAUNCH:
+		id := ev.GetLaunch().GetTask().GetTaskId().GetValue()
+		if slices.Contains(p.has, id) {
+			t.Fatalf("task %s was launched twice", id)
+		}
+		p.has = append(p.has, id)
+		p.unheard = append(p.unheard, ev.GetLaunch().GetTask())
+	case wire.Event_ACKNOWLEDGED:
+		p.unacked = slices.DeleteFunc(p.unacked, func(s *v1.TaskStatus) bool { return string(s.GetUuid()) == string(ev.GetAcknowledged().GetUuid()) })
+		id := ev.GetAcknowledged().GetTaskId().GetValue()
+		p.unheard = slices.DeleteFunc(p.unheard, func(i *v1.TaskInfo) bool { return i.GetTaskId().GetValue() == id })
+	}
+}
+
+// says lets an executor tell a state of one of its tasks.
+func (w *world) says(t failer, c ids.ContainerID, id string, state v1.TaskState) {
+	p := w.programs[c]
+	uuid := w.core.cfg.NewID()
+	s := &v1.TaskStatus{TaskId: ids.TaskID(id).Proto(), State: state.Enum(), Uuid: uuid[:]}
+	if task.Terminal(state) {
+		p.has = slices.DeleteFunc(p.has, func(x string) bool { return x == id })
+	}
+	p.unacked = append(p.unacked, s)
+	if !p.subscribed {
+		return // it says so when it subscribes
+	}
+	if err := w.core.CheckUpdate(c, s); err != nil {
+		t.Fatalf("update of %s by its executor: %v", id, err)
+	}
+	w.step(t, ExecutorUpdate{Container: c, Status: s})
+}
+
+func (w *world) subscribe(t failer, c ids.ContainerID) {
+	p := w.programs[c]
+	p.subscribed = true
+	w.step(t, ExecutorSubscribed{Container: c, Tasks: slices.Clone(p.unheard), Updates: slices.Clone(p.unacked)})
+}
+
+// executors are the containers of executors that were started.
+func (w *world) executorsThere() (all []ids.ContainerID) {
+	for c := range w.programs {
+		if w.exists[c] && slices.Contains(w.running, c) {
+			all = append(all, c)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 // ack answers an update that was sent, and books what the framework read.
 func (w *world) ack(t failer, u *link.StatusUpdate) {
 	id := [16]byte(u.GetStatus().GetUuid())
@@ -131,14 +205,36 @@ func (w *world) attach(t failer) {
 	w.step(t, Attached{&link.Welcome{AgentId: &v1.AgentID{Value: proto.String("a1")}}})
 }
 
-func (w *world) run(t failer, refusal error) {
+func (w *world) run(t failer, refusal error) { w.step(t, w.task(refusal)) }
+
+func (w *world) task(refusal error) RunTask {
 	w.tasks++
-	w.step(t, RunTask{
+	return RunTask{
 		Framework: &v1.FrameworkInfo{Id: &v1.FrameworkID{Value: proto.String(fmt.Sprint("f", w.tasks%2))}},
 		Task: &v1.TaskInfo{
 			TaskId: &v1.TaskID{Value: proto.String(fmt.Sprint("t", w.tasks))}, AgentId: &v1.AgentID{Value: proto.String("a1")},
 		},
 		Refusal: refusal,
+	}
+}
+
+// runIn launches a task for an executor of its framework's.
+func (w *world) runIn(t failer, refusal error) {
+	ev := w.task(refusal)
+	ev.Executor = &RunExecutor{Info: &v1.ExecutorInfo{ExecutorId: ids.ExecutorID("x").Proto()}}
+	w.step(t, ev)
+}
+
+// runGroup launches two tasks that live and die together.
+func (w *world) runGroup(t failer, refusal error) {
+	first := w.task(nil)
+	w.tasks++ // the same framework
+	second := w.task(refusal)
+	w.tasks--
+	second.Task.TaskId = ids.TaskID(fmt.Sprint("t", w.tasks)).Proto()
+	w.step(t, RunGroup{
+		Framework: first.Framework, Tasks: []RunTask{first, second},
+		Executor: RunExecutor{Info: &v1.ExecutorInfo{ExecutorId: ids.ExecutorID("g").Proto()}},
 	})
 }
 
@@ -165,6 +261,45 @@ func TestRandomWorld(t *testing.T) {
 					t.Skip()
 				}
 				w.run(t, map[bool]error{true: errors.New("no")}[rapid.IntRange(0, 5).Draw(t, "bad") == 0])
+			},
+			"run in executor": func(t *rapid.T) {
+				if !w.core.attached {
+					t.Skip()
+				}
+				w.runIn(t, map[bool]error{true: errors.New("no")}[rapid.IntRange(0, 5).Draw(t, "bad") == 0])
+			},
+			"run group": func(t *rapid.T) {
+				if !w.core.attached {
+					t.Skip()
+				}
+				w.runGroup(t, map[bool]error{true: errors.New("no")}[rapid.IntRange(0, 5).Draw(t, "bad") == 0])
+			},
+			"subscribe": func(t *rapid.T) {
+				if all := w.executorsThere(); len(all) > 0 {
+					w.subscribe(t, rapid.SampledFrom(all).Draw(t, "who"))
+				}
+			},
+			"detach executor": func(t *rapid.T) {
+				if all := w.executorsThere(); len(all) > 0 {
+					c := rapid.SampledFrom(all).Draw(t, "who")
+					w.programs[c].subscribed = false
+					w.step(t, ExecutorDetached{c})
+				}
+			},
+			"say": func(t *rapid.T) {
+				for _, c := range w.executorsThere() {
+					if p := w.programs[c]; len(p.has) > 0 {
+						state := rapid.SampledFrom([]v1.TaskState{v1.TaskState_TASK_RUNNING, v1.TaskState_TASK_FINISHED, v1.TaskState_TASK_FAILED}).Draw(t, "state")
+						w.says(t, c, rapid.SampledFrom(p.has).Draw(t, "task"), state)
+						return
+					}
+				}
+			},
+			"shut executor down": func(t *rapid.T) {
+				w.step(t, Message{&link.FromMaster{Message: &link.FromMaster_ShutdownExecutor{ShutdownExecutor: &link.ShutdownExecutor{
+					FrameworkId: ids.FrameworkID(fmt.Sprint("f", rapid.IntRange(0, 1).Draw(t, "framework"))).Proto(),
+					ExecutorId:  ids.ExecutorID(rapid.SampledFrom([]string{"x", "g"}).Draw(t, "executor")).Proto(),
+				}}}})
 			},
 			"kill": func(t *rapid.T) {
 				n := rapid.IntRange(0, w.tasks+1).Draw(t, "task")
@@ -258,11 +393,16 @@ func (w *world) crash(t failer, reboot, started bool) {
 		clear(w.exists)
 	}
 	w.launching, w.running, w.destroying, w.exited = nil, nil, nil, false
+	for _, p := range w.programs {
+		p.subscribed = false
+	}
 	r := Recovered{Rebooted: reboot}
 	for key, rec := range w.disk {
 		switch rec := rec.(type) {
 		case *checkpoint.Framework:
 			r.Frameworks = append(r.Frameworks, proto.CloneOf(rec))
+		case *checkpoint.Executor:
+			r.Executors = append(r.Executors, RecoveredExecutor{Executor: proto.CloneOf(rec), Found: w.exists[ids.ContainerID(key.ID)]})
 		case *checkpoint.Task:
 			life := w.disk[Key{LifeRecord, key.ID}].(*checkpoint.Life)
 			r.Tasks = append(r.Tasks, RecoveredTask{Task: proto.CloneOf(rec), Life: proto.CloneOf(life), Found: w.exists[ids.ContainerID(key.ID)]})
@@ -277,7 +417,7 @@ func (w *world) crash(t failer, reboot, started bool) {
 	w.perform(t, effects, nil, false)
 	// Those without a record were never told of: the shell removes them.
 	for c := range w.exists {
-		if w.core.containers[c] == nil {
+		if w.core.containers[c] == nil && w.core.executors[c] == nil {
 			delete(w.exists, c)
 		}
 	}

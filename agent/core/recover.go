@@ -18,6 +18,7 @@ import (
 // Recovered is what an earlier process kept, and what was found of it.
 type Recovered struct {
 	Frameworks []*checkpoint.Framework
+	Executors  []RecoveredExecutor
 	Tasks      []RecoveredTask
 	// Rebooted says that the machine was started anew since: no container is left.
 	Rebooted bool
@@ -31,6 +32,15 @@ type RecoveredTask struct {
 	What   string
 	Limits isolator.Limits
 	Found  bool // its container was started; whether it still runs is not known
+}
+
+// RecoveredExecutor is one executor of an earlier process, with what the shell
+// makes of it as for RunTask.
+type RecoveredExecutor struct {
+	Executor *checkpoint.Executor
+	What     string
+	Limits   isolator.Limits
+	Found    bool // its container was started; whether it still runs is not known
 }
 
 // Adopt asks to wait for the end of a container that an earlier process
@@ -58,6 +68,18 @@ func (c *Core) Recover(now time.Time, r Recovered) (effects []Effect, problems [
 		}
 		c.frameworks = append(c.frameworks, &framework{info: f.GetInfo(), removed: f.GetRemoved()})
 	}
+	slices.SortFunc(r.Executors, func(a, b RecoveredExecutor) int {
+		return cmp.Or(cmp.Compare(a.Executor.GetArrived(), b.Executor.GetArrived()), cmp.Compare(a.Executor.GetContainerId(), b.Executor.GetContainerId()))
+	})
+	foundExecutors := map[*executor]bool{}
+	for _, t := range r.Executors {
+		x, err := c.recoverExecutor(t)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("recover executor %q in container %q: %w", t.Executor.GetInfo().GetExecutorId().GetValue(), t.Executor.GetContainerId(), err))
+			continue
+		}
+		foundExecutors[x] = t.Found
+	}
 	slices.SortFunc(r.Tasks, func(a, b RecoveredTask) int {
 		return cmp.Or(cmp.Compare(a.Task.GetArrived(), b.Task.GetArrived()), cmp.Compare(a.Task.GetContainerId(), b.Task.GetContainerId()))
 	})
@@ -73,16 +95,112 @@ func (c *Core) Recover(now time.Time, r Recovered) (effects []Effect, problems [
 		found[e] = t.Found
 	}
 	c.settlePast(all)
+	for _, f := range slices.Clone(c.frameworks) {
+		for _, x := range slices.Clone(f.executors) {
+			if !x.group {
+				c.resumeExecutor(x, foundExecutors[x], r.Rebooted)
+			}
+		}
+	}
 	for _, e := range c.live {
+		if e.life.State() == task.Queued || e.life.State() == task.Given {
+			continue // its executor's matter
+		}
 		if r.Rebooted {
 			c.lose(e)
 		} else {
 			c.resume(e, found[e])
 		}
 	}
+	for _, f := range slices.Clone(c.frameworks) {
+		for _, x := range slices.Clone(f.executors) {
+			c.retireExecutor(x)
+		}
+	}
 	out := append(c.saves(), c.effects...)
 	c.effects = nil
 	return out, problems
+}
+
+// recoverExecutor makes the executor of a record.
+func (c *Core) recoverExecutor(t RecoveredExecutor) (*executor, error) {
+	r := t.Executor
+	f := c.findFramework(ids.FrameworkID(r.GetFrameworkId().GetValue()))
+	switch {
+	case f == nil:
+		return nil, fmt.Errorf("framework %q is not known: %w", r.GetFrameworkId().GetValue(), errs.Corrupt)
+	case c.executors[ids.ContainerID(r.GetContainerId())] != nil:
+		return nil, fmt.Errorf("it is there twice: %w", errs.Corrupt)
+	case r.GetState() > uint32(task.ExecutorGone):
+		return nil, fmt.Errorf("there is no state %d: %w", r.GetState(), errs.Corrupt)
+	}
+	for kind, id := range map[string]string{"container": r.GetContainerId(), "executor": r.GetInfo().GetExecutorId().GetValue()} {
+		if err := ids.Validate(kind, id); err != nil {
+			return nil, fmt.Errorf("%w: %w", err, errs.Corrupt)
+		}
+	}
+	x := &executor{
+		framework: f, info: r.GetInfo(), agent: ids.AgentID(r.GetAgentId().GetValue()), container: ids.ContainerID(r.GetContainerId()),
+		group: r.GetGroup(), what: t.What, limits: t.Limits, given: r.GetGiven(), pid: r.GetPid(), held: r.GetHeld(),
+		arrived: r.GetArrived(), exit: -1,
+	}
+	if !x.group {
+		x.life = task.NewExecutor(c.cfg.ExecutorRegistrationTimeout)
+		x.life.State, x.life.Deadline, x.life.End.Message = task.ExecutorState(r.GetState()), moment(r.GetDeadline()), r.GetEndMessage()
+		if r.EndReason != nil {
+			x.life.End.Reason = v1.TaskStatus_Reason(r.GetEndReason()).Enum()
+		}
+	}
+	c.lastArrived = max(c.lastArrived, x.arrived)
+	c.addExecutor(x)
+	return x, nil
+}
+
+// resumeExecutor goes on with an executor whose container was found or wasn't.
+func (c *Core) resumeExecutor(x *executor, found, rebooted bool) {
+	state := x.life.State
+	switch {
+	case state == task.ExecutorGone:
+		if x.held && !rebooted {
+			c.emit(Destroy{x.container})
+		} else {
+			x.held = false
+		}
+		return
+	case rebooted:
+		c.stepExecutor(x, task.ExecutorLost, 0)
+		end := task.End{State: v1.TaskState_TASK_LOST, Reason: v1.TaskStatus_REASON_AGENT_RESTARTED.Enum(), Message: "The machine was rebooted"}
+		if x.framework.has(v1.FrameworkInfo_Capability_PARTITION_AWARE) {
+			end.State = v1.TaskState_TASK_GONE
+		}
+		c.loseTasks(x, end)
+		return
+	case found:
+		c.emit(Adopt{Container: x.container, Framework: ids.FrameworkID(x.framework.id()), Limits: x.sum()})
+	case state == task.ExecutorStarting:
+		c.emit(x.launch())
+		return
+	case state == task.ExecutorAborting:
+		c.executorLaunchFailed(x, LaunchFailed{Container: x.container, Err: fmt.Errorf("the agent ended: %w", errs.Unavailable)})
+		return
+	default:
+		c.executorExited(x, task.Exited{Unknown: true})
+		return
+	}
+	switch state {
+	case task.ExecutorStarting, task.ExecutorAborting:
+		c.executorLaunched(x, x.pid)
+	case task.ExecutorRegistering, task.ExecutorRunning:
+		// It subscribes again.
+		x.life.State, x.life.Timeout = task.ExecutorRegistering, c.cfg.ExecutorReregistrationTimeout
+		x.life.Deadline = c.now.Add(x.life.Timeout)
+		if state == task.ExecutorRunning {
+			x.life.TimeoutReason = v1.TaskStatus_REASON_EXECUTOR_REREGISTRATION_TIMEOUT
+		}
+		c.saveExecutor(x)
+	case task.ExecutorEnding:
+		c.emit(Terminate{x.container}) // its stream is gone, and with it what it was told
+	}
 }
 
 // recoverTask makes the entry of a record.
@@ -108,6 +226,15 @@ func (c *Core) recoverTask(t RecoveredTask) (*entry, error) {
 		container: ids.ContainerID(id), limits: t.Limits, grace: graceOf(t.Task.GetInfo()),
 		arrived: t.Task.GetArrived(), fixed: true,
 	}
+	if id := t.Task.GetExecutorContainerId(); id != "" {
+		if e.executor = c.executors[ids.ContainerID(id)]; e.executor == nil { // it is no more
+			e.executor = &executor{
+				framework: f, container: ids.ContainerID(id), group: t.Task.GetGroup() != 0,
+				info: &v1.ExecutorInfo{ExecutorId: ids.ExecutorID(t.Task.GetExecutorId()).Proto()},
+			}
+		}
+		e.groupNumber = t.Task.GetGroup()
+	}
 	c.lastArrived = max(c.lastArrived, e.arrived)
 	if err := e.restore(c.taskConfig(f, e.info, t.What, t.Limits), t.Life); err != nil {
 		return nil, fmt.Errorf("%w: %w", err, errs.Corrupt)
@@ -119,6 +246,12 @@ func (c *Core) recoverTask(t RecoveredTask) (*entry, error) {
 	}
 	if !e.completed.IsZero() {
 		return e, nil
+	}
+	if x := e.executor; x != nil && (e.held || e.life.State() != task.Done) {
+		if c.executors[x.container] != x {
+			return nil, fmt.Errorf("executor %q, which has it, is not known: %w", x.id(), errs.Corrupt)
+		}
+		x.tasks = append(x.tasks, e)
 	}
 	f.tasks = append(f.tasks, e)
 	c.live = append(c.live, e)
@@ -138,9 +271,7 @@ func (c *Core) settlePast(all []*entry) {
 	byEnd := slices.Clone(c.frameworks)
 	slices.SortStableFunc(byEnd, func(a, b *framework) int { return a.lastEnd().Compare(b.lastEnd()) })
 	for _, f := range byEnd {
-		if len(f.tasks) == 0 {
-			c.pass(f)
-		}
+		c.passIfIdle(f)
 	}
 }
 
@@ -216,6 +347,15 @@ func (c *Core) lose(e *entry) {
 func (c *Core) Fits(total resources.Resources) error {
 	var used resources.Resources
 	held := ""
+	for _, f := range c.frameworks {
+		for _, x := range f.executors {
+			if r, err := resources.FromProto(x.info.GetResources()); err == nil && !r.IsEmpty() { // else it was refused
+				r = r.NonRevocable().Unallocated().WithoutReservations()
+				used = used.Add(r)
+				held += fmt.Sprintf("\n  executor %s of framework %s: %s", x.id(), f.id(), r)
+			}
+		}
+	}
 	for _, e := range c.live {
 		if e.life.State() == task.Done && !e.held {
 			continue

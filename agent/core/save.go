@@ -18,11 +18,12 @@ type Key struct {
 // RecordKind says what a record is.
 type RecordKind int
 
-// Kinds of records: checkpoint.Framework, Task and Life.
+// Kinds of records: checkpoint.Framework, Task, Life and Executor.
 const (
 	FrameworkRecord RecordKind = iota
 	TaskRecord
 	LifeRecord
+	ExecutorRecord
 )
 
 // Save asks for a record to be made durable before any effect after it is
@@ -49,6 +50,10 @@ func (c *Core) saves() []Effect {
 		f.dirty = false
 		out = append(out, f.save())
 	}
+	for _, x := range c.dirtyExecutors {
+		x.dirty = false
+		out = append(out, x.save())
+	}
 	for _, e := range c.dirty {
 		e.dirty = false
 		life, fixed := Key{LifeRecord, string(e.container)}, Key{TaskRecord, string(e.container)}
@@ -62,7 +67,7 @@ func (c *Core) saves() []Effect {
 		}
 		out = append(out, Save{life, e.lifeRecord()})
 	}
-	c.dirty, c.dirtyFrameworks = nil, nil
+	c.dirty, c.dirtyFrameworks, c.dirtyExecutors = nil, nil, nil
 	return out
 }
 
@@ -81,11 +86,40 @@ func (f *framework) save() Save {
 	return Save{key, &checkpoint.Framework{Info: f.info, Removed: f.removed}}
 }
 
-func (e *entry) fixedRecord() *checkpoint.Task {
-	return &checkpoint.Task{
-		FrameworkId: e.framework.info.GetId(), ContainerId: string(e.container), AgentId: e.agent.Proto(),
-		Info: e.info, Arrived: e.arrived,
+func (c *Core) saveExecutor(x *executor) {
+	if !x.dirty {
+		x.dirty = true
+		c.dirtyExecutors = append(c.dirtyExecutors, x)
 	}
+}
+
+func (x *executor) save() Save {
+	key := Key{ExecutorRecord, string(x.container)}
+	if x.forgotten {
+		return Save{Key: key}
+	}
+	r := &checkpoint.Executor{
+		FrameworkId: x.framework.info.GetId(), ContainerId: string(x.container), AgentId: x.agent.Proto(),
+		Info: x.info, Arrived: x.arrived, Group: x.group, Pid: x.pid, Held: x.held, Given: x.given,
+	}
+	if !x.group {
+		r.State, r.Deadline, r.EndMessage = uint32(x.life.State), nanos(x.life.Deadline), x.life.End.Message
+		if reason := x.life.End.Reason; reason != nil {
+			r.EndReason = proto.Int32(int32(*reason))
+		}
+	}
+	return Save{key, r}
+}
+
+func (e *entry) fixedRecord() *checkpoint.Task {
+	t := &checkpoint.Task{
+		FrameworkId: e.framework.info.GetId(), ContainerId: string(e.container), AgentId: e.agent.Proto(),
+		Info: e.info, Arrived: e.arrived, Group: e.groupNumber,
+	}
+	if e.executor != nil {
+		t.ExecutorId, t.ExecutorContainerId = e.executor.id(), string(e.executor.container)
+	}
+	return t
 }
 
 func (e *entry) lifeRecord() *checkpoint.Life {
@@ -93,7 +127,7 @@ func (e *entry) lifeRecord() *checkpoint.Life {
 	r := &checkpoint.Life{
 		State: uint32(life.State), EndState: int32(life.End.State), EndMessage: life.End.Message,
 		Grace: int64(life.Grace), Deadline: nanos(life.Deadline),
-		Statuses: e.statuses, Ended: stream.Ended, Pid: e.pid, Held: e.held, Completed: nanos(e.completed),
+		Statuses: e.statuses, Ended: stream.Ended, Pid: e.pid, Held: e.held, Completed: nanos(e.completed), Killing: e.killing,
 	}
 	if life.End.Reason != nil {
 		r.EndReason = proto.Int32(int32(*life.End.Reason))
@@ -135,6 +169,6 @@ func (e *entry) restore(cfg task.Config, r *checkpoint.Life) (err error) {
 		stream.Acked = append(stream.Acked, id)
 	}
 	e.stream, e.statuses = updates.Restore(stream), r.GetStatuses()
-	e.pid, e.held, e.completed = r.GetPid(), r.GetHeld(), moment(r.GetCompleted())
+	e.pid, e.held, e.completed, e.killing = r.GetPid(), r.GetHeld(), moment(r.GetCompleted()), r.GetKilling()
 	return nil
 }

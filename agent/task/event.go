@@ -47,8 +47,12 @@ type (
 	// Start lets the task begin.
 	Start struct{}
 
-	// Refuse says that the task can never run here, and why.
-	Refuse struct{ Why string }
+	// Refuse says that the task can never run here, and why. Reason 0 stands for
+	// REASON_TASK_INVALID.
+	Refuse struct {
+		Why    string
+		Reason v1.TaskStatus_Reason
+	}
 
 	// Progress says how far the launch has come.
 	Progress struct{ What string }

@@ -20,10 +20,14 @@ func (t *Task) start(time.Time, Event) []Effect {
 }
 
 func (t *Task) refuse(_ time.Time, ev Event) []Effect {
+	why := ev.(Refuse)
+	if why.Reason == 0 {
+		why.Reason = v1.TaskStatus_REASON_TASK_INVALID
+	}
 	return []Effect{Update{
 		State:   v1.TaskState_TASK_ERROR,
-		Reason:  v1.TaskStatus_REASON_TASK_INVALID.Enum(),
-		Message: ev.(Refuse).Why,
+		Reason:  why.Reason.Enum(),
+		Message: why.Why,
 		Source:  byAgent,
 	}}
 }

@@ -67,6 +67,18 @@ func (e Exited) code() *int {
 	return &e.Code
 }
 
+// Verdict is what the end of a container makes of what an executor had in it.
+func (e Exited) Verdict() ExecutorEnd {
+	end := ExecutorEnd{v1.TaskStatus_REASON_EXECUTOR_TERMINATED.Enum(), "Executor ended; " + how(e)}
+	if e.Limitation != nil {
+		end.Reason = v1.TaskStatus_REASON_CONTAINER_LIMITATION.Enum()
+		if e.Limitation.Cause == isolator.CauseMemory {
+			end.Reason = v1.TaskStatus_REASON_CONTAINER_LIMITATION_MEMORY.Enum()
+		}
+	}
+	return end
+}
+
 // how tells in a sentence how a container ended.
 func how(e Exited) string {
 	var status string

@@ -64,6 +64,13 @@ func (s *Stream) Add(u Update) (fresh bool, err error) {
 	return true, nil
 }
 
+// Seen tells whether an update with that uuid was added, as far as it is
+// remembered.
+func (s *Stream) Seen(id UUID) bool {
+	_, ok := s.seen[id]
+	return ok
+}
+
 // Ack takes the head away.
 //
 // Errors: errs.Exists if id was acknowledged before (a repeated sending was
