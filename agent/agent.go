@@ -39,6 +39,8 @@ type Containers interface {
 	Launch(ctx context.Context, s containerizer.Spec) (containerizer.Launched, error)
 	Wait(ctx context.Context, id isolator.ID) (containerizer.Termination, error)
 	Signal(ctx context.Context, id isolator.ID, sig syscall.Signal) error
+	// Update changes the limits of a container.
+	Update(ctx context.Context, id isolator.ID, l isolator.Limits) error
 	Destroy(ctx context.Context, id isolator.ID) error
 	Usage(ctx context.Context, id isolator.ID) (isolator.Usage, error)
 	// Exec starts a further process in a container that runs.
@@ -119,10 +121,12 @@ func (a *Agent) assemble(d Deps) error {
 	a.loop = &loop{
 		cfg: a.cfg, deps: d, log: a.log, home: a.home, bootID: boot, endpoint: endpoint,
 		inbox: make(chan func(), inboxSize), done: make(chan struct{}),
-		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), slots: make(chan struct{}, maxLaunches), probing: make(chan struct{}, maxProbes),
+		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), slots: make(chan struct{}, maxLaunches), probing: make(chan struct{}, maxProbes), streams: make(map[ids.ContainerID]*executorStream),
 		core: core.New(core.Config{
 			Agent: info, Version: d.Version.GetVersion(), Address: endpoint, IP: ip,
 			ShutdownGrace:                 a.cfg.ExecutorShutdownGrace,
+			ExecutorRegistrationTimeout:   a.cfg.ExecutorRegistrationTimeout,
+			ExecutorReregistrationTimeout: a.cfg.ExecutorReregistrationTimeout,
 			NewID:                         func() [16]byte { return uuid.New() },
 			MaxCompletedFrameworks:        a.cfg.MaxCompletedFrameworks,
 			MaxCompletedTasksPerFramework: a.cfg.MaxCompletedTasksPerFramework,
@@ -142,7 +146,7 @@ func (a *Agent) assemble(d Deps) error {
 	}
 	a.server = &server{
 		snapshot: a.loop.snapshot, log: d.Log.With("component", "http"), workDir: a.cfg.WorkDir, endpoint: endpoint,
-		flags: d.Flags, version: d.Version, start: time.Now(), sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
+		flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
 			return d.Containers.Exec(ctx, id, s, io)
 		}),
 	}

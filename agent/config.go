@@ -26,9 +26,13 @@ type Config struct {
 	Resources  string // as in resources.Parse; what is not named is measured
 	Attributes string // "rack:r1;zone:west"
 
-	UsageInterval                 time.Duration // between two samples of usage
-	RegistrationBackoffFactor     time.Duration // first wait before a try to register, doubling
-	ExecutorShutdownGrace         time.Duration // longest grace of tasks that end with the agent
+	UsageInterval             time.Duration // between two samples of usage
+	RegistrationBackoffFactor time.Duration // first wait before a try to register, doubling
+	ExecutorShutdownGrace     time.Duration // longest grace of tasks that end with the agent
+	// How long an executor may take to subscribe after its container started, and
+	// after the agent did.
+	ExecutorRegistrationTimeout, ExecutorReregistrationTimeout time.Duration
+
 	MaxCompletedFrameworks        int
 	MaxCompletedTasksPerFramework int
 
@@ -70,6 +74,8 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.UsageInterval, time.Second)
 	setDefault(&c.RegistrationBackoffFactor, time.Second)
 	setDefault(&c.ExecutorShutdownGrace, 5*time.Second)
+	setDefault(&c.ExecutorRegistrationTimeout, time.Minute)
+	setDefault(&c.ExecutorReregistrationTimeout, 15*time.Second)
 	setDefault(&c.MaxCompletedFrameworks, 50)
 	setDefault(&c.MaxCompletedTasksPerFramework, 150)
 }
@@ -99,6 +105,8 @@ func (c *Config) Validate() error {
 	check(c.UsageInterval > 0, "usage_interval %v is not positive", c.UsageInterval)
 	check(c.RegistrationBackoffFactor > 0, "registration_backoff_factor %v is not positive", c.RegistrationBackoffFactor)
 	check(c.ExecutorShutdownGrace > 0, "executor_shutdown_grace_period %v is not positive", c.ExecutorShutdownGrace)
+	check(c.ExecutorRegistrationTimeout > 0, "executor_registration_timeout %v is not positive", c.ExecutorRegistrationTimeout)
+	check(c.ExecutorReregistrationTimeout > 0, "executor_reregistration_timeout %v is not positive", c.ExecutorReregistrationTimeout)
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)
 	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_executors_per_framework %d is negative", c.MaxCompletedTasksPerFramework)
 	return errors.Join(problems...)

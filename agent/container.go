@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"mezzo/agent/task"
 	"mezzo/api/ids"
 	"mezzo/api/link"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/containerizer"
 	"mezzo/internal/errs"
 	"mezzo/isolator"
@@ -28,6 +30,12 @@ const (
 	destroyTries   = 3
 	// launchPatience is how long a launch waits for a containerd that is away.
 	launchPatience = 30 * time.Second
+	// recoveryTimeout is how long executors wait for an agent that is away, and
+	// subscriptionBackoffMax the longest they wait between two tries.
+	//
+	// Source: mesos slave/flags.cpp, slave/constants.hpp.
+	recoveryTimeout        = 15 * time.Minute
+	subscriptionBackoffMax = 2 * time.Second
 	// retryPause is between two tries of what failed for a reason that may pass,
 	// such as a containerd that restarts.
 	retryPause = time.Second
@@ -49,6 +57,7 @@ type container struct {
 	abort     context.CancelFunc // of its launch
 	running   bool
 	last      *isolator.Usage // the newest sample; never changed
+	resizing  sync.Mutex      // held by the worker that changes its limits
 }
 
 // runTask plans a task, to know whether it ever can run here.
@@ -57,13 +66,86 @@ func (l *loop) runTask(r *link.RunTask) {
 		l.log.Warn("ignored a task without framework or task")
 		return
 	}
-	p, err := launch.New(launch.Task{Framework: r.Framework, Info: r.Task, Endpoint: l.endpoint, Sandbox: "/"})
+	l.step(l.planTask(r.Framework, r.Task, ""))
+}
+
+// planTask describes a task to the core; parent is the sandbox of its group.
+func (l *loop) planTask(f *v1.FrameworkInfo, info *v1.TaskInfo, parent string) core.RunTask {
+	ev := core.RunTask{Framework: f, Task: info, What: launch.Describe(info)}
+	if info.GetExecutor() != nil {
+		ev.Executor = &core.RunExecutor{Info: info.GetExecutor()}
+		ev.Executor.What, ev.Executor.Limits, ev.Refusal = l.planExecutor(f, info.GetExecutor())
+		var err error
+		if ev.Limits, err = launch.Limits(info); ev.Refusal == nil {
+			ev.Refusal = err
+		}
+		return ev
+	}
+	p, err := launch.New(launch.Task{Framework: f, Info: info, Endpoint: l.endpoint, Sandbox: "/", Parent: parent})
 	if err == nil {
 		err = fetch.Check(p.URIs)
 	}
-	l.step(core.RunTask{
-		Framework: r.Framework, Task: r.Task, Refusal: err,
-		What: launch.Describe(r.Task), Limits: p.Spec.Limits,
+	ev.Refusal, ev.Limits = err, p.Spec.Limits
+	return ev
+}
+
+// planExecutor describes a framework's own executor to the core.
+func (l *loop) planExecutor(f *v1.FrameworkInfo, info *v1.ExecutorInfo) (what string, limits isolator.Limits, refusal error) {
+	as := &v1.TaskInfo{Command: info.GetCommand(), Container: info.GetContainer(), Resources: info.GetResources()}
+	if info.GetType() == v1.ExecutorInfo_DEFAULT { // the agent itself
+		limits, refusal = launch.Limits(as)
+		return "", limits, refusal
+	}
+	p, err := launch.NewExecutor(l.executor(core.Launch{Framework: f, Executor: info}, "/"))
+	if err == nil {
+		err = fetch.Check(p.URIs)
+	}
+	return launch.Describe(as), p.Spec.Limits, err
+}
+
+// executor is what an executor's container is planned from.
+func (l *loop) executor(e core.Launch, sandbox string) launch.Executor {
+	return launch.Executor{
+		Container: e.Container, Agent: e.Agent, Endpoint: l.endpoint, Framework: e.Framework, Info: e.Executor, Sandbox: sandbox,
+		Times: launch.Times{Recovery: recoveryTimeout, SubscriptionBackoffMax: subscriptionBackoffMax, ShutdownGrace: l.cfg.ExecutorShutdownGrace},
+	}
+}
+
+// runGroup plans a group of tasks.
+func (l *loop) runGroup(r *link.RunTaskGroup) {
+	if r.GetFramework() == nil || r.GetExecutor() == nil || len(r.GetGroup().GetTasks()) == 0 {
+		l.log.Warn("ignored a task group without framework, executor or tasks")
+		return
+	}
+	ev := core.RunGroup{Framework: r.Framework, Executor: core.RunExecutor{Info: r.Executor}}
+	ev.Executor.What, ev.Executor.Limits, ev.Refusal = l.planExecutor(r.Framework, r.Executor)
+	for _, info := range r.GetGroup().GetTasks() {
+		ev.Tasks = append(ev.Tasks, l.planTask(r.Framework, info, "/"))
+	}
+	l.step(ev)
+}
+
+// resize gives a container other limits, in a worker. The newest of several wins
+// in the end: each asks for what is wanted when it has its turn.
+func (l *loop) resize(e core.Resize) {
+	c := l.containers[e.Container]
+	if c == nil {
+		return // it has ended
+	}
+	c.limits = e.Limits
+	l.workers.Go(func() {
+		c.resizing.Lock()
+		defer c.resizing.Unlock()
+		limits, err := ask(l.ctx, l, func() isolator.Limits { return c.limits })
+		if err != nil {
+			return // the agent ends
+		}
+		ctx, cancel := context.WithTimeout(l.ctx, signalTimeout)
+		defer cancel()
+		err = l.deps.Containers.Update(ctx, isolator.ID(e.Container), limits)
+		if err != nil && !errors.Is(err, errs.NotFound) {
+			l.log.Warn("change an executor's limits", "container_id", e.Container, "err", err)
+		}
 	})
 }
 
@@ -73,6 +155,7 @@ func (l *loop) launch(e core.Launch) {
 	c := &container{
 		framework: ids.FrameworkID(e.Framework.GetId().GetValue()),
 		task:      ids.TaskID(e.Task.GetTaskId().GetValue()),
+		limits:    e.Limits,
 		abort:     abort,
 	}
 	l.containers[e.Container] = c
@@ -89,7 +172,9 @@ func (l *loop) launch(e core.Launch) {
 				l.step(failed)
 				return
 			}
-			c.running, c.limits = true, spec.Limits
+			if c.running = true; e.Executor == nil {
+				c.limits = spec.Limits
+			}
 			l.step(core.Launched{Container: e.Container, PID: launched.PID})
 			l.wait(e.Container)
 		})
@@ -108,20 +193,11 @@ func (l *loop) start(ctx context.Context, e core.Launch) (containerizer.Spec, co
 	case <-ctx.Done():
 		return containerizer.Spec{}, containerizer.Launched{}, ctx.Err()
 	}
-	run := sandbox.Run{
-		Agent:     e.Agent,
-		Framework: ids.FrameworkID(e.Framework.GetId().GetValue()),
-		Executor:  ids.ExecutorID(e.Task.GetTaskId().GetValue()),
-		Container: e.Container,
-	}
-	p, err := launch.New(launch.Task{
-		Container: e.Container, Agent: e.Agent, Endpoint: l.endpoint,
-		Framework: e.Framework, Info: e.Task, Sandbox: run.Path(l.cfg.WorkDir),
-	})
+	run, p, err := l.plan(e)
 	if err != nil {
 		return p.Spec, containerizer.Launched{}, err
 	}
-	if _, err := sandbox.Make(l.cfg.WorkDir, run, p.Dirs); err != nil {
+	if _, err := sandbox.Make(l.cfg.WorkDir, run, p.Dirs, p.ParentDirs); err != nil {
 		return p.Spec, containerizer.Launched{}, err
 	}
 	if len(p.URIs) > 0 {
@@ -129,6 +205,28 @@ func (l *loop) start(ctx context.Context, e core.Launch) (containerizer.Spec, co
 	}
 	launched, err := l.launchWithPatience(ctx, p.Spec)
 	return p.Spec, launched, err
+}
+
+// plan is what is to be launched, and where its sandbox is.
+func (l *loop) plan(e core.Launch) (sandbox.Run, launch.Plan, error) {
+	run := sandbox.Run{Agent: e.Agent, Framework: ids.FrameworkID(e.Framework.GetId().GetValue()), Container: e.Container}
+	if e.Executor != nil {
+		run.Executor = ids.ExecutorID(e.Executor.GetExecutorId().GetValue())
+		p, err := launch.NewExecutor(l.executor(e, run.Path(l.cfg.WorkDir)))
+		p.Spec.Limits = e.Limits
+		return run, p, err
+	}
+	t := launch.Task{
+		Container: e.Container, Agent: e.Agent, Endpoint: l.endpoint, Framework: e.Framework, Info: e.Task, Executor: e.ExecutorID,
+	}
+	if run.Executor = ids.ExecutorID(e.Task.GetTaskId().GetValue()); e.Parent != "" {
+		run.Executor, run.Container = e.ExecutorID, e.Parent
+		t.Parent = run.Path(l.cfg.WorkDir)
+		run.Task = ids.TaskID(e.Task.GetTaskId().GetValue())
+	}
+	t.Sandbox = run.Path(l.cfg.WorkDir)
+	p, err := launch.New(t)
+	return run, p, err
 }
 
 // launchWithPatience tries again for a while if containerd can't be reached: a
@@ -216,6 +314,7 @@ func (l *loop) signal(id ids.ContainerID, sig syscall.Signal) {
 
 // destroy removes what is left of a container.
 func (l *loop) destroy(id ids.ContainerID) {
+	l.hangUp(id) // an executor's stream ends with it
 	l.workers.Go(func() {
 		err := l.remove(l.ctx, isolator.ID(id))
 		l.result(func() {

@@ -175,6 +175,17 @@ func (f *fakeContainers) Recover(_ context.Context, known []isolator.ID) (taken,
 	return taken, orphans, nil
 }
 
+func (f *fakeContainers) Update(_ context.Context, id isolator.ID, l isolator.Limits) error {
+	p, err := f.find(id)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p.spec.Limits = l
+	return nil
+}
+
 // Exec knows "true" and what ends with a number, its exit code.
 func (f *fakeContainers) Exec(_ context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
 	if _, err := f.find(id); err != nil {

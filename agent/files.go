@@ -25,7 +25,9 @@ func (s *server) place(snap *snapshot, p string) (sandbox.Place, error) {
 	for f, t := range snap.tasks() {
 		run := runOf(f, t)
 		root := run.Path(s.workDir)
-		latest := filepath.Join(filepath.Dir(root), "latest")
+		newest := run
+		newest.Container = "latest"
+		latest := newest.Path(s.workDir)
 		short := strings.TrimPrefix(latest, filepath.Join(s.workDir, "slaves", string(t.Agent)))
 		for _, name := range []string{root, latest, short} {
 			if rel, ok := strings.CutPrefix(clean+"/", name+"/"); ok {

@@ -25,7 +25,9 @@ type server struct {
 	flags    map[string]string
 	version  *v1.VersionInfo
 	sessions *session.Sessions
-	start    time.Time
+
+	owner executorOwner
+	start time.Time
 }
 
 // view answers a GET with something for JSON.
@@ -48,6 +50,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := endpointOf(r.URL.Path); path {
 	case "/api/v1":
 		s.operator(w, r)
+	case "/api/v1/executor":
+		s.executorAPI(w, r)
 	case "/health":
 		s.get(w, r, func(http.ResponseWriter) error { return nil })
 	case "/files/download":

@@ -38,7 +38,7 @@ type disk interface {
 
 // prefixes of keys.
 var prefixes = map[core.RecordKind]string{
-	core.FrameworkRecord: "framework/", core.TaskRecord: "task/", core.LifeRecord: "life/",
+	core.FrameworkRecord: "framework/", core.TaskRecord: "task/", core.LifeRecord: "life/", core.ExecutorRecord: "executor/",
 }
 
 func openJournal(workDir string, strict bool, log *slog.Logger) (*journal, core.Recovered, int, error) {
@@ -113,6 +113,11 @@ func decodeRecords(records map[string][]byte) (r core.Recovered, problems []erro
 		if strings.HasPrefix(key, prefixes[core.FrameworkRecord]) {
 			if f := new(pb.Framework); parse(key, f) {
 				r.Frameworks = append(r.Frameworks, f)
+			}
+		}
+		if strings.HasPrefix(key, prefixes[core.ExecutorRecord]) {
+			if x := new(pb.Executor); parse(key, x) {
+				r.Executors = append(r.Executors, core.RecoveredExecutor{Executor: x})
 			}
 		}
 		if id, ok := strings.CutPrefix(key, prefixes[core.TaskRecord]); ok {

@@ -51,6 +51,7 @@ type loop struct {
 	sweeping   bool
 	node       *isolator.Usage // the node's newest sample
 	exit       *core.Exit
+	streams    map[ids.ContainerID]*executorStream // of executors
 
 	recovered      core.Recovered // until recover takes it over
 	recoveryErrors int            // what was damaged of it
@@ -129,8 +130,10 @@ func (l *loop) takeMore() {
 
 // settle makes durable what changed, and does what follows from it.
 func (l *loop) settle() {
-	for _, e := range l.journal.commit() {
-		l.perform(e)
+	for effects := l.journal.commit(); len(effects) > 0; effects = l.journal.commit() {
+		for _, e := range effects {
+			l.perform(e)
+		}
 	}
 }
 
@@ -182,6 +185,10 @@ func (l *loop) perform(e core.Effect) {
 		l.signal(e.Container, kill)
 	case core.Destroy:
 		l.destroy(e.Container)
+	case core.Resize:
+		l.resize(e)
+	case core.Tell:
+		l.tell(e)
 	case core.Probe:
 		l.probe(e)
 	case core.Exit:
@@ -265,6 +272,10 @@ func (l *loop) received(ctx context.Context, m *link.FromMaster) error {
 	return l.post(ctx, func() {
 		if r := m.GetRunTask(); r != nil {
 			l.runTask(r)
+			return
+		}
+		if r := m.GetRunTaskGroup(); r != nil {
+			l.runGroup(r)
 			return
 		}
 		l.step(core.Message{Message: m})

@@ -16,7 +16,6 @@ import (
 	"mezzo/agent/sandbox"
 	"mezzo/agent/task"
 	"mezzo/api/codec"
-	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/agent"
 	"mezzo/internal/errs"
@@ -313,9 +312,10 @@ func getTasks(snap *snapshot) *agent.Response_GetTasks {
 // executorInfo is the executor that a command task would have in Mesos.
 func executorInfo(f core.Framework, t core.Task) *v1.ExecutorInfo {
 	return &v1.ExecutorInfo{
-		ExecutorId:  ids.ExecutorID(t.Info.GetTaskId().GetValue()).Proto(),
+		ExecutorId:  t.Executor.Proto(),
 		FrameworkId: f.Info.GetId(),
 		Name:        proto.String(t.Info.GetName()),
+		Source:      proto.String(string(t.Executor)),
 		Command:     t.Info.GetCommand(),
 		Container:   t.Info.GetContainer(),
 		Labels:      t.Info.GetLabels(),
@@ -325,10 +325,18 @@ func executorInfo(f core.Framework, t core.Task) *v1.ExecutorInfo {
 func getExecutors(snap *snapshot) *agent.Response_GetExecutors {
 	g := &agent.Response_GetExecutors{}
 	for _, f := range snap.all() {
+		for _, x := range f.Executors {
+			g.Executors = append(g.Executors, &agent.Response_GetExecutors_Executor{ExecutorInfo: x.Info})
+		}
 		for _, t := range f.Tasks {
-			g.Executors = append(g.Executors, &agent.Response_GetExecutors_Executor{ExecutorInfo: executorInfo(f, t)})
+			if t.Parent == "" {
+				g.Executors = append(g.Executors, &agent.Response_GetExecutors_Executor{ExecutorInfo: executorInfo(f, t)})
+			}
 		}
 		for _, t := range f.Completed {
+			if t.Parent != "" {
+				continue // what it was is not kept
+			}
 			g.CompletedExecutors = append(g.CompletedExecutors, &agent.Response_GetExecutors_Executor{ExecutorInfo: executorInfo(f, t)})
 		}
 	}
@@ -350,7 +358,7 @@ func getContainers(snap *snapshot) *agent.Response_GetContainers {
 	for f, t := range snap.containers() {
 		c := &agent.Response_GetContainers_Container{
 			FrameworkId:     f.Info.GetId(),
-			ExecutorId:      ids.ExecutorID(t.Info.GetTaskId().GetValue()).Proto(),
+			ExecutorId:      t.Executor.Proto(),
 			ExecutorName:    proto.String(t.Info.GetName()),
 			ContainerId:     t.Container.Proto(),
 			ContainerStatus: statusOfContainer(t),

@@ -10,6 +10,7 @@ import (
 	"mezzo/agent/core"
 	"mezzo/agent/launch"
 	"mezzo/api/checkpoint"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/isolator"
 	"mezzo/resources"
 )
@@ -33,6 +34,17 @@ func (l *loop) recover(ctx context.Context) error {
 			known = append(known, isolator.ID(t.Task.GetContainerId()))
 		}
 	}
+	frameworks := make(map[string]*v1.FrameworkInfo)
+	for _, f := range r.Frameworks {
+		frameworks[f.GetInfo().GetId().GetValue()] = f.GetInfo()
+	}
+	for i := range r.Executors {
+		x := &r.Executors[i]
+		x.What, x.Limits, _ = l.planExecutor(frameworks[x.Executor.GetFrameworkId().GetValue()], x.Executor.GetInfo()) // it was planned before
+		if x.Executor.GetHeld() && !r.Rebooted {
+			known = append(known, isolator.ID(x.Executor.GetContainerId()))
+		}
+	}
 	taken, orphans, err := l.deps.Containers.Recover(ctx, known)
 	if err != nil {
 		return fmt.Errorf("recover containers: %w", err)
@@ -43,6 +55,9 @@ func (l *loop) recover(ctx context.Context) error {
 	}
 	for i := range r.Tasks {
 		r.Tasks[i].Found = found[r.Tasks[i].Task.GetContainerId()]
+	}
+	for i := range r.Executors {
+		r.Executors[i].Found = found[r.Executors[i].Executor.GetContainerId()]
 	}
 	effects, problems := l.core.Recover(time.Now(), r)
 	l.recoveryErrors += len(problems)

@@ -63,10 +63,27 @@ func (s *snapshot) containers() iter.Seq2[core.Framework, core.Task] {
 
 // runOf names a task's sandbox.
 func runOf(f core.Framework, t core.Task) sandbox.Run {
-	return sandbox.Run{
+	r := sandbox.Run{
 		Agent:     t.Agent,
 		Framework: ids.FrameworkID(f.Info.GetId().GetValue()),
-		Executor:  ids.ExecutorID(t.Info.GetTaskId().GetValue()),
+		Executor:  t.Executor,
 		Container: t.Container,
+	}
+	if t.Parent != "" {
+		r.Container = t.Parent
+	}
+	if t.Parent != "" && !t.Custom {
+		r.Task = ids.TaskID(t.Info.GetTaskId().GetValue())
+	}
+	return r
+}
+
+// runOfExecutor names an executor's sandbox.
+func runOfExecutor(f core.Framework, x core.Executor) sandbox.Run {
+	return sandbox.Run{
+		Agent:     x.Agent,
+		Framework: ids.FrameworkID(f.Info.GetId().GetValue()),
+		Executor:  ids.ExecutorID(x.Info.GetExecutorId().GetValue()),
+		Container: x.Container,
 	}
 }

@@ -2,10 +2,13 @@ package agent
 
 import (
 	"net/http"
+	"slices"
 
 	"mezzo/agent/core"
 	"mezzo/agent/meter"
 	"mezzo/agent/task"
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/resources"
 )
 
@@ -104,10 +107,7 @@ func (s *server) frameworks(list []core.Framework) ([]any, error) {
 			o["role"] = f.Info.GetRole() // what frameworks without MULTI_ROLE have
 		}
 		var err error
-		if o["executors"], err = s.executors(f, f.Tasks); err != nil {
-			return nil, err
-		}
-		if o["completed_executors"], err = s.executors(f, f.Completed); err != nil {
+		if o["executors"], o["completed_executors"], err = s.executors(f); err != nil {
 			return nil, err
 		}
 		out = append(out, o)
@@ -115,29 +115,102 @@ func (s *server) frameworks(list []core.Framework) ([]any, error) {
 	return out, nil
 }
 
-// executors shows each task in an executor of its own, of the same id.
-func (s *server) executors(f core.Framework, tasks []core.Task) ([]any, error) {
-	out := make([]any, 0, len(tasks))
-	for _, t := range tasks {
-		m, err := taskModel(t.Task)
-		if err != nil {
-			return nil, err
-		}
-		id := t.Info.GetTaskId().GetValue()
-		held := resources.Resources{}
-		live, ended := []any{m}, []any{}
-		if t.State == task.Done {
-			live, ended = ended, live
-		} else {
-			held = resourcesOf(t.Info.GetResources())
-		}
-		out = append(out, object{
-			"id": id, "name": t.Info.GetName(), "source": id, "container": string(t.Container),
-			"directory": runOf(f, t).Path(s.workDir), "resources": resourcesModel(held),
-			"role": roleOf(t.Info.GetResources()), "tasks": live, "queued_tasks": []any{}, "completed_tasks": ended,
-		})
+// executors shows a framework's executors, those that are there and those that
+// were. A command task has one of its own, of the same id.
+func (s *server) executors(f core.Framework) (live, completed []any, err error) {
+	live, completed = make([]any, 0), make([]any, 0)
+	there := make(map[ids.ContainerID]*executorModel)
+	var order []*executorModel
+	for _, x := range f.Executors {
+		m := &executorModel{info: x.Info, container: x.Container, group: x.Group, dir: runOfExecutor(f, x).Path(s.workDir), live: true}
+		m.held = resourcesOf(x.Info.GetResources())
+		there[x.Container] = m
+		order = append(order, m)
 	}
-	return out, nil
+	for i, t := range append(slices.Clone(f.Tasks), f.Completed...) {
+		current := i < len(f.Tasks)
+		m := there[t.Parent]
+		if t.Parent == "" || m == nil {
+			m = &executorModel{info: executorInfo(f, t), container: t.Container, dir: runOf(f, t).Path(s.workDir)}
+			if t.Parent != "" { // it is no more
+				m.container, m.group = t.Parent, !t.Custom
+				run := runOf(f, t)
+				run.Task = ""
+				m.dir = run.Path(s.workDir)
+				there[t.Parent] = m
+			} else {
+				m.live = current
+			}
+			order = append(order, m)
+		}
+		if err := m.add(t); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, m := range order {
+		if m.live {
+			live = append(live, m.object())
+		} else {
+			completed = append(completed, m.object())
+		}
+	}
+	return live, completed, nil
+}
+
+// executorModel is an executor of /state while it is put together.
+type executorModel struct {
+	info      *v1.ExecutorInfo
+	container ids.ContainerID
+	group     bool
+	live      bool
+	dir       string
+	held      resources.Resources
+	role      string
+
+	tasks, queued, completed []any
+}
+
+func (m *executorModel) add(t core.Task) error {
+	o, err := taskModel(t.Task)
+	if err != nil {
+		return err
+	}
+	if m.role == "" {
+		m.role = roleOf(t.Info.GetResources())
+	}
+	switch t.State {
+	case task.Done:
+		m.completed = append(m.completed, o)
+		return nil
+	case task.Queued:
+		m.queued = append(m.queued, o)
+	default:
+		m.tasks = append(m.tasks, o)
+	}
+	m.held = m.held.Add(resourcesOf(t.Info.GetResources()))
+	return nil
+}
+
+func (m *executorModel) object() object {
+	list := func(l []any) []any {
+		if l == nil {
+			return []any{}
+		}
+		return l
+	}
+	role := m.role
+	if role == "" {
+		role = roleOf(m.info.GetResources())
+	}
+	o := object{
+		"id": m.info.GetExecutorId().GetValue(), "name": m.info.GetName(), "source": m.info.GetSource(), "container": string(m.container),
+		"directory": m.dir, "resources": resourcesModel(m.held), "role": role,
+		"tasks": list(m.tasks), "queued_tasks": list(m.queued), "completed_tasks": list(m.completed),
+	}
+	if m.group {
+		o["type"] = v1.ExecutorInfo_DEFAULT.String()
+	}
+	return o
 }
 
 // statistics shows the newest samples of running containers.

@@ -21,8 +21,23 @@ type View struct {
 // Framework is one framework of a View.
 type Framework struct {
 	Info      *v1.FrameworkInfo
+	Executors []Executor
 	Tasks     []Task // live
 	Completed []Task
+}
+
+// Executor is one executor of a View: a framework's own, or of task groups, whose
+// container is only a name.
+type Executor struct {
+	Info       *v1.ExecutorInfo
+	Agent      ids.AgentID
+	Container  ids.ContainerID
+	Group      bool
+	Limits     isolator.Limits // of it and its tasks
+	PID        uint32          // 0: not launched
+	Held       bool            // a container exists, or a launch may still make one
+	State      task.ExecutorState
+	Subscribed bool
 }
 
 // Task is one task of a View.
@@ -30,7 +45,10 @@ type Task struct {
 	Info      *v1.TaskInfo
 	Task      *v1.Task
 	Agent     ids.AgentID
-	Container ids.ContainerID
+	Container ids.ContainerID // of the task; means nothing if Custom
+	Executor  ids.ExecutorID  // the task's own id, if no executor has it
+	Parent    ids.ContainerID // of the executor that has it; empty: none
+	Custom    bool            // the executor is the framework's own, and so is the container
 	Limits    isolator.Limits
 	PID       uint32 // 0: not launched
 	Held      bool   // a container exists, or a launch may still make one
@@ -72,6 +90,9 @@ func (c *Core) View() *View {
 
 func (f *framework) view() Framework {
 	v := Framework{Info: f.info}
+	for _, x := range f.executors {
+		v.Executors = append(v.Executors, x.view())
+	}
 	for _, e := range f.tasks {
 		v.Tasks = append(v.Tasks, e.view())
 	}
@@ -82,8 +103,23 @@ func (f *framework) view() Framework {
 }
 
 func (e *entry) view() Task {
-	return Task{
+	t := Task{
 		Info: e.info, Task: e.proto(), Agent: e.agent, Container: e.container, Limits: e.limits,
-		PID: e.pid, Held: e.held, State: e.life.State(),
+		PID: e.pid, Held: e.held, State: e.life.State(), Executor: e.executorID(),
 	}
+	if x := e.executor; x != nil {
+		t.Parent, t.Custom = x.container, !x.group
+	}
+	return t
+}
+
+func (x *executor) view() Executor {
+	v := Executor{
+		Info: x.info, Agent: x.agent, Container: x.container, Group: x.group, Limits: x.sum(), PID: x.pid, Held: x.held,
+		State: task.ExecutorRunning, Subscribed: x.attached,
+	}
+	if !x.group {
+		v.State = x.life.State
+	}
+	return v
 }

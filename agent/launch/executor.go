@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -37,8 +36,8 @@ func executorEnvironment(env []string, x Executor) []string {
 	set("MESOS_RECOVERY_TIMEOUT", flags.FormatDuration(x.Times.Recovery))
 	set("MESOS_SUBSCRIPTION_BACKOFF_MAX", flags.FormatDuration(x.Times.SubscriptionBackoffMax))
 	set("MESOS_HTTP_COMMAND_EXECUTOR", "0")
-	if ip, _, err := net.SplitHostPort(x.Endpoint); err == nil {
-		set("LIBPROCESS_IP", ip)
+	if i := strings.LastIndexByte(x.Endpoint, ':'); i > 0 {
+		set("LIBPROCESS_IP", strings.Trim(x.Endpoint[:i], "[]"))
 		set("LIBPROCESS_PORT", "0")
 	}
 	return env

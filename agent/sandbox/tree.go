@@ -21,17 +21,28 @@ const (
 // latest is the link to an executor's newest run.
 const latest = "latest"
 
-// Run names one sandbox: an executor's one container.
+// Run names one sandbox: an executor's one container or, with Task, that of a
+// task in a group, below it.
 type Run struct {
 	Agent     ids.AgentID
 	Framework ids.FrameworkID
 	Executor  ids.ExecutorID
 	Container ids.ContainerID
+	Task      ids.TaskID
 }
 
 // Path is where r's sandbox is, or would be, below workDir.
 func (r Run) Path(workDir string) string {
-	return filepath.Join(workDir, r.runs(), string(r.Container))
+	return filepath.Join(workDir, r.dir())
+}
+
+// dir is where r's sandbox is below the work_dir.
+func (r Run) dir() string {
+	dir := filepath.Join(r.runs(), string(r.Container))
+	if r.Task != "" {
+		dir = filepath.Join(dir, "tasks", string(r.Task))
+	}
+	return dir
 }
 
 // runs is the directory of all runs of r's executor, relative to the work_dir.
@@ -40,6 +51,11 @@ func (r Run) runs() string {
 }
 
 func (r Run) validate() error {
+	if r.Task != "" {
+		if err := ids.Validate("task", string(r.Task)); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		ids.Validate("agent", string(r.Agent)),
 		ids.Validate("framework", string(r.Framework)),
@@ -48,8 +64,10 @@ func (r Run) validate() error {
 	)
 }
 
-// Make makes r's sandbox and the directories in it, and returns its path.
-func Make(workDir string, r Run, dirs []string) (path string, err error) {
+// Make makes r's sandbox and the directories in it, and returns its path. Shared
+// are directories in the sandbox above it, that of a task's group, in which all
+// tasks of the group can write.
+func Make(workDir string, r Run, dirs, shared []string) (path string, err error) {
 	if err := r.validate(); err != nil {
 		return "", fmt.Errorf("make sandbox: %w", err)
 	}
@@ -59,19 +77,34 @@ func Make(workDir string, r Run, dirs []string) (path string, err error) {
 		return "", fmt.Errorf("make sandbox %q: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	if err := makeRun(root, r, dirs); err != nil {
+	if err := makeRun(root, r, dirs, shared); err != nil {
 		return "", fmt.Errorf("make sandbox %q: %w", path, err)
 	}
 	return path, nil
 }
 
-func makeRun(root *os.Root, r Run, dirs []string) error {
-	run := filepath.Join(r.runs(), string(r.Container))
-	if err := root.MkdirAll(r.runs(), dirMode); err != nil {
+// sharedMode is as that of /tmp: tasks of a group may have different users.
+const sharedMode = 0o777 | os.ModeSticky
+
+func makeRun(root *os.Root, r Run, dirs, shared []string) error {
+	above := r.runs()
+	if r.Task != "" {
+		above = filepath.Dir(r.dir())
+	}
+	if err := root.MkdirAll(above, dirMode); err != nil {
 		return err
 	}
 	for _, d := range append([]string{"."}, dirs...) {
-		if err := root.MkdirAll(filepath.Join(run, d), runMode); err != nil {
+		if err := root.MkdirAll(filepath.Join(r.dir(), d), runMode); err != nil {
+			return err
+		}
+	}
+	for _, d := range shared {
+		dir := filepath.Join(r.runs(), string(r.Container), d)
+		if err := root.MkdirAll(dir, runMode); err != nil {
+			return err
+		}
+		if err := root.Chmod(dir, sharedMode); err != nil {
 			return err
 		}
 	}

@@ -65,6 +65,8 @@ func agentTuning(s *flags.Set, c *agent.Config) {
 	s.Duration(&c.UsageInterval, "usage_interval", "Time between two samples of what tasks and machine use.")
 	s.Duration(&c.RegistrationBackoffFactor, "registration_backoff_factor", "Time before the second try to register; it doubles from there.")
 	s.Duration(&c.ExecutorShutdownGrace, "executor_shutdown_grace_period", "Longest time that a task which ends with its agent has to end by itself.")
+	s.Duration(&c.ExecutorRegistrationTimeout, "executor_registration_timeout", "How long an executor may take to subscribe after its container started.")
+	s.Duration(&c.ExecutorReregistrationTimeout, "executor_reregistration_timeout", "How long it may take to subscribe again after the agent started.")
 	s.Int(&c.MaxCompletedFrameworks, "max_completed_frameworks", "Ended frameworks that are remembered.")
 	s.Int(&c.MaxCompletedTasksPerFramework, "max_completed_executors_per_framework", "Ended tasks that are remembered of each framework.")
 }
