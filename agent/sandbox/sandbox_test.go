@@ -21,7 +21,7 @@ var run = Run{Agent: "a1", Framework: "f1", Executor: "t1", Container: "c1"}
 
 func TestMake(t *testing.T) {
 	work := t.TempDir()
-	got, err := Make(work, run, []string{"data/x", "logs"})
+	got, err := Make(work, run, []string{"data/x", "logs"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestMake(t *testing.T) {
 	second := run
 	second.Container = "c2"
 	for range 2 { // repeatable
-		if _, err := Make(work, second, nil); err != nil {
+		if _, err := Make(work, second, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,7 +60,7 @@ func TestMakeRefusesIdsThatLeadOut(t *testing.T) {
 			"executor":  {"a", "f", ids.ExecutorID(bad), "c"},
 			"container": {"a", "f", "e", ids.ContainerID(bad)},
 		} {
-			if _, err := Make(work, r, nil); !errors.Is(err, errs.Invalid) || !strings.Contains(err.Error(), name) {
+			if _, err := Make(work, r, nil, nil); !errors.Is(err, errs.Invalid) || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s %q: %v", name, bad, err)
 			}
 		}
@@ -77,7 +77,7 @@ func TestMakeNamesWhatIsWrong(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(work, "slaves"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Make(work, run, nil)
+	_, err := Make(work, run, nil, nil)
 	if err == nil || !strings.Contains(err.Error(), run.Path(work)) {
 		t.Errorf("error %v names no path", err)
 	}
@@ -93,7 +93,7 @@ func TestMakeFollowsNoLinkOut(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(work, "slaves")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Make(work, run, nil); err == nil {
+	if _, err := Make(work, run, nil, nil); err == nil {
 		t.Error("made a sandbox outside")
 	}
 	if left, err := os.ReadDir(outside); err != nil || len(left) > 0 {

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -110,7 +112,15 @@ func makeRun(root *os.Root, r Run, dirs, shared []string) error {
 	}
 	// A link can't be changed, only replaced: at once, so that it is always there.
 	link := filepath.Join(r.runs(), latest)
+	if to, err := root.Readlink(link); err == nil && to == string(r.Container) {
+		return nil
+	}
+	// Tasks of a group do this at the same time.
 	fresh := link + "." + string(r.Container)
+	if r.Task != "" {
+		sum := sha256.Sum256([]byte(r.Task)) // an id may be as long as a name
+		fresh += "." + hex.EncodeToString(sum[:6])
+	}
 	if err := root.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
