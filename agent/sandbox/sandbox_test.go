@@ -55,10 +55,10 @@ func TestMakeRefusesIdsThatLeadOut(t *testing.T) {
 	work := t.TempDir()
 	for _, bad := range []string{"", ".", "..", "../x", "a/b", "a\x00"} {
 		for name, r := range map[string]Run{
-			"agent":     {ids.AgentID(bad), "f", "e", "c"},
-			"framework": {"a", ids.FrameworkID(bad), "e", "c"},
-			"executor":  {"a", "f", ids.ExecutorID(bad), "c"},
-			"container": {"a", "f", "e", ids.ContainerID(bad)},
+			"agent":     {ids.AgentID(bad), "f", "e", "c", ""},
+			"framework": {"a", ids.FrameworkID(bad), "e", "c", ""},
+			"executor":  {"a", "f", ids.ExecutorID(bad), "c", ""},
+			"container": {"a", "f", "e", ids.ContainerID(bad), ""},
 		} {
 			if _, err := Make(work, r, nil, nil); !errors.Is(err, errs.Invalid) || !strings.Contains(err.Error(), name) {
 				t.Errorf("%s %q: %v", name, bad, err)
@@ -81,7 +81,7 @@ func TestMakeNamesWhatIsWrong(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), run.Path(work)) {
 		t.Errorf("error %v names no path", err)
 	}
-	if _, err := Make(filepath.Join(work, "gone"), run, nil); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Make(filepath.Join(work, "gone"), run, nil, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a work_dir: %v", err)
 	}
 }

@@ -335,3 +335,24 @@ func TestGroup(t *testing.T) {
 	s.is("other", v1.TaskState_TASK_KILLED)
 	until(t, "no container is left", func() bool { return len(shims(s.work)) == 0 })
 }
+
+// gocode is the GOPATH of Debian's Go packages.
+const gocode = "/usr/share/gocode"
+
+// TestMesosGoExecutor: the same with an executor that nobody here wrote the
+// library of.
+func TestMesosGoExecutor(t *testing.T) {
+	if _, err := os.Stat(filepath.Join(gocode, "src/github.com/mesos/mesos-go")); err != nil {
+		native.Skip(t, "Debian package golang-github-mesos-mesos-go-dev is not installed")
+	}
+	bin := filepath.Join(t.TempDir(), "mesosgoexec")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin, ".")
+	build.Dir = "../clients/testdata/mesosgoexec"
+	build.Env = append(os.Environ(), "GO111MODULE=off", "GOPATH="+gocode, "GOFLAGS=", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, codec := range []string{"protobuf", "json"} {
+		t.Run(codec, func(t *testing.T) { tryExecutor(t, newSite(t), bin+" -codec="+codec) })
+	}
+}
