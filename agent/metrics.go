@@ -37,9 +37,9 @@ var metrics = []metric{
 	{"slave/uptime_secs", "seconds since the start", func(r *reading) float64 { return r.uptime.Seconds() }},
 	{"slave/frameworks_active", "frameworks with tasks here", func(r *reading) float64 { return float64(len(r.snap.Frameworks)) }},
 
-	{"slave/tasks_staging", "tasks not yet begun", inState(task.Staging)},
+	{"slave/tasks_staging", "tasks not yet begun", inState(task.Staging, task.Queued)},
 	{"slave/tasks_starting", "tasks whose container is being made", inState(task.Starting, task.Aborting)},
-	{"slave/tasks_running", "tasks that run", inState(task.Running)},
+	{"slave/tasks_running", "tasks that run", inState(task.Running, task.Given)},
 	{"slave/tasks_killing", "tasks that were asked to end", inState(task.Killing)},
 	{"slave/tasks_finished", "tasks that ended well", counter(func(c core.Counters) int { return c.Finished })},
 	{"slave/tasks_failed", "tasks that failed", counter(func(c core.Counters) int { return c.Failed })},
