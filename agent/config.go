@@ -29,6 +29,10 @@ type Config struct {
 	UsageInterval             time.Duration // between two samples of usage
 	RegistrationBackoffFactor time.Duration // first wait before a try to register, doubling
 	ExecutorShutdownGrace     time.Duration // longest grace of tasks that end with the agent
+	GCDelay                   time.Duration // how long a sandbox is kept after its task's end, on an empty disk
+	GCDiskHeadroom            float64       // part of the disk that is to stay free of them
+	DiskWatchInterval         time.Duration // between two looks for old ones
+
 	// How long an executor may take to subscribe after its container started, and
 	// after the agent did.
 	ExecutorRegistrationTimeout, ExecutorReregistrationTimeout time.Duration
@@ -74,6 +78,9 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.UsageInterval, time.Second)
 	setDefault(&c.RegistrationBackoffFactor, time.Second)
 	setDefault(&c.ExecutorShutdownGrace, 5*time.Second)
+	setDefault(&c.GCDelay, 7*24*time.Hour)
+	setDefault(&c.GCDiskHeadroom, 0.1)
+	setDefault(&c.DiskWatchInterval, time.Minute)
 	setDefault(&c.ExecutorRegistrationTimeout, time.Minute)
 	setDefault(&c.ExecutorReregistrationTimeout, 15*time.Second)
 	setDefault(&c.MaxCompletedFrameworks, 50)
@@ -105,6 +112,9 @@ func (c *Config) Validate() error {
 	check(c.UsageInterval > 0, "usage_interval %v is not positive", c.UsageInterval)
 	check(c.RegistrationBackoffFactor > 0, "registration_backoff_factor %v is not positive", c.RegistrationBackoffFactor)
 	check(c.ExecutorShutdownGrace > 0, "executor_shutdown_grace_period %v is not positive", c.ExecutorShutdownGrace)
+	check(c.GCDelay > 0, "gc_delay %v is not positive", c.GCDelay)
+	check(c.GCDiskHeadroom >= 0 && c.GCDiskHeadroom <= 1, "gc_disk_headroom %v is not between 0 and 1", c.GCDiskHeadroom)
+	check(c.DiskWatchInterval > 0, "disk_watch_interval %v is not positive", c.DiskWatchInterval)
 	check(c.ExecutorRegistrationTimeout > 0, "executor_registration_timeout %v is not positive", c.ExecutorRegistrationTimeout)
 	check(c.ExecutorReregistrationTimeout > 0, "executor_reregistration_timeout %v is not positive", c.ExecutorReregistrationTimeout)
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)

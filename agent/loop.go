@@ -50,6 +50,7 @@ type loop struct {
 	resisting  []isolator.ID // orphans that recovery could not remove
 	sweeping   bool
 	node       *isolator.Usage // the node's newest sample
+	gc         collection
 	exit       *core.Exit
 	streams    map[ids.ContainerID]*executorStream // of executors
 
@@ -77,6 +78,8 @@ func (l *loop) run(ctx context.Context) error {
 	defer wake.Stop()
 	sweep := time.NewTicker(l.cfg.UsageInterval)
 	defer sweep.Stop()
+	collect := time.NewTicker(l.cfg.DiskWatchInterval)
+	defer collect.Stop()
 	var late <-chan time.Time
 	stop := ctx.Done()
 	l.take(l.recovering)
@@ -98,6 +101,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.step(core.Tick{})
 		case <-sweep.C:
 			l.sweep()
+		case <-collect.C:
+			l.collect()
 		case <-stop:
 			if !l.cfg.DestroyOnExit {
 				return nil

@@ -53,7 +53,10 @@ var metrics = []metric{
 	{"slave/executors_terminating", "tasks that were asked to end", inState(task.Killing)},
 	{"slave/executors_terminated", "tasks that ended", counter(func(c core.Counters) int { return c.Finished + c.Failed + c.Killed })},
 	{"slave/executors_preempted", "always 0", none},
-	{"slave/executor_directory_max_allowed_age_secs", "always 0: sandboxes are kept", none},
+	{"slave/executor_directory_max_allowed_age_secs", "how long sandboxes are kept after their task's end, as full as the disk is", func(r *reading) float64 { return r.snap.gc.maxAge.Seconds() }},
+	{"gc/path_removals_succeeded", "sandboxes that were removed", func(r *reading) float64 { return float64(r.snap.gc.removed) }},
+	{"gc/path_removals_failed", "sandboxes that resisted", func(r *reading) float64 { return float64(r.snap.gc.failed) }},
+	{"gc/path_removals_pending", "sandboxes that will be removed", func(r *reading) float64 { return float64(r.snap.gc.pending) }},
 
 	{"slave/valid_status_updates", "updates that were acknowledged", counter(func(c core.Counters) int { return c.ValidUpdates })},
 	{"slave/invalid_status_updates", "acknowledgements that fit no update", counter(func(c core.Counters) int { return c.InvalidUpdates })},
@@ -62,7 +65,7 @@ var metrics = []metric{
 
 	{"slave/container_launch_errors", "containers that did not start", counter(func(c core.Counters) int { return c.LaunchErrors })},
 	{"containerizer/mesos/container_destroy_errors", "containers that could not be removed", counter(func(c core.Counters) int { return c.DestroyErrors })},
-	{"slave/recovery_errors", "always 0: an agent that can't recover does not start", none},
+	{"slave/recovery_errors", "records of an earlier agent that could not be read", func(r *reading) float64 { return float64(r.snap.recoveryErrors) }},
 
 	{"system/cpus_total", "processors of the node", func(*reading) float64 { return float64(runtime.NumCPU()) }},
 	{"system/load_1min", "load average of a minute", load(0)},

@@ -14,12 +14,15 @@ import (
 type snapshot struct {
 	*core.View
 	usage map[ids.ContainerID]*isolator.Usage // newest samples
+	gc    collection
+
+	recoveryErrors int
 }
 
 // snapshot takes one.
 func (l *loop) snapshot(ctx context.Context) (*snapshot, error) {
 	return ask(ctx, l, func() *snapshot {
-		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers))}
+		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers)), gc: l.gc, recoveryErrors: l.recoveryErrors}
 		for id, c := range l.containers {
 			if c.last != nil {
 				s.usage[id] = c.last

@@ -66,10 +66,40 @@ type agentFramework struct {
 type agentExecutor struct {
 	ID        string `json:"id"`
 	Directory string `json:"directory"`
+	Type      string `json:"type"` // DEFAULT: each task has a sandbox below
+
+	Tasks, Completed []struct {
+		ID string `json:"id"`
+	}
 }
 
-// directory is the newest sandbox of a command task, whose executor's id is its
-// own; "" if there is none.
+// UnmarshalJSON has the names that Go's don't fit.
+func (e *agentExecutor) UnmarshalJSON(b []byte) error {
+	type plain agentExecutor
+	var more struct {
+		Completed []struct {
+			ID string `json:"id"`
+		} `json:"completed_tasks"`
+	}
+	if err := errors.Join(json.Unmarshal(b, (*plain)(e)), json.Unmarshal(b, &more)); err != nil {
+		return err
+	}
+	e.Completed = more.Completed
+	return nil
+}
+
+// has tells whether the executor has or had a task.
+func (e *agentExecutor) has(task string) bool {
+	for _, t := range slices.Concat(e.Tasks, e.Completed) {
+		if t.ID == task {
+			return true
+		}
+	}
+	return false
+}
+
+// directory is the newest sandbox of a task: a command task's own, whose
+// executor's id is its own, or what an executor has for it; "" if there is none.
 func (s agentReport) directory(framework, task string) string {
 	dir := ""
 	for _, f := range slices.Concat(s.CompletedFrameworks, s.Frameworks) {
@@ -77,7 +107,10 @@ func (s agentReport) directory(framework, task string) string {
 			continue
 		}
 		for _, e := range slices.Concat(f.CompletedExecutors, f.Executors) {
-			if e.ID == task {
+			switch {
+			case e.Type == "DEFAULT" && e.has(task):
+				dir = e.Directory + "/tasks/" + task
+			case e.ID == task || e.has(task):
 				dir = e.Directory
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"mezzo/agent"
@@ -65,6 +66,16 @@ func agentTuning(s *flags.Set, c *agent.Config) {
 	s.Duration(&c.UsageInterval, "usage_interval", "Time between two samples of what tasks and machine use.")
 	s.Duration(&c.RegistrationBackoffFactor, "registration_backoff_factor", "Time before the second try to register; it doubles from there.")
 	s.Duration(&c.ExecutorShutdownGrace, "executor_shutdown_grace_period", "Longest time that a task which ends with its agent has to end by itself.")
+	s.Duration(&c.GCDelay, "gc_delay", "How long a sandbox is kept after its task's end, on an empty disk; less the fuller it is.")
+	s.Var("gc_disk_headroom", "Part of the disk that is to stay free of old sandboxes, between 0 and 1.", func(v string) error {
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			return fmt.Errorf("want a number between 0 and 1: %w", errs.Invalid)
+		}
+		c.GCDiskHeadroom = n
+		return nil
+	}, func() string { return strconv.FormatFloat(c.GCDiskHeadroom, 'g', -1, 64) })
+	s.Duration(&c.DiskWatchInterval, "disk_watch_interval", "Time between two looks for sandboxes that are old enough.")
 	s.Duration(&c.ExecutorRegistrationTimeout, "executor_registration_timeout", "How long an executor may take to subscribe after its container started.")
 	s.Duration(&c.ExecutorReregistrationTimeout, "executor_reregistration_timeout", "How long it may take to subscribe again after the agent started.")
 	s.Int(&c.MaxCompletedFrameworks, "max_completed_frameworks", "Ended frameworks that are remembered.")
