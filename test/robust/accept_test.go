@@ -243,7 +243,7 @@ func testOperations(t *testing.T, c *cluster, bad *framework) {
 			bad.statuses = append(bad.statuses, s)
 		}
 	}
-	refused(t, bad.outcome("bad"), v1.TaskState_TASK_ERROR, v1.TaskStatus_REASON_TASK_GROUP_INVALID, "LAUNCH_GROUP")
+	refused(t, bad.outcome("bad"), v1.TaskState_TASK_ERROR, v1.TaskStatus_REASON_TASK_GROUP_INVALID, "task group")
 	bad.rest()
 	c.works(t)
 }

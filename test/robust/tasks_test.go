@@ -256,8 +256,11 @@ func environments(c *cluster) []wildTask {
 			}}}
 		}, refusal, `"S"`},
 		{"something to fetch", "", func(t *v1.TaskInfo) {
-			t.Command.Uris = []*v1.CommandInfo_URI{{Value: proto.String("file:///etc/shadow")}}
-		}, refusal, "uris"},
+			t.Command.Uris = []*v1.CommandInfo_URI{{Value: proto.String("gopher://h/x")}}
+		}, refusal, "gopher"},
+		{"something to fetch to elsewhere", "", func(t *v1.TaskInfo) {
+			t.Command.Uris = []*v1.CommandInfo_URI{{Value: proto.String("file:///etc/hostname"), OutputFile: proto.String("../../x")}}
+		}, refusal, "../../x"},
 	}
 }
 
