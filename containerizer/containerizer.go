@@ -12,6 +12,7 @@ import (
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 
 	"mezzo/containerizer/daemon"
+	"mezzo/containerizer/logger"
 	"mezzo/images"
 	"mezzo/internal/errs"
 	"mezzo/isolator"
@@ -29,6 +30,8 @@ type Config struct {
 	// Logger is the program that the shim runs to receive a container's output; it
 	// must have package containerizer/logger linked in. Default: this program.
 	Logger string
+	// Rotation is how large the files of output may grow.
+	Rotation logger.Rotation
 }
 
 // SetDefaults fills the fields that were left out.

@@ -13,6 +13,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"mezzo/containerizer/logger"
 	"mezzo/images"
 	"mezzo/internal/errs"
 	"mezzo/isolator"
@@ -138,7 +139,7 @@ func (c *Containerizer) launch(ctx context.Context, s *Spec) (Launched, error) {
 		return Launched{}, err
 	}
 	pid, err := c.engine.create(ctx, creation{
-		id: s.ID, image: img.Ref, spec: spec, labels: labels, output: logURI(c.cfg.Logger, s.Sandbox),
+		id: s.ID, image: img.Ref, spec: spec, labels: labels, output: logURI(c.cfg.Logger, logger.Argument(c.cfg.Rotation, s.Sandbox)),
 	})
 	if err != nil {
 		return Launched{}, err

@@ -17,10 +17,10 @@ import (
 	"mezzo/internal/errs"
 )
 
-// logURI tells the shim to run "<program> logger <sandbox>". Only one key may
+// logURI tells the shim to run "<program> logger <argument>". Only one key may
 // be given: the shim makes words of the command from them in no certain order.
-func logURI(program, sandbox string) string {
-	u := url.URL{Scheme: "binary", Path: program, RawQuery: url.Values{logger.Command: {sandbox}}.Encode()}
+func logURI(program, argument string) string {
+	u := url.URL{Scheme: "binary", Path: program, RawQuery: url.Values{logger.Command: {argument}}.Encode()}
 	return u.String()
 }
 

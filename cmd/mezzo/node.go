@@ -14,6 +14,7 @@ import (
 
 	"mezzo/containerizer"
 	"mezzo/containerizer/daemon"
+	"mezzo/containerizer/logger"
 	"mezzo/images"
 	"mezzo/internal/errs"
 	"mezzo/internal/flags"
@@ -33,16 +34,20 @@ type nodeConfig struct {
 	isolation  string
 	containerd string
 	images     images.Config
+	rotation   logger.Rotation
 }
 
 func (c *nodeConfig) add(s *flags.Set) {
 	c.isolation = isolationCgroups2
 	c.images.SetDefaults()
+	c.rotation = logger.Rotation{MaxBytes: 16 << 20, Files: 4}
 	s.Var("isolation", "What holds tasks to their CPU, memory and processes: cgroups2, or none for work on\nframeworks, which enforces nothing.", c.setIsolation, func() string { return c.isolation })
 	s.Path(&c.containerd, "containerd", "Socket of the containerd to use, or private for one of the agent's own. Unless given: the\nprivate one if the work_dir has one, else the system's if it runs, else a private one.")
 	s.Path(&c.images.DockerConfig, "docker_config", "A docker client's config.json with credentials for registries.")
 	s.Path(&c.images.HostsDir, "registry_hosts_dir", "Tree of <host>/hosts.toml with mirrors and certificates, as containerd has it.")
 	s.Strings(&c.images.InsecureRegistries, "insecure_registries", "Registries spoken to without TLS, separated by commas.")
+	s.Bytes(&c.rotation.MaxBytes, "max_log_size", "A task's stdout and stderr are begun anew when they have grown to this; 0B lets them grow for ever.")
+	s.Int(&c.rotation.Files, "max_log_files", "How many of each are kept then, the newest included: stdout, stdout.1 and so on.")
 	s.Int(&c.images.MaxPulls, "max_pulls", "Images that are pulled at once.")
 }
 
@@ -104,7 +109,7 @@ func (m *machine) containers(workDir string, progress func(isolator.ID, images.P
 	if err != nil {
 		return nil, err
 	}
-	return containerizer.New(containerizer.Config{StateDir: filepath.Join(workDir, "containers")}, containerizer.Deps{
+	return containerizer.New(containerizer.Config{StateDir: filepath.Join(workDir, "containers"), Rotation: m.cfg.rotation}, containerizer.Deps{
 		Daemon: m.daemon, Images: m.images, Isolators: set, Log: m.log, Progress: progress,
 	})
 }

@@ -47,7 +47,13 @@ func Run() {
 }
 
 // run copies until the container's ends of the pipes are closed.
-func run(dir string) int {
+func run(arg string) int {
+	rotation, path := parseArgument(arg)
+	dir, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		os.Stderr.WriteString("mezzo logger: open " + path + ": " + err.Error() + "\n")
+		return 1
+	}
 	// The shim asks to end while bytes may still be in the pipes. They end by
 	// themselves.
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
@@ -58,9 +64,8 @@ func run(dir string) int {
 		name string
 		fd   int
 	}{{Stdout, StdoutFD}, {Stderr, StderrFD}} {
-		out, err := os.OpenFile(dir+"/"+s.name, OpenFlags, 0)
+		out, err := openRotating(dir, path, s.name, rotation.MaxBytes, rotation.Files-1)
 		if err == nil {
-			mark(out, Present, syscall.F_WRLCK)
 			err = syscall.SetNonblock(s.fd, true)
 		}
 		if err != nil {
@@ -89,7 +94,7 @@ func mark(f *os.File, at int64, kind int16) {
 const bufferBytes = 64 << 10
 
 // copyAll is busy from before it reads until what it read is written.
-func copyAll(out, in *os.File) {
+func copyAll(out *rotating, in *os.File) {
 	pipe, err := in.SyscallConn()
 	if err != nil {
 		return
@@ -98,8 +103,8 @@ func copyAll(out, in *os.File) {
 	buf := make([]byte, bufferBytes)
 	for open := true; open; {
 		err := pipe.Read(func(fd uintptr) (done bool) {
-			mark(out, Busy, syscall.F_WRLCK)
-			defer mark(out, Busy, syscall.F_UNLCK)
+			out.setBusy(true)
+			defer out.setBusy(false)
 			n, err := syscall.Read(int(fd), buf)
 			switch {
 			case err == syscall.EAGAIN:

@@ -1,0 +1,3 @@
+package logger
+
+const sysRenameat2 = 316
