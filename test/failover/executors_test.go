@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -90,7 +91,12 @@ func (s *site) subscribe() {
 				s.note(func() { s.offers = append(s.offers, o...) })
 				return nil
 			},
-			Rescind: func(_ context.Context, id *v1.OfferID) error { s.note(func() { s.offers = nil }); return nil },
+			Rescind: func(_ context.Context, id *v1.OfferID) error {
+				s.note(func() {
+					s.offers = slices.DeleteFunc(s.offers, func(o *v1.Offer) bool { return o.GetId().GetValue() == id.GetValue() })
+				})
+				return nil
+			},
 			Update: func(_ context.Context, st *v1.TaskStatus) error {
 				id := st.GetTaskId().GetValue()
 				s.note(func() { s.statuses[id] = append(s.statuses[id], st) })
@@ -120,20 +126,29 @@ func (s *site) note(f func()) {
 	f()
 }
 
-// accept launches by the next offer.
+// accept launches by all offers together: one alone may hold no more than what a
+// task has just left.
 func (s *site) accept(make func(o *v1.Offer) *v1.Offer_Operation) {
 	s.t.Helper()
-	var o *v1.Offer
-	until(s.t, "an offer", func() bool {
+	var offers []*v1.Offer
+	until(s.t, "offers of a CPU and more", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if len(s.offers) == 0 {
+		var cpus float64
+		for _, o := range s.offers {
+			for _, r := range o.GetResources() {
+				if r.GetName() == "cpus" {
+					cpus += r.GetScalar().GetValue()
+				}
+			}
+		}
+		if cpus < 1 {
 			return false
 		}
-		o, s.offers = s.offers[0], nil
+		offers, s.offers = s.offers, nil
 		return true
 	})
-	if err := s.client.Accept(s.t.Context(), []*v1.Offer{o}, []*v1.Offer_Operation{make(o)}, &v1.Filters{RefuseSeconds: proto.Float64(0)}); err != nil {
+	if err := s.client.Accept(s.t.Context(), offers, []*v1.Offer_Operation{make(offers[0])}, &v1.Filters{RefuseSeconds: proto.Float64(0)}); err != nil {
 		s.t.Fatal(err)
 	}
 }
