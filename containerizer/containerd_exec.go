@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,9 +30,11 @@ type containerdProcess struct {
 	container isolator.ID
 	id        string
 	io        cio.IO
-	dir       string // of its pipes
+	dir       string        // of its pipes
+	started   chan struct{} // closed once it runs
 	removing  sync.Mutex
 	removed   bool
+	removal   chan struct{} // closed with removed
 }
 
 var _ process = (*containerdProcess)(nil)
@@ -54,7 +57,7 @@ func (e *containerdEngine) exec(ctx context.Context, rec record, describe func(*
 	if err != nil {
 		return nil, fmt.Errorf("encode process: %w", err)
 	}
-	p := &containerdProcess{e: e, container: rec.id, id: newExecID()}
+	p := &containerdProcess{e: e, container: rec.id, id: newExecID(), started: make(chan struct{}), removal: make(chan struct{})}
 	if err := p.open(streams, described.Terminal); err != nil {
 		return nil, errors.Join(err, p.remove(ctx))
 	}
@@ -69,6 +72,7 @@ func (e *containerdEngine) exec(ctx context.Context, rec record, describe func(*
 	if err != nil {
 		return nil, errors.Join(explainRuntime(errgrpc.ToNative(err), described.Args[0]), p.remove(ctx))
 	}
+	close(p.started)
 	if described.ConsoleSize != nil {
 		// The runtime forgets the size that it was told before.
 		w := Window{uint16(described.ConsoleSize.Height), uint16(described.ConsoleSize.Width)}
@@ -101,6 +105,10 @@ func newExecID() string {
 	_, _ = rand.Read(b[:]) // never fails (package crypto/rand)
 	return "exec-" + hex.EncodeToString(b[:])
 }
+
+// closeTimeout bounds how long the end of the input is told to a containerd that
+// is away.
+const closeTimeout = 10 * time.Second
 
 // open makes the pipes and begins to copy.
 func (p *containerdProcess) open(s Streams, terminal bool) (err error) {
@@ -151,30 +159,29 @@ func (r *closingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// closeTries bounds how long the end of the input waits for its process: it may
-// have come before that was started.
-const closeTries = 100
-
+// closeInput waits for the process to run: of one that doesn't yet, the shim takes
+// the end of the input for done and forgets it.
 func (p *containerdProcess) closeInput() {
-	ctx, cancel := context.WithTimeout(p.e.context(context.Background()), closeTries*retryMin)
+	select {
+	case <-p.started:
+	case <-p.removal:
+		return
+	}
+	ctx, cancel := context.WithTimeout(p.e.context(context.Background()), closeTimeout)
 	defer cancel()
-	for range closeTries {
+	for {
 		_, err := p.e.client.TaskService().CloseIO(ctx, &tasks.CloseIORequest{ContainerID: string(p.container), ExecID: p.id, Stdin: true})
-		if err == nil || p.gone() {
+		if err == nil {
 			return
 		}
 		select {
+		case <-p.removal:
+			return
 		case <-ctx.Done():
 			return
 		case <-time.After(retryMin):
 		}
 	}
-}
-
-func (p *containerdProcess) gone() bool {
-	p.removing.Lock()
-	defer p.removing.Unlock()
-	return p.removed
 }
 
 func (p *containerdProcess) wait(ctx context.Context) (exit, error) {
@@ -237,24 +244,38 @@ func (p *containerdProcess) remove(ctx context.Context) error {
 		err = errors.Join(err, p.io.Close())
 	}
 	p.removed = true
+	close(p.removal)
 	if p.dir == "" {
 		return err
 	}
 	return errors.Join(err, os.RemoveAll(p.dir))
 }
 
+// deleteTry bounds one request to delete a process. The shim waits so long, up to
+// 10 s (containerd 2.4) of its own, for who still holds the output open; then it
+// deletes all the same, which the next try finds done.
+const deleteTry = time.Second
+
 // deleteProcess waits for the end that was asked for.
 func (p *containerdProcess) deleteProcess(ctx context.Context) error {
 	for {
-		_, err := p.e.client.TaskService().DeleteProcess(ctx, &tasks.DeleteProcessRequest{ContainerID: string(p.container), ExecID: p.id})
+		try, cancel := context.WithTimeout(ctx, deleteTry)
+		_, err := p.e.client.TaskService().DeleteProcess(try, &tasks.DeleteProcessRequest{ContainerID: string(p.container), ExecID: p.id})
+		expired := try.Err() != nil
+		cancel()
 		err = present(errgrpc.ToNative(err))
-		if err == nil || !errors.Is(err, errs.Conflict) {
+		if err == nil || !expired && !stillRuns(err) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return err
+			return fmt.Errorf("delete process: %w", err)
 		case <-time.After(retryMin):
 		}
 	}
+}
+
+// stillRuns tells the refusal to delete what runs, for which the shim has no code.
+func stillRuns(err error) bool {
+	return errors.Is(err, errs.Conflict) || strings.Contains(err.Error(), "running process")
 }
