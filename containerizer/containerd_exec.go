@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -233,7 +232,7 @@ func (p *containerdProcess) remove(ctx context.Context) error {
 	if p.removed {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(p.e.context(context.WithoutCancel(ctx)), drainTimeout+5*time.Second)
+	ctx, cancel := context.WithTimeout(p.e.context(context.WithoutCancel(ctx)), removeTimeout)
 	defer cancel()
 	err := p.signal(ctx, syscall.SIGKILL)
 	if err == nil || errors.Is(err, errs.Conflict) { // it was never started
@@ -251,20 +250,24 @@ func (p *containerdProcess) remove(ctx context.Context) error {
 	return errors.Join(err, os.RemoveAll(p.dir))
 }
 
+// removeTimeout bounds the removal of a process as a whole.
+const removeTimeout = 20 * time.Second
+
 // deleteTry bounds one request to delete a process. The shim waits so long, up to
 // 10 s (containerd 2.4) of its own, for who still holds the output open; then it
 // deletes all the same, which the next try finds done.
 const deleteTry = time.Second
 
-// deleteProcess waits for the end that was asked for.
+// deleteProcess waits for the end that was asked for. The shim refuses to delete
+// what still runs by an error without a code, as it tells an expired try: but for
+// a containerd that is away, all are tried again.
 func (p *containerdProcess) deleteProcess(ctx context.Context) error {
 	for {
 		try, cancel := context.WithTimeout(ctx, deleteTry)
 		_, err := p.e.client.TaskService().DeleteProcess(try, &tasks.DeleteProcessRequest{ContainerID: string(p.container), ExecID: p.id})
-		expired := try.Err() != nil
 		cancel()
 		err = present(errgrpc.ToNative(err))
-		if err == nil || !expired && !stillRuns(err) {
+		if err == nil || errors.Is(err, errs.Unavailable) {
 			return err
 		}
 		select {
@@ -273,9 +276,4 @@ func (p *containerdProcess) deleteProcess(ctx context.Context) error {
 		case <-time.After(retryMin):
 		}
 	}
-}
-
-// stillRuns tells the refusal to delete what runs, for which the shim has no code.
-func stillRuns(err error) bool {
-	return errors.Is(err, errs.Conflict) || strings.Contains(err.Error(), "running process")
 }
