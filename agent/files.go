@@ -115,7 +115,11 @@ func (s *server) read(snap *snapshot, r *http.Request) (any, error) {
 	return map[string]any{"offset": win.offset, "data": string(data)}, err
 }
 
-// download sends a whole file.
+// fileHeader tells the file that an answer is of: its name may be another's by the
+// next request.
+const fileHeader = "Mezzo-File"
+
+// download sends a file, or the range that is asked for.
 func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 	snap, err := s.snapshot(r.Context())
 	if err != nil {
@@ -134,7 +138,12 @@ func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("download %q: %w", p.Virtual, err)
 	}
+	file, err := sandbox.Identity(f)
+	if err != nil {
+		return fmt.Errorf("download %q: %w", p.Virtual, err)
+	}
 	name := path.Base(p.Virtual)
+	w.Header().Set(fileHeader, file)
 	// Whatever a task wrote is not for a browser to run.
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("X-Content-Type-Options", "nosniff")

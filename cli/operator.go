@@ -164,6 +164,12 @@ func (e *statusError) Error() string {
 
 // fetch returns the body of a 2xx answer.
 func fetch(hc *http.Client, req *http.Request) ([]byte, error) {
+	body, _, err := exchange(hc, req)
+	return body, err
+}
+
+// exchange returns the header of an answer that tells an error, too.
+func exchange(hc *http.Client, req *http.Request) ([]byte, http.Header, error) {
 	resp, err := hc.Do(req)
 	if err != nil {
 		// The client repeats method and URL; the cause says more.
@@ -174,17 +180,17 @@ func fetch(hc *http.Client, req *http.Request) ([]byte, error) {
 		if cause := context.Cause(req.Context()); cause != nil {
 			err = cause
 		}
-		return nil, err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case len(body) > maxAnswerBytes:
-		return nil, fmt.Errorf("answer has more than %d bytes", maxAnswerBytes)
+		return nil, nil, fmt.Errorf("answer has more than %d bytes", maxAnswerBytes)
 	case resp.StatusCode/100 != 2:
-		return nil, &statusError{resp.StatusCode, strings.TrimSpace(string(body[:min(len(body), 4<<10)]))}
+		return nil, resp.Header, &statusError{resp.StatusCode, strings.TrimSpace(string(body[:min(len(body), 4<<10)]))}
 	}
-	return body, nil
+	return body, resp.Header, nil
 }

@@ -5,22 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/master"
 )
 
-const (
-	// What one request brings of a file at most.
-	chunkBytes = 1 << 20
-	// Between two looks at a file that grows.
-	followInterval = 200 * time.Millisecond
-)
+// chunkBytes is what one request brings of a file at most.
+const chunkBytes = 1 << 20
 
 // sandbox is a task's directory, read through its agent.
 type sandbox struct {
@@ -37,7 +31,7 @@ func findSandbox(ctx context.Context, hc *http.Client, a *master.Response_GetAge
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %v", answerTimeout))
 	defer cancel()
-	body, err := s.get(ctx, "/state", nil, 0)
+	body, _, err := s.get(ctx, "/state", nil, 0, 0)
 	if err != nil {
 		return nil, fmt.Errorf("ask agent %s at %s: %w", a.GetAgentInfo().GetHostname(), s.agent, err)
 	}
@@ -118,98 +112,33 @@ func (s agentReport) directory(framework, task string) string {
 	return dir
 }
 
-// read returns what a file holds from offset on, up to a chunk; nothing at its
-// end.
-func (s *sandbox) read(ctx context.Context, name string, offset int64) ([]byte, error) {
+// fileHeader names the file that an answer is of, whatever its name is by now.
+const fileHeader = "Mezzo-File"
+
+// read returns what a file holds from offset on, up to a length, and which file it
+// is, "" of an agent that doesn't tell; nothing at its end.
+func (s *sandbox) read(ctx context.Context, name string, offset, length int64) (data []byte, file string, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("no answer within %v", answerTimeout))
 	defer cancel()
-	b, err := s.get(ctx, "/files/download", url.Values{"path": {s.dir + "/" + name}}, offset)
+	b, h, err := s.get(ctx, "/files/download", url.Values{"path": {s.dir + "/" + name}}, offset, length)
 	if code := (*statusError)(nil); errors.As(err, &code) && code.status == http.StatusRequestedRangeNotSatisfiable {
-		return nil, nil
+		return nil, h.Get(fileHeader), nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s of sandbox: %w", name, err)
+		return nil, "", fmt.Errorf("read %s of sandbox: %w", name, err)
 	}
-	return b, nil
+	return b, h.Get(fileHeader), nil
 }
 
-// get asks the agent; for a query it wants the bytes from offset on.
-func (s *sandbox) get(ctx context.Context, path string, query url.Values, offset int64) ([]byte, error) {
+// get asks the agent; for a query it wants so many bytes from offset on.
+func (s *sandbox) get(ctx context.Context, path string, query url.Values, offset, length int64) ([]byte, http.Header, error) {
 	u := url.URL{Scheme: "http", Host: s.agent, Path: path, RawQuery: query.Encode()}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if query != nil {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+chunkBytes-1))
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))
 	}
-	return fetch(s.http, req)
-}
-
-// tail copies a file of a sandbox as far as it goes, again and again.
-type tail struct {
-	s      *sandbox
-	name   string
-	w      io.Writer
-	offset int64
-}
-
-// writeError is output that could not be passed on, which no retry cures.
-type writeError struct{ err error }
-
-func (e *writeError) Error() string { return "pass on output: " + e.err.Error() }
-
-func (e *writeError) Unwrap() error { return e.err }
-
-func (t *tail) drain(ctx context.Context) error {
-	for {
-		b, err := t.s.read(ctx, t.name, t.offset)
-		if err != nil || len(b) == 0 {
-			return err
-		}
-		t.offset += int64(len(b))
-		if _, err := t.w.Write(b); err != nil {
-			return &writeError{err}
-		}
-	}
-}
-
-// output is both of a task's streams.
-type output []*tail
-
-func (s *sandbox) output(stdout, stderr io.Writer) output {
-	return output{{s: s, name: "stdout", w: stdout}, {s: s, name: "stderr", w: stderr}}
-}
-
-func (o output) drain(ctx context.Context) error {
-	for _, t := range o {
-		if err := t.drain(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// follow drains o until the task has ended and nothing is left. Errors of
-// reading pass on the way: the agent may be starting anew.
-func (o output) follow(ctx context.Context, ended <-chan struct{}) error {
-	for {
-		last := false
-		select {
-		case <-ended:
-			last = true
-		default:
-		}
-		err := o.drain(ctx)
-		if unwritten := (*writeError)(nil); last || ctx.Err() != nil || errors.As(err, &unwritten) {
-			return err
-		}
-		t := time.NewTimer(followInterval)
-		select {
-		case <-t.C:
-		case <-ended:
-		case <-ctx.Done():
-		}
-		t.Stop()
-	}
+	return exchange(s.http, req)
 }

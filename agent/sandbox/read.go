@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 
 	v1 "mezzo/api/mesos/v1"
@@ -45,6 +46,17 @@ func Open(p Place) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// Identity tells an open file from all others that have or had its name: by its
+// inode and, as those are used again, its birth where the file system knows that
+// (statx(2)).
+func Identity(f *os.File) (string, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_BTIME, &st); err != nil {
+		return "", fmt.Errorf("statx: %w", err)
+	}
+	return fmt.Sprintf("%x-%x.%x", st.Ino, st.Btime.Sec, st.Btime.Nsec), nil
 }
 
 // Read returns up to length bytes of the file at p from offset on, at most
