@@ -11,14 +11,11 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"mezzo/agent/core"
 	"mezzo/agent/launch"
-	"mezzo/agent/sandbox"
 	"mezzo/agent/session"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/agent"
-	"mezzo/containerizer/logger"
 	"mezzo/internal/errs"
 	"mezzo/isolator"
 )
@@ -31,22 +28,12 @@ func sessionID(id *v1.ContainerID) string {
 	return sessionID(id.GetParent()) + "." + id.GetValue()
 }
 
-// taskOf finds the task whose container has that id and is held.
-func (s *snapshot) taskOf(id ids.ContainerID) (core.Framework, core.Task, error) {
-	for f, t := range s.containers() {
-		if t.Container == id {
-			return f, t, nil
-		}
-	}
-	return core.Framework{}, core.Task{}, fmt.Errorf("container %q: %w", id, errs.NotFound)
-}
-
-// launchSession runs a command in a task's container and answers with its output.
+// launchSession runs a command in a container and answers with its output.
 // It ends with the connection.
 func (s *server) launchSession(w http.ResponseWriter, r *http.Request, c *agent.Call_LaunchNestedContainerSession) error {
 	id := c.GetContainerId()
-	if id.GetParent() == nil || id.GetParent().GetParent() != nil {
-		return fmt.Errorf("container_id.parent is not the container of a task: %w", errs.Invalid)
+	if id.GetParent() == nil {
+		return fmt.Errorf("container_id.parent is missing: %w", errs.Invalid)
 	}
 	if err := ids.Validate("container", id.GetValue()); err != nil {
 		return err
@@ -55,15 +42,15 @@ func (s *server) launchSession(w http.ResponseWriter, r *http.Request, c *agent.
 	if err != nil {
 		return err
 	}
-	parent := ids.ContainerID(id.GetParent().GetValue())
-	if _, _, err := snap.taskOf(parent); err != nil {
+	parent, err := snap.find(id.GetParent())
+	if err != nil {
 		return err
 	}
 	spec, err := launch.Process(c.GetCommand(), c.GetContainer())
 	if err != nil {
 		return err
 	}
-	live, reader, err := s.sessions.Launch(r.Context(), sessionID(id), isolator.ID(parent), spec)
+	live, reader, err := s.sessions.Launch(r.Context(), sessionID(id), isolator.ID(parent.container), spec)
 	if err != nil {
 		return err
 	}
@@ -75,10 +62,14 @@ func (s *server) launchSession(w http.ResponseWriter, r *http.Request, c *agent.
 	return s.sendOutput(w, r, reader)
 }
 
-// attachOutput answers with what a session, or a task, writes from now on.
+// attachOutput answers with what a session, a task or an executor writes from now on.
 func (s *server) attachOutput(w http.ResponseWriter, r *http.Request, c *agent.Call_AttachContainerOutput) error {
-	if c.GetContainerId().GetParent() == nil {
-		return s.followTask(w, r, ids.ContainerID(c.GetContainerId().GetValue()))
+	snap, err := s.snapshot(r.Context())
+	if err != nil {
+		return err
+	}
+	if of, err := snap.find(c.GetContainerId()); err == nil {
+		return s.follow(w, r, of)
 	}
 	live, err := s.sessions.Find(sessionID(c.GetContainerId()))
 	if err != nil {
@@ -118,100 +109,6 @@ func (s *server) sendOutput(w http.ResponseWriter, r *http.Request, reader *sess
 		case <-r.Context().Done():
 			return nil
 		}
-	}
-}
-
-const (
-	// followPoll is how often a task's output is looked at.
-	followPoll = 100 * time.Millisecond
-	// followBytes is the largest piece of it.
-	followBytes = 64 << 10
-)
-
-// followTask answers with what a task writes to its files from now on, until it
-// ends.
-func (s *server) followTask(w http.ResponseWriter, r *http.Request, id ids.ContainerID) error {
-	snap, err := s.snapshot(r.Context())
-	if err != nil {
-		return err
-	}
-	f, t, err := snap.taskOf(id)
-	if err != nil {
-		return err
-	}
-	root := runOf(f, t).Path(s.workDir)
-	files := []*followed{
-		{place: sandbox.Place{Root: root, Rel: logger.Stdout}, of: agent.ProcessIO_Data_STDOUT},
-		{place: sandbox.Place{Root: root, Rel: logger.Stderr}, of: agent.ProcessIO_Data_STDERR},
-	}
-	for _, f := range files {
-		if _, f.at, err = sandbox.Read(f.place, 0, 0); err != nil && !errors.Is(err, errs.NotFound) {
-			return err
-		}
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	out, err := openOutput(w, r)
-	if err != nil {
-		return err
-	}
-	poll, beat := time.NewTicker(followPoll), time.NewTicker(streamHeartbeat)
-	defer poll.Stop()
-	defer beat.Stop()
-	for ended := false; !ended; {
-		select {
-		case <-poll.C:
-			// First: what was written before the end is there then.
-			snap, err := s.snapshot(r.Context())
-			if err != nil {
-				return nil
-			}
-			_, _, err = snap.taskOf(id)
-			ended = err != nil
-			for _, f := range files {
-				if f.send(out) != nil {
-					return nil
-				}
-			}
-		case <-beat.C:
-			if out.heartbeat() != nil {
-				return nil
-			}
-		case <-r.Context().Done():
-			return nil
-		}
-	}
-	return nil
-}
-
-// followed is a file that grows.
-type followed struct {
-	place sandbox.Place
-	of    agent.ProcessIO_Data_Type
-	at    int64
-}
-
-// send writes what is new. A file that became shorter, or is gone, was begun anew.
-func (f *followed) send(out *outputStream) error {
-	for {
-		data, size, err := sandbox.Read(f.place, f.at, followBytes)
-		if errors.Is(err, errs.NotFound) {
-			f.at = 0
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if size < f.at {
-			f.at = 0
-			continue
-		}
-		if len(data) == 0 {
-			return nil
-		}
-		if err := out.data(f.of, data); err != nil {
-			return err
-		}
-		f.at += int64(len(data))
 	}
 }
 

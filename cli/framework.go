@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ const (
 	drainTimeout = 10 * time.Second
 )
 
-// framework runs one task from the offer to its end.
+// framework runs a task, or a group of them, from the offer to the end.
 type framework struct {
 	d      Deps
 	json   bool
@@ -45,21 +46,20 @@ type framework struct {
 
 	subscribed bool // at least once
 	lost       bool // the master, for now
-	followed   bool
-	ended      chan struct{} // closed with the task's end
-	drained    chan struct{} // closed when all its output is out
+
+	writing sync.Mutex // lines of a group's output
 
 	mu          sync.Mutex
-	task        *v1.TaskInfo   // launched, nil while we wait for an offer
-	final       *v1.TaskStatus // written by the handlers alone
+	members     []*member // launched, none while we wait for an offer
+	over        bool      // all of them have ended
 	interrupted int
 	unwritten   error // why output could not be passed on
 }
 
-var errParted = errors.New("left the task to itself")
+var errParted = errors.New("left what it ran to itself")
 
-// run launches what s asks for and returns the exit code.
-func run(ctx context.Context, d Deps, o *options, s *taskSpec, quiet, detach bool) (int, error) {
+// run launches what is asked for and returns the exit code.
+func run(ctx context.Context, d Deps, o *options, s *runSpec) (int, error) {
 	if err := o.check(); err != nil {
 		return 0, err
 	}
@@ -73,17 +73,14 @@ func run(ctx context.Context, d Deps, o *options, s *taskSpec, quiet, detach boo
 	}
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
-	f := &framework{
-		d: d, json: o.json(), quiet: quiet, detach: detach, role: s.role, op: op, req: req, leave: leave,
-		ended: make(chan struct{}), drained: make(chan struct{}),
-	}
-	if f.client, err = newClient(op.masters, d, s, detach); err != nil {
+	f := &framework{d: d, json: o.json(), quiet: s.quiet, detach: s.detach, role: s.role, op: op, req: req, leave: leave}
+	if f.client, err = newClient(op.masters, d, s.role, req.name, s.detach); err != nil {
 		return 0, err
 	}
 	return f.run(ctx)
 }
 
-func newClient(masters election.Detector, d Deps, s *taskSpec, detach bool) (*scheduler.Client, error) {
+func newClient(masters election.Detector, d Deps, role, name string, detach bool) (*scheduler.Client, error) {
 	capability := func(t v1.FrameworkInfo_Capability_Type) *v1.FrameworkInfo_Capability {
 		return &v1.FrameworkInfo_Capability{Type: t.Enum()}
 	}
@@ -97,9 +94,9 @@ func newClient(masters election.Detector, d Deps, s *taskSpec, detach bool) (*sc
 		HTTP:   d.HTTP,
 		Framework: &v1.FrameworkInfo{
 			User:            proto.String(""), // the image's, or the agent's
-			Name:            proto.String("mezzo run " + s.name),
+			Name:            proto.String("mezzo run " + name),
 			Hostname:        &hostname,
-			Roles:           []string{s.role},
+			Roles:           []string{role},
 			FailoverTimeout: &failover,
 			Labels:          tags,
 			Checkpoint:      proto.Bool(true),
@@ -133,29 +130,12 @@ func (f *framework) run(ctx context.Context) (int, error) {
 		return codeInterrupted, nil
 	case f.unwritten != nil:
 		return 0, f.unwritten
-	case f.final != nil:
-		return exitCode(f.final), nil
+	case f.over:
+		return groupExitCode(f.members), nil
 	case errors.Is(err, errParted):
 		return 0, nil
 	}
 	return 0, err
-}
-
-// exitCode is what a terminal status means to a shell.
-func exitCode(s *v1.TaskStatus) int {
-	code, known := labels.ExitCodeOf(s.GetLabels())
-	switch {
-	case s.GetState() == v1.TaskState_TASK_FINISHED:
-		return 0
-	case known && code != 0:
-		return code
-	case s.GetState() == v1.TaskState_TASK_KILLED,
-		s.GetReason() == v1.TaskStatus_REASON_CONTAINER_LIMITATION_MEMORY && s.Reason != nil:
-		return codeKilled
-	case known:
-		return 1 // it ended well, yet the task failed
-	}
-	return codeNotRun
 }
 
 func (f *framework) onSubscribed(ctx context.Context, _ *wire.Event_Subscribed) error {
@@ -163,11 +143,15 @@ func (f *framework) onSubscribed(ctx context.Context, _ *wire.Event_Subscribed) 
 		f.say("found the master again")
 	}
 	f.subscribed, f.lost = true, false
-	if t := f.launched(); t != nil {
-		// Its updates may have gone to the stream that broke.
-		return f.client.Reconcile(ctx, &wire.Call_Reconcile_Task{TaskId: t.GetTaskId(), AgentId: t.GetAgentId()})
+	var tasks []*wire.Call_Reconcile_Task
+	for _, m := range f.launched() {
+		tasks = append(tasks, &wire.Call_Reconcile_Task{TaskId: m.task.GetTaskId(), AgentId: m.task.GetAgentId()})
 	}
-	return nil
+	if len(tasks) == 0 {
+		return nil
+	}
+	// Their updates may have gone to the stream that broke.
+	return f.client.Reconcile(ctx, tasks...)
 }
 
 func (f *framework) onDisconnected(ctx context.Context, err error) error {
@@ -185,7 +169,7 @@ func (f *framework) onDisconnected(ctx context.Context, err error) error {
 
 func (f *framework) onOffers(ctx context.Context, offers []*v1.Offer) error {
 	for _, o := range offers {
-		res, fits := scheduler.Take(o, f.req.want)
+		res, fits := scheduler.TakeAll(o, f.req.wants()...)
 		if !fits || f.launched() != nil {
 			if err := f.client.Decline(ctx, &v1.Filters{RefuseSeconds: proto.Float64(refuseSeconds)}, o); err != nil {
 				return err
@@ -199,84 +183,120 @@ func (f *framework) onOffers(ctx context.Context, offers []*v1.Offer) error {
 	return nil
 }
 
-func (f *framework) launch(ctx context.Context, o *v1.Offer, res []*v1.Resource) error {
-	t := proto.CloneOf(f.req.task)
-	t.TaskId = &v1.TaskID{Value: proto.String(newTaskID(t.GetName()))}
-	t.AgentId, t.Resources = o.GetAgentId(), res
+func (f *framework) launch(ctx context.Context, o *v1.Offer, res [][]*v1.Resource) error {
+	op, tasks := f.req.operation(o, res)
+	members := make([]*member, len(tasks))
+	for i, t := range tasks {
+		members[i] = newMember(t)
+	}
 	f.mu.Lock()
-	f.task = t
+	f.members = members
 	f.mu.Unlock()
-	if err := f.client.Launch(ctx, o, t); err != nil {
+	if err := f.client.Accept(ctx, []*v1.Offer{o}, []*v1.Offer_Operation{op}, nil); err != nil {
 		return err
 	}
-	f.say("task %s: sent to %s with %s", t.GetTaskId().GetValue(), o.GetHostname(), quantities(f.req.want))
+	for i, m := range members {
+		f.say("task %s: sent to %s with %s", m.id(), o.GetHostname(), quantities(f.req.parts[i].want))
+	}
 	return f.client.Suppress(ctx)
 }
 
-func (f *framework) launched() *v1.TaskInfo {
+func (f *framework) launched() []*member {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.task
+	return f.members
+}
+
+// member finds what a status is of; nil if it is of none, or has ended.
+func (f *framework) member(s *v1.TaskStatus) *member {
+	for _, m := range f.launched() {
+		if m.id() == s.GetTaskId().GetValue() && m.final == nil {
+			return m
+		}
+	}
+	return nil
 }
 
 func (f *framework) onUpdate(ctx context.Context, s *v1.TaskStatus) error {
-	t := f.launched()
-	if t == nil || f.final != nil || s.GetTaskId().GetValue() != t.GetTaskId().GetValue() {
+	m := f.member(s)
+	if m == nil {
 		return nil
 	}
 	if s.GetReason() == v1.TaskStatus_REASON_INVALID_OFFERS && s.Reason != nil {
 		// The offer was taken back while we accepted it: wait for another.
 		f.mu.Lock()
-		f.task = nil
+		f.members = nil
 		f.mu.Unlock()
 		return f.client.Revive(ctx)
 	}
 	f.tell(s)
 	if s.GetState() == v1.TaskState_TASK_RUNNING {
-		if f.detach {
-			return f.part(ctx, s)
-		}
-		if !f.followed {
-			f.follow(ctx, t)
+		m.running = true
+		if !f.detach && !m.followed {
+			f.follow(ctx, m)
 		}
 	}
-	if !terminal(s.GetState()) {
-		return nil
+	if terminal(s.GetState()) {
+		if !m.followed && ran(s) {
+			f.follow(ctx, m)
+		}
+		if f.end(m, s) {
+			f.finish(ctx, s)
+			return nil
+		}
 	}
-	if !f.followed && ran(s) {
-		f.follow(ctx, t)
+	if f.detach && f.allStarted() {
+		return f.part(ctx, s)
 	}
-	f.end(ctx, s)
 	return nil
 }
 
-// part leaves a task that runs to itself.
+func (f *framework) allStarted() bool {
+	for _, m := range f.launched() {
+		if !m.running && m.final == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// part leaves what runs to itself.
 func (f *framework) part(ctx context.Context, s *v1.TaskStatus) error {
 	if err := f.client.Acknowledge(ctx, s); err != nil {
 		return err
 	}
-	var err error
 	if f.json {
-		err = f.op.print(s)
+		if err := f.op.print(s); err != nil {
+			return err
+		}
 	} else {
-		_, err = fmt.Fprintln(f.d.Stdout, s.GetTaskId().GetValue())
-	}
-	if err != nil {
-		return err
+		for _, m := range f.launched() {
+			if _, err := fmt.Fprintln(f.d.Stdout, m.id()); err != nil {
+				return err
+			}
+		}
 	}
 	sweep(ctx, f.d, f.op)
 	return errParted
 }
 
-// end waits for the rest of the output and takes leave. What fails of that is
-// settled by the framework's failover timeout.
-func (f *framework) end(ctx context.Context, s *v1.TaskStatus) {
+// end notes the last status of m, and tells whether it is the last of all.
+func (f *framework) end(m *member, s *v1.TaskStatus) bool {
 	f.mu.Lock()
-	f.final = s
-	f.mu.Unlock()
-	close(f.ended)
-	if f.followed {
-		<-f.drained
+	defer f.mu.Unlock()
+	m.final = s
+	close(m.ended)
+	f.over = !slices.ContainsFunc(f.members, func(m *member) bool { return m.final == nil })
+	return f.over
+}
+
+// finish waits for the rest of the output and takes leave. What fails of that is
+// settled by the framework's failover timeout.
+func (f *framework) finish(ctx context.Context, s *v1.TaskStatus) {
+	for _, m := range f.launched() {
+		if m.followed {
+			<-m.drained
+		}
 	}
 	err := f.client.Acknowledge(ctx, s)
 	if err == nil {
@@ -287,49 +307,61 @@ func (f *framework) end(ctx context.Context, s *v1.TaskStatus) {
 	}
 }
 
-// ran tells that a task which ended unseen may have left output.
-func ran(s *v1.TaskStatus) bool {
-	_, exited := labels.ExitCodeOf(s.GetLabels())
-	return exited && s.GetReason() != v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED
-}
-
-// follow starts to copy the task's output.
-func (f *framework) follow(ctx context.Context, t *v1.TaskInfo) {
-	f.followed = true
+// follow starts to copy a task's output.
+func (f *framework) follow(ctx context.Context, m *member) {
+	m.followed = true
 	go func() {
-		defer close(f.drained)
-		err := f.copyOutput(ctx, t)
+		defer close(m.drained)
+		err := f.copyOutput(ctx, m)
 		var unwritten *writeError
 		switch {
 		case errors.As(err, &unwritten):
-			f.giveUp(ctx, t, unwritten)
+			f.giveUp(ctx, unwritten)
 		case err != nil && ctx.Err() == nil:
-			f.say("output is lost: %v", err)
+			f.say("output of task %s is lost: %v", m.id(), err)
 		}
 	}()
 }
 
-// giveUp kills a task whose output has nowhere to go, as a pipe would.
-func (f *framework) giveUp(ctx context.Context, t *v1.TaskInfo, err error) {
+// giveUp kills what has nowhere to write to, as a pipe would.
+func (f *framework) giveUp(ctx context.Context, err error) {
 	f.mu.Lock()
 	f.unwritten = err
-	ended := f.final != nil
+	over := f.over
 	f.mu.Unlock()
-	if ended {
+	if over {
 		return
 	}
-	f.say("killing task %s: %v", t.GetTaskId().GetValue(), err)
-	if err := f.client.Kill(ctx, t.GetTaskId(), t.GetAgentId(), nil); err != nil {
+	if err := f.kill(ctx, ": "+err.Error()); err != nil {
 		f.leave(err)
 	}
 }
 
-func (f *framework) copyOutput(ctx context.Context, t *v1.TaskInfo) error {
+// kill ends all that runs.
+func (f *framework) kill(ctx context.Context, why string) error {
+	f.mu.Lock()
+	var left []*member
+	for _, m := range f.members {
+		if m.final == nil {
+			left = append(left, m)
+		}
+	}
+	f.mu.Unlock()
+	for _, m := range left {
+		f.say("killing task %s%s", m.id(), why)
+		if err := f.client.Kill(ctx, m.task.GetTaskId(), m.task.GetAgentId(), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *framework) copyOutput(ctx context.Context, m *member) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
 		select {
-		case <-f.ended:
+		case <-m.ended:
 			_ = pause(ctx, drainTimeout)
 			cancel()
 		case <-ctx.Done():
@@ -340,15 +372,21 @@ func (f *framework) copyOutput(ctx context.Context, t *v1.TaskInfo) error {
 		return err
 	}
 	for _, a := range resp.GetGetAgents().GetAgents() {
-		if agentID(a) == t.GetAgentId().GetValue() {
-			s, err := findSandbox(ctx, f.d.HTTP, a, f.client.FrameworkID(), t.GetTaskId())
+		if agentID(a) == m.task.GetAgentId().GetValue() {
+			s, err := findSandbox(ctx, f.d.HTTP, a, f.client.FrameworkID(), m.task.GetTaskId())
 			if err != nil {
 				return err
 			}
-			return s.output(f.d.Stdout, f.d.Stderr).follow(ctx, f.ended)
+			if !f.req.group() {
+				return s.output(f.d.Stdout, f.d.Stderr).follow(ctx, m.ended)
+			}
+			name := m.task.GetName()
+			stdout, stderr := labelledLines(name, &f.writing, f.d.Stdout), labelledLines(name, &f.writing, f.d.Stderr)
+			err = s.output(stdout, stderr).follow(ctx, m.ended)
+			return errors.Join(err, stdout.flush(), stderr.flush())
 		}
 	}
-	return fmt.Errorf("agent %s is not registered", t.GetAgentId().GetValue())
+	return fmt.Errorf("agent %s is not registered", m.task.GetAgentId().GetValue())
 }
 
 // tell prints a status.
@@ -384,14 +422,14 @@ func (f *framework) explainWaiting(ctx context.Context) {
 		if err != nil {
 			continue // the stream's own fate says more
 		}
-		if why := shortage(f.req.want, f.role, resp.GetGetAgents().GetAgents()); why != said && f.launched() == nil {
+		if why := shortage(f.req.total(), f.role, resp.GetGetAgents().GetAgents()); why != said && f.launched() == nil {
 			f.say("waiting: %s", why)
 			said = why
 		}
 	}
 }
 
-// heedInterrupts ends the task kindly at the first, at once at the second, and
+// heedInterrupts ends what runs kindly at the first, at once at the second, and
 // leaves everything at the third.
 func (f *framework) heedInterrupts(ctx context.Context) {
 	for {
@@ -402,13 +440,12 @@ func (f *framework) heedInterrupts(ctx context.Context) {
 		}
 		f.mu.Lock()
 		f.interrupted++
-		n, t := f.interrupted, f.task
+		n, launched := f.interrupted, len(f.members) > 0
 		f.mu.Unlock()
 		err := error(nil)
 		switch {
-		case n == 1 && t != nil:
-			f.say("killing task %s; Ctrl-C again: at once", t.GetTaskId().GetValue())
-			err = f.client.Kill(ctx, t.GetTaskId(), t.GetAgentId(), nil)
+		case n == 1 && launched:
+			err = f.kill(ctx, "; Ctrl-C again: at once")
 		case n <= 2:
 			err = f.client.Teardown(ctx)
 		}

@@ -3,15 +3,38 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"sync"
 )
 
-// lines passes on what a task writes to one of its streams as JSON, an object a
-// line. What is no UTF-8 is lost in it.
+// lines passes on what a task writes to one of its streams line by line.
 type lines struct {
-	stream string
-	w      io.Writer
-	rest   []byte // a line that has not ended yet
+	print func(line []byte) error // without its newline
+	rest  []byte                  // a line that has not ended yet
+}
+
+// jsonLines prints objects. What is no UTF-8 is lost in it.
+func jsonLines(stream string, w io.Writer) *lines {
+	return &lines{print: func(line []byte) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		return e.Encode(struct {
+			Stream string `json:"stream"`
+			Line   string `json:"line"`
+		}{stream, string(line)})
+	}}
+}
+
+// labelledLines prints lines with a label before each, to what others with mu
+// print to, too.
+func labelledLines(label string, mu *sync.Mutex, w io.Writer) *lines {
+	return &lines{print: func(line []byte) error {
+		mu.Lock()
+		defer mu.Unlock()
+		_, err := fmt.Fprintf(w, "%s | %s\n", label, line)
+		return err
+	}}
 }
 
 // maxLineBytes is where a line is cut.
@@ -39,13 +62,4 @@ func (l *lines) flush() error {
 	line := l.rest
 	l.rest = nil
 	return l.print(line)
-}
-
-func (l *lines) print(line []byte) error {
-	e := json.NewEncoder(l.w)
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
-		Stream string `json:"stream"`
-		Line   string `json:"line"`
-	}{l.stream, string(line)})
 }

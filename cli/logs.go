@@ -41,7 +41,7 @@ func logsCommand(d Deps) *cobra.Command {
 		}
 		out := s.output(d.Stdout, d.Stderr)
 		if o.json() {
-			stdout, stderr := &lines{stream: "stdout", w: d.Stdout}, &lines{stream: "stderr", w: d.Stdout}
+			stdout, stderr := jsonLines("stdout", d.Stdout), jsonLines("stderr", d.Stdout)
 			defer func() { err = errors.Join(err, stdout.flush(), stderr.flush()) }()
 			out = s.output(stdout, stderr)
 		}

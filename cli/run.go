@@ -29,17 +29,27 @@ task runs on alone: see mezzo ps, logs, kill.
 Without a command the image's own is run. Without an image the command runs on
 the file system of whichever agent it meets.
 
+With --group the tasks of the file run together; a line of output has the name
+of its task before it, and the exit code is that of the first task to fail. The
+file is a TaskGroupInfo of the Mesos API:
+
+  {"tasks": [
+    {"name": "web", "command": {"value": "httpd -f"}, "container": {"type": "MESOS",
+     "mesos": {"image": {"type": "DOCKER", "docker": {"name": "busybox:1.36"}}}}},
+    {"name": "log", "command": {"value": "while :; do date; sleep 1; done"},
+     "resources": [{"name": "mem", "type": "SCALAR", "scalar": {"value": 16}}]}]}
+
 With -o json the task's states go to stderr as JSON, an object a line; with
 --detach the last of them to stdout in place of the id.`
 
 const runExample = `  mezzo run --image docker.io/library/busybox:1.36 -- echo hello
   mezzo run --image file:///images/app.tar --cpus 0.5 --mem 64 --name app
-  mezzo run --cpus 2 --cpu-limit 4 --mem 1GiB -- make test`
+  mezzo run --cpus 2 --cpu-limit 4 --mem 1GiB -- make test
+  mezzo run --group pod.json`
 
 func runCommand(d Deps) *cobra.Command {
-	s := taskSpec{cpus: "0.1", mem: "32"}
+	s := runSpec{taskSpec: taskSpec{cpus: "0.1", mem: "32"}}
 	var o options
-	var quiet, detach bool
 	cmd := &cobra.Command{
 		Use:     "run [flags] -- COMMAND [ARG]...",
 		Short:   "Run a command in a container and wait for its end",
@@ -60,16 +70,20 @@ func runCommand(d Deps) *cobra.Command {
 	f.StringArrayVarP(&s.volumes, "volume", "v", nil, "`HOST:CONTAINER[:ro]`, a path of the agent seen in the container; may be repeated")
 	f.StringArrayVar(&s.uris, "uri", nil, "`URI` to fetch into the sandbox before the command starts, archives unpacked; with #sha256:HEX at its end\nas that content or not at all; may be repeated")
 	f.StringVar(&s.user, "user", "", "user to run as, `name or uid[:gid]`; the image's unless given")
+	f.StringVar(&s.group, "group", "", "`file` with a task group in JSON, to run its tasks together on one agent: one that fails ends the others")
 	f.StringVar(&s.role, "role", "*", "role whose resources are used")
 	f.DurationVar(&s.grace, "kill-grace", 0, "time between SIGTERM and SIGKILL when killed; 3s unless given")
 	f.DurationVar(&s.timeout, "timeout", 0, "kill the task after it ran so long; never unless given")
-	f.BoolVarP(&detach, "detach", "d", false, "print the task's id once it runs, and leave it running")
-	f.BoolVarP(&quiet, "quiet", "q", false, "say nothing but what the task says")
+	f.BoolVarP(&s.detach, "detach", "d", false, "print the task's id once it runs, and leave it running")
+	f.BoolVarP(&s.quiet, "quiet", "q", false, "say nothing but what the task says")
 	completeFlag(cmd, d, "role", roleNames)
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &ExitError{Code: codeNotRun, Err: FlagError(c, err)} })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s.command = args
-		code, err := run(cmd.Context(), d, &o, &s, quiet, detach)
+		if err := s.check(cmd.Flags()); err != nil {
+			return &ExitError{Code: codeNotRun, Err: err}
+		}
+		code, err := run(cmd.Context(), d, &o, &s)
 		var exit *ExitError
 		switch {
 		case errors.As(err, &exit):
@@ -129,9 +143,9 @@ func checkImage(image string) error {
 }
 
 // checkName refuses what no id may hold.
-func checkName(name string) error {
+func checkName(what, name string) error {
 	if len(name) > 200 || name == "." || name == ".." || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '/' || r == '\\' || r == 0x7f }) {
-		return fmt.Errorf("--name %q: want at most 200 characters without blanks and slashes", name)
+		return fmt.Errorf("%s %q: want at most 200 characters without blanks and slashes", what, name)
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ import (
 
 // taskSpec is what the user asked for, as it was typed.
 type taskSpec struct {
-	name, image, user, role string
-	command                 []string
+	name, image, user string
+	command           []string
 
 	cpus, mem, disk    string
 	cpuLimit, memLimit string
@@ -29,16 +29,9 @@ type taskSpec struct {
 	grace, timeout time.Duration
 }
 
-// request is a taskSpec understood: a task without id and place, and what it
-// takes from an offer.
-type request struct {
-	task *v1.TaskInfo
-	want map[string]float64 // CPUs, MiB
-}
-
-// request checks all of s and reports every problem. lookup finds variables of
-// the environment.
-func (s *taskSpec) request(lookup func(string) string) (*request, error) {
+// part checks all of s and reports every problem. lookup finds variables of the
+// environment.
+func (s *taskSpec) part(lookup func(string) string) (part, error) {
 	var problems []error
 	note := func(err error) {
 		if err != nil {
@@ -46,12 +39,12 @@ func (s *taskSpec) request(lookup func(string) string) (*request, error) {
 		}
 	}
 	if s.image == "" && len(s.command) == 0 {
-		return nil, errors.New("nothing to run: give --image, or a command after --")
+		return part{}, errors.New("nothing to run: give --image, or a command after --")
 	}
 	if s.name == "" {
 		s.name = taskName(s)
 	}
-	note(checkName(s.name))
+	note(checkName("--name", s.name))
 	note(checkImage(s.image))
 	want, err := s.wanted()
 	note(err)
@@ -65,7 +58,7 @@ func (s *taskSpec) request(lookup func(string) string) (*request, error) {
 		note(errors.New("--kill-grace and --timeout want no negative times"))
 	}
 	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+		return part{}, errors.Join(problems...)
 	}
 	t := &v1.TaskInfo{Name: &s.name, Command: s.commandInfo(env), Container: s.container(volumes), Limits: limits}
 	if s.grace > 0 {
@@ -74,7 +67,7 @@ func (s *taskSpec) request(lookup func(string) string) (*request, error) {
 	if s.timeout > 0 {
 		t.MaxCompletionTime = &v1.DurationInfo{Nanoseconds: proto.Int64(s.timeout.Nanoseconds())}
 	}
-	return &request{task: t, want: want}, nil
+	return part{task: t, want: want}, nil
 }
 
 func (s *taskSpec) wanted() (map[string]float64, error) {

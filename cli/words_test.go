@@ -84,7 +84,7 @@ func TestTable(t *testing.T) {
 
 func TestLines(t *testing.T) {
 	var b strings.Builder
-	l := &lines{stream: "stdout", w: &b}
+	l := jsonLines("stdout", &b)
 	for _, s := range []string{"one\ntw", "o<\n\n", "\xff" + strings.Repeat("x", maxLineBytes), "end"} {
 		if n, err := l.Write([]byte(s)); n != len(s) || err != nil {
 			t.Fatal(n, err)

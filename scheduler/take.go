@@ -17,26 +17,45 @@ import (
 // Units: as on the wire: CPUs, and MiB for mem and disk; exact to thousandths.
 // Ownership: the offer is not changed, the result is the caller's.
 func Take(o *v1.Offer, want map[string]float64) (picked []*v1.Resource, ok bool) {
-	for _, name := range slices.Sorted(maps.Keys(want)) {
-		left := milli(want[name])
-		for _, reserved := range []bool{true, false} {
-			for _, r := range o.GetResources() {
-				if left <= 0 || r.GetName() != name || !plain(r) || isReserved(r) != reserved {
-					continue
+	all, ok := TakeAll(o, want)
+	if !ok {
+		return nil, false
+	}
+	return all[0], true
+}
+
+// TakeAll is Take for several at once, as the tasks of a group: all of them fit,
+// or none is picked for.
+func TakeAll(o *v1.Offer, wants ...map[string]float64) (picked [][]*v1.Resource, ok bool) {
+	rest := make([]int64, len(o.GetResources()))
+	for i, r := range o.GetResources() {
+		rest[i] = milli(r.GetScalar().GetValue())
+	}
+	for _, want := range wants {
+		var part []*v1.Resource
+		for _, name := range slices.Sorted(maps.Keys(want)) {
+			left := milli(want[name])
+			for _, reserved := range []bool{true, false} {
+				for i, r := range o.GetResources() {
+					if r.GetName() != name || !plain(r) || isReserved(r) != reserved {
+						continue
+					}
+					n := min(left, rest[i])
+					if n <= 0 {
+						continue
+					}
+					left -= n
+					rest[i] -= n
+					r = proto.CloneOf(r)
+					r.Scalar.Value = proto.Float64(float64(n) / 1000)
+					part = append(part, r)
 				}
-				part := min(left, milli(r.GetScalar().GetValue()))
-				if part <= 0 {
-					continue
-				}
-				left -= part
-				r = proto.CloneOf(r)
-				r.Scalar.Value = proto.Float64(float64(part) / 1000)
-				picked = append(picked, r)
+			}
+			if left > 0 {
+				return nil, false
 			}
 		}
-		if left > 0 {
-			return nil, false
-		}
+		picked = append(picked, part)
 	}
 	return picked, true
 }
