@@ -30,6 +30,19 @@ var (
 // nothing is left over; method, a framework that counts, and tasks that note on the
 // host that they ran.
 func TestAgents(t *testing.T) {
+	dieAtRandom(t, false)
+}
+
+// TestShims: goal, that whatever holds a task may die, with the agent or without:
+// each task still has one end, none runs twice, and nothing is left over; method,
+// as TestAgents, where shims and tasks are killed as well.
+func TestShims(t *testing.T) {
+	dieAtRandom(t, true)
+}
+
+// dieAtRandom kills agent and containerd; mortal: and what holds the tasks.
+func dieAtRandom(t *testing.T, mortal bool) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		native.Skip(t, "containerd needs root")
 	}
@@ -61,30 +74,49 @@ func TestAgents(t *testing.T) {
 		"--resources=cpus:8;mem:4096", "--registration_backoff_factor=50ms")
 	t.Cleanup(func() { endContainerd(t, agent, work) })
 	f := newFramework(t, addr[0], "file://"+archive)
-	f.runs = runs
+	f.runs, f.mortal = runs, mortal
 	f.launchLong(3)
 	f.begin()
+	again := func() {
+		agent.kill()
+		agent.start()
+	}
 	for round := range *deaths {
 		pause := time.After(time.Duration(rng.Int64N(int64(700 * time.Millisecond))))
 		f.progress(fmt.Sprintf("death %d", round))
 		<-pause
+		if mortal {
+			killSome(rng, shims(work))
+			if rng.IntN(3) == 0 {
+				killSome(rng, processes("sleep 100000; : of "+runs))
+			}
+		}
 		switch rng.IntN(4) {
 		case 0:
 			killContainerd(t, work)
 		case 1:
 			killContainerd(t, work)
-			agent.kill()
-			agent.start()
+			again()
+		case 2:
+			if !mortal {
+				again()
+			}
 		default:
-			agent.kill()
-			agent.start()
+			again()
 		}
 	}
 	f.finish(3)
 	f.check()
 	t.Logf("%d launches failed", f.unlaunched)
 	checkRuns(t, f, runs)
-	until(t, "no container is left", func() bool { return len(shims(work)) == 0 })
+	until(t, "no container is left", func() bool { return len(shims(work)) == 0 && len(processes("of "+runs)) == 0 })
+}
+
+// killSome kills one of pids, or two.
+func killSome(rng *rand.Rand, pids []int) {
+	for range min(len(pids), 1+rng.IntN(2)) {
+		_ = syscall.Kill(pids[rng.IntN(len(pids))], syscall.SIGKILL) // it may have ended
+	}
 }
 
 // checkRuns: each task that is said to be finished ran once, the others no more
