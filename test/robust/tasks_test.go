@@ -104,7 +104,7 @@ func commands(c *cluster) []wildTask {
 		{"1 MB argument", "", argv("true", strings.Repeat("x", 1<<20)), failed, "longer than the kernel takes"},
 		{"10,000 arguments", "", argv(append([]string{"true"}, strings.Split(strings.Repeat("x ", 10_000), " ")...)...), finished, ""},
 		{"1 MB script", "", shell("true " + strings.Repeat("x", 1<<20)), failed, "longer than the kernel takes"},
-		{"100 MB of output", "", shell("head -c 100000000 /dev/zero"), finished, ""},
+		{"1 GB of output", "", shell("head -c 1000000000 /dev/zero; test $(du -sm . | cut -f1) -lt 80"), finished, ""},
 		{"kills all it sees", c.Image, shell("kill -9 -1; exit 0"), finished, ""},
 		{"closes its output", "", shell("exec >&- 2>&-; exit 0"), finished, ""},
 		{"replaces its output by a fifo", "", shell("rm stdout stderr; mkfifo stdout stderr; echo hi; exit 0"), finished, ""},
@@ -112,6 +112,12 @@ func commands(c *cluster) []wildTask {
 		{"removes its sandbox", "", shell(`cd /; rm -rf "$MESOS_SANDBOX"; exit 0`), finished, ""},
 		{"locks its output", "", shell("flock -x stdout true; exit 0"), finished, ""},
 		{"leaves a child that holds its output", c.Image, shell("sleep 1000 & exit 0"), finished, ""},
+		{"leaves a daemon", c.Image, shell("setsid sleep 1000 >/dev/null 2>&1 </dev/null & exit 0"), finished, ""},
+		{"ignores TERM", c.Image, func(t *v1.TaskInfo) {
+			shell("trap '' TERM; while :; do sleep 0.1; done")(t)
+			t.KillPolicy = &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(3e8)}}
+			t.MaxCompletionTime = &v1.DurationInfo{Nanoseconds: proto.Int64(3e8)}
+		}, failed, "completion"},
 		{"endless grace", "", func(t *v1.TaskInfo) {
 			t.KillPolicy = &v1.KillPolicy{GracePeriod: &v1.DurationInfo{Nanoseconds: proto.Int64(math.MaxInt64)}}
 		}, finished, ""},
