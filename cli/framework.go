@@ -401,7 +401,7 @@ func (f *framework) tell(s *v1.TaskStatus) {
 	if s.GetMessage() != "" {
 		text = ": " + oneLine(s.GetMessage())
 	}
-	f.say("task %s: %s%s", s.GetTaskId().GetValue(), stateName(s.GetState()), text)
+	f.say("task %s: %s%s%s", s.GetTaskId().GetValue(), stateName(s.GetState()), health(s), text)
 }
 
 // say prints a line of ours.

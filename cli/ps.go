@@ -41,7 +41,7 @@ func psTable(d Deps, t *tasks, shown []*v1.Task, all bool) error {
 	for _, x := range shown {
 		cells := []string{
 			x.GetTaskId().GetValue(),
-			stateName(x.GetState()),
+			stateName(x.GetState()) + health(last(x)),
 			age(d.Now(), seconds(started(x))),
 			cpus(scalar(x.GetResources(), "cpus")),
 			mib(scalar(x.GetResources(), "mem")),

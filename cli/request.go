@@ -42,7 +42,8 @@ func (s *runSpec) request(lookup func(string) string) (*request, error) {
 }
 
 // forOne are the flags that describe a task; a group's tasks describe themselves.
-var forOne = []string{"image", "name", "cpus", "mem", "disk", "cpu-limit", "mem-limit", "env", "volume", "uri", "user", "kill-grace", "timeout"}
+var forOne = []string{"image", "name", "cpus", "mem", "disk", "cpu-limit", "mem-limit", "env", "volume", "uri", "user", "kill-grace", "timeout",
+	"health-cmd", "health-http", "health-tcp", "health-delay", "health-interval", "health-timeout", "health-grace", "health-failures"}
 
 // check refuses flags and a command beside a group.
 func (s *runSpec) check(flags *pflag.FlagSet) error {

@@ -45,6 +45,7 @@ With -o json the task's states go to stderr as JSON, an object a line; with
 const runExample = `  mezzo run --image docker.io/library/busybox:1.36 -- echo hello
   mezzo run --image file:///images/app.tar --cpus 0.5 --mem 64 --name app
   mezzo run --cpus 2 --cpu-limit 4 --mem 1GiB -- make test
+  mezzo run -d --name web --image nginx:1.27 --health-http 80/index.html
   mezzo run --group pod.json`
 
 func runCommand(d Deps) *cobra.Command {
@@ -74,6 +75,7 @@ func runCommand(d Deps) *cobra.Command {
 	f.StringVar(&s.role, "role", "*", "role whose resources are used")
 	f.DurationVar(&s.grace, "kill-grace", 0, "time between SIGTERM and SIGKILL when killed; 3s unless given")
 	f.DurationVar(&s.timeout, "timeout", 0, "kill the task after it ran so long; never unless given")
+	s.health.add(f)
 	f.BoolVarP(&s.detach, "detach", "d", false, "print the task's id once it runs, and leave it running")
 	f.BoolVarP(&s.quiet, "quiet", "q", false, "say nothing but what the task says")
 	completeFlag(cmd, d, "role", roleNames)

@@ -77,7 +77,7 @@ func TestRunTaskInfo(t *testing.T) {
 	}
 	r := c.run("run", "-q", "--image=busybox:1.36", "--name=web", "--cpus=0.5", "--mem=64MiB", "--cpu-limit=1", "--mem-limit=none",
 		"-e", "A=1=2", "-e", "B=", "-e", "A=3", "--user=1000:1000", "-v", "/srv:/data:ro", "-v", "/tmp:/tmp",
-		"--kill-grace=6s", "--timeout=1m", "--", "echo", "--cpus", "hi")
+		"--kill-grace=6s", "--timeout=1m", "--health-http=80/live?x=1", "--health-failures=5", "--", "echo", "--cpus", "hi")
 	if r.code != 0 || r.stderr != "" {
 		t.Fatalf("code %d: %v\n%s", r.code, r.err, r.stderr)
 	}
@@ -93,7 +93,8 @@ func TestRunTaskInfo(t *testing.T) {
 	  "environment":{"variables":[{"name":"A","value":"3","type":"VALUE"},{"name":"B","value":"","type":"VALUE"}]}},
 	 "container":{"type":"MESOS","mesos":{"image":{"type":"DOCKER","docker":{"name":"busybox:1.36"}}},
 	  "volumes":[{"host_path":"/srv","container_path":"/data","mode":"RO"},{"host_path":"/tmp","container_path":"/tmp","mode":"RW"}]},
-	 "limits":{"cpus":{"value":1},"mem":{"value":"Infinity"}},
+	 "health_check":{"type":"HTTP","http":{"port":80,"path":"/live?x=1"},"delay_seconds":0,"interval_seconds":10,"timeout_seconds":20,"grace_period_seconds":10,"consecutive_failures":5},
+ "limits":{"cpus":{"value":1},"mem":{"value":"Infinity"}},
 	 "kill_policy":{"grace_period":{"nanoseconds":6000000000}},"max_completion_time":{"nanoseconds":60000000000}}`), want)
 	if err != nil {
 		t.Fatal(err)
@@ -284,6 +285,9 @@ func TestRunBadFlags(t *testing.T) {
 		{"--volume=a:/b", "want /host/path"},
 		{"--name=a/b", `--name "a/b"`},
 		{"--kill-grace=-1s", "no negative times"},
+		{"--health-delay=-1s", "no negative times"},
+		{"--health-tcp=0", `--health-tcp "0": want a port`},
+		{"--health-http=x/y", `--health-http "x": want a port`},
 	} {
 		r := execute(t, nil, "run", tc.flag, "--", "true")
 		if r.code != 125 || !strings.Contains(r.err.Error(), tc.says) {

@@ -27,6 +27,7 @@ type taskSpec struct {
 	env, volumes   []string
 	uris           []string
 	grace, timeout time.Duration
+	health         healthSpec
 }
 
 // part checks all of s and reports every problem. lookup finds variables of the
@@ -54,13 +55,15 @@ func (s *taskSpec) part(lookup func(string) string) (part, error) {
 	note(err)
 	volumes, err := s.mounts()
 	note(err)
+	check, err := s.health.check()
+	note(err)
 	if s.grace < 0 || s.timeout < 0 {
 		note(errors.New("--kill-grace and --timeout want no negative times"))
 	}
 	if len(problems) > 0 {
 		return part{}, errors.Join(problems...)
 	}
-	t := &v1.TaskInfo{Name: &s.name, Command: s.commandInfo(env), Container: s.container(volumes), Limits: limits}
+	t := &v1.TaskInfo{Name: &s.name, Command: s.commandInfo(env), Container: s.container(volumes), Limits: limits, HealthCheck: check}
 	if s.grace > 0 {
 		t.KillPolicy = killPolicy(s.grace)
 	}

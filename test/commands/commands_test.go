@@ -105,6 +105,7 @@ func TestCommands(t *testing.T) {
 	t.Run("interrupt", func(t *testing.T) { testInterrupt(t, c) })
 	t.Run("detach", func(t *testing.T) { testDetached(t, c) })
 	t.Run("group", func(t *testing.T) { testGroup(t, c) })
+	t.Run("health", func(t *testing.T) { testHealth(t, c) })
 	t.Run("exec", func(t *testing.T) { testExec(t, c) })
 	t.Run("terminal", func(t *testing.T) { testTerminal(t, c) })
 	t.Run("tables", func(t *testing.T) { testTables(t, c) })
