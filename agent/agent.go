@@ -43,6 +43,8 @@ type Containers interface {
 	Update(ctx context.Context, id isolator.ID, l isolator.Limits) error
 	Destroy(ctx context.Context, id isolator.ID) error
 	Usage(ctx context.Context, id isolator.ID) (isolator.Usage, error)
+	// DiskUsage is what a container wrote over its image, in bytes.
+	DiskUsage(ctx context.Context, id isolator.ID) (int64, error)
 	// Exec starts a further process in a container that runs.
 	Exec(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error)
 	Recover(ctx context.Context, known []isolator.ID) (taken, orphans []isolator.ID, err error)

@@ -33,6 +33,9 @@ type Config struct {
 	GCDiskHeadroom            float64       // part of the disk that is to stay free of them
 	DiskWatchInterval         time.Duration // between two looks for old ones
 
+	ContainerDiskWatchInterval time.Duration // between two measurements of what containers use of the disk
+	EnforceContainerDiskQuota  bool          // end those that use more than they asked for
+
 	// How long an executor may take to subscribe after its container started, and
 	// after the agent did.
 	ExecutorRegistrationTimeout, ExecutorReregistrationTimeout time.Duration
@@ -61,7 +64,7 @@ const DefaultPort = 5051
 
 // Default returns the configuration of an agent that was told nothing.
 func Default() Config {
-	c := Config{Port: DefaultPort, Strict: true}
+	c := Config{Port: DefaultPort, Strict: true, EnforceContainerDiskQuota: true}
 	c.SetDefaults()
 	return c
 }
@@ -81,6 +84,7 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.GCDelay, 7*24*time.Hour)
 	setDefault(&c.GCDiskHeadroom, 0.1)
 	setDefault(&c.DiskWatchInterval, time.Minute)
+	setDefault(&c.ContainerDiskWatchInterval, 15*time.Second)
 	setDefault(&c.ExecutorRegistrationTimeout, time.Minute)
 	setDefault(&c.ExecutorReregistrationTimeout, 15*time.Second)
 	setDefault(&c.MaxCompletedFrameworks, 50)
@@ -115,6 +119,7 @@ func (c *Config) Validate() error {
 	check(c.GCDelay > 0, "gc_delay %v is not positive", c.GCDelay)
 	check(c.GCDiskHeadroom >= 0 && c.GCDiskHeadroom <= 1, "gc_disk_headroom %v is not between 0 and 1", c.GCDiskHeadroom)
 	check(c.DiskWatchInterval > 0, "disk_watch_interval %v is not positive", c.DiskWatchInterval)
+	check(c.ContainerDiskWatchInterval > 0, "container_disk_watch_interval %v is not positive", c.ContainerDiskWatchInterval)
 	check(c.ExecutorRegistrationTimeout > 0, "executor_registration_timeout %v is not positive", c.ExecutorRegistrationTimeout)
 	check(c.ExecutorReregistrationTimeout > 0, "executor_reregistration_timeout %v is not positive", c.ExecutorReregistrationTimeout)
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)

@@ -37,10 +37,11 @@ type fakeContainers struct {
 	past    map[isolator.ID]bool // destroyed
 	orphans []isolator.ID
 
-	signalled map[isolator.ID]int
-	health    int // exit code of further processes
-	resist    int // Destroys that fail
-	deaf      int // Signals that fail for want of a containerd
+	signalled  map[isolator.ID]int
+	health     int   // exit code of further processes
+	resist     int   // Destroys that fail
+	layerBytes int64 // written over each image
+	deaf       int   // Signals that fail for want of a containerd
 }
 
 type fakeProcess struct {
@@ -150,6 +151,13 @@ func (f *fakeContainers) Destroy(_ context.Context, id isolator.ID) error {
 	delete(f.running, id)
 	f.past[id] = true
 	return nil
+}
+
+func (f *fakeContainers) DiskUsage(_ context.Context, id isolator.ID) (int64, error) {
+	_, err := f.find(id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.layerBytes, err
 }
 
 func (f *fakeContainers) Usage(_ context.Context, id isolator.ID) (isolator.Usage, error) {

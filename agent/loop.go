@@ -49,7 +49,9 @@ type loop struct {
 	probing    chan struct{} // held by each attempt of a check under way
 	resisting  []isolator.ID // orphans that recovery could not remove
 	sweeping   bool
-	node       *isolator.Usage // the node's newest sample
+	measuring  bool
+	disk       map[ids.ContainerID]diskUse // measured last; never changed
+	node       *isolator.Usage             // the node's newest sample
 	gc         collection
 	exit       *core.Exit
 	streams    map[ids.ContainerID]*executorStream // of executors
@@ -78,6 +80,8 @@ func (l *loop) run(ctx context.Context) error {
 	defer wake.Stop()
 	sweep := time.NewTicker(l.cfg.UsageInterval)
 	defer sweep.Stop()
+	measure := time.NewTicker(l.cfg.ContainerDiskWatchInterval)
+	defer measure.Stop()
 	collect := time.NewTicker(l.cfg.DiskWatchInterval)
 	defer collect.Stop()
 	var late <-chan time.Time
@@ -101,6 +105,8 @@ func (l *loop) run(ctx context.Context) error {
 			l.step(core.Tick{})
 		case <-sweep.C:
 			l.sweep()
+		case <-measure.C:
+			l.measureDisk()
 		case <-collect.C:
 			l.collect()
 		case <-stop:

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"mezzo/agent/core"
-	"mezzo/agent/meter"
 	"mezzo/agent/sandbox"
 	"mezzo/agent/task"
 	"mezzo/api/codec"
@@ -363,9 +362,7 @@ func getContainers(snap *snapshot) *agent.Response_GetContainers {
 			ContainerId:     t.Container.Proto(),
 			ContainerStatus: statusOfContainer(t),
 		}
-		if u := snap.usage[t.Container]; u != nil {
-			c.ResourceStatistics = meter.Statistics(*u, t.Limits)
-		}
+		c.ResourceStatistics = snap.statistics(t.Container, t.Limits)
 		g.Containers = append(g.Containers, c)
 	}
 	return g

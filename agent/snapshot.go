@@ -5,8 +5,10 @@ import (
 	"iter"
 
 	"mezzo/agent/core"
+	"mezzo/agent/meter"
 	"mezzo/agent/sandbox"
 	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/isolator"
 )
 
@@ -14,6 +16,7 @@ import (
 type snapshot struct {
 	*core.View
 	usage map[ids.ContainerID]*isolator.Usage // newest samples
+	disk  map[ids.ContainerID]diskUse         // measured last
 	gc    collection
 
 	recoveryErrors int
@@ -22,7 +25,7 @@ type snapshot struct {
 // snapshot takes one.
 func (l *loop) snapshot(ctx context.Context) (*snapshot, error) {
 	return ask(ctx, l, func() *snapshot {
-		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers)), gc: l.gc, recoveryErrors: l.recoveryErrors}
+		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers)), gc: l.gc, disk: l.disk, recoveryErrors: l.recoveryErrors}
 		for id, c := range l.containers {
 			if c.last != nil {
 				s.usage[id] = c.last
@@ -30,6 +33,19 @@ func (l *loop) snapshot(ctx context.Context) (*snapshot, error) {
 		}
 		return s
 	})
+}
+
+// statistics are those of a container; nil: none yet.
+func (s *snapshot) statistics(id ids.ContainerID, l isolator.Limits) *v1.ResourceStatistics {
+	u := s.usage[id]
+	if u == nil {
+		return nil
+	}
+	m := meter.Statistics(*u, l)
+	if d, ok := s.disk[id]; ok {
+		d.addTo(m)
+	}
+	return m
 }
 
 // all are all frameworks, those that are past first.

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"mezzo/agent/core"
-	"mezzo/agent/meter"
 	"mezzo/agent/task"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -217,11 +216,11 @@ func (m *executorModel) object() object {
 func (s *server) statistics(snap *snapshot, _ *http.Request) (any, error) {
 	out := make([]any, 0)
 	for f, t := range snap.containers() {
-		u := snap.usage[t.Container]
+		u := snap.statistics(t.Container, t.Limits)
 		if u == nil {
 			continue
 		}
-		m, err := message(meter.Statistics(*u, t.Limits))
+		m, err := message(u)
 		if err != nil {
 			return nil, err
 		}
@@ -246,8 +245,8 @@ func (s *server) containers(snap *snapshot, r *http.Request) (any, error) {
 			return nil, err
 		}
 		o["status"] = status
-		if u := snap.usage[t.Container]; u != nil {
-			if o["statistics"], err = message(meter.Statistics(*u, t.Limits)); err != nil {
+		if u := snap.statistics(t.Container, t.Limits); u != nil {
+			if o["statistics"], err = message(u); err != nil {
 				return nil, err
 			}
 		}

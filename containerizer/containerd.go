@@ -79,6 +79,21 @@ func (e *containerdEngine) hostRoot(id isolator.ID) string {
 	return filepath.Join(e.cfg.StateDir, "host", string(id))
 }
 
+func (e *containerdEngine) diskUsage(ctx context.Context, id isolator.ID) (int64, error) {
+	c, err := e.client.ContainerService().Get(e.context(ctx), string(id))
+	if err != nil {
+		return 0, classify(err)
+	}
+	if c.SnapshotKey == "" {
+		return 0, nil // it is on the host's file system
+	}
+	u, err := e.snapshots().Usage(e.context(ctx), c.SnapshotKey)
+	if err != nil {
+		return 0, fmt.Errorf("usage of snapshot: %w", classify(err))
+	}
+	return u.Size, nil
+}
+
 func (e *containerdEngine) snapshots() snapshots.Snapshotter {
 	return e.client.SnapshotService(e.cfg.Snapshotter)
 }

@@ -164,3 +164,14 @@ func (c *Containerizer) Usage(ctx context.Context, id isolator.ID) (isolator.Usa
 	}
 	return u, nil
 }
+
+// DiskUsage is what a container wrote over its image, in bytes; 0 without one.
+//
+// Errors: errs.NotFound if there is no such container.
+func (c *Containerizer) DiskUsage(ctx context.Context, id isolator.ID) (int64, error) {
+	n, err := c.engine.diskUsage(ctx, id)
+	if err != nil {
+		return 0, fmt.Errorf("disk usage of container %s: %w", id, err)
+	}
+	return n, nil
+}

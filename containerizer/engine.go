@@ -41,6 +41,8 @@ type engine interface {
 	list(ctx context.Context, owner string) ([]record, error)
 	find(ctx context.Context, id isolator.ID) (record, error)
 	usage(ctx context.Context, id isolator.ID) (isolator.Usage, error)
+	// diskUsage is what the container wrote over its image, in bytes.
+	diskUsage(ctx context.Context, id isolator.ID) (int64, error)
 }
 
 // rootfs is a container's root file system before its start.

@@ -193,6 +193,11 @@ func (e *fakeEngine) list(_ context.Context, owner string) ([]record, error) {
 	return all, nil
 }
 
+func (e *fakeEngine) diskUsage(_ context.Context, id isolator.ID) (int64, error) {
+	_, err := e.get(id)
+	return 4096, err
+}
+
 func (e *fakeEngine) usage(_ context.Context, id isolator.ID) (isolator.Usage, error) {
 	if _, err := e.get(id); err != nil {
 		return isolator.Usage{}, err

@@ -108,6 +108,8 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.stop(Exit{Why: ev.Why})
 	case Probed:
 		c.probed(ev)
+	case Evict:
+		c.evict(ev)
 	case Tick:
 	}
 	c.fireTimers()

@@ -77,6 +77,7 @@ func (c *Core) taskConfig(f *framework, i *v1.TaskInfo, what string, l isolator.
 		Grace:         graceOf(i),
 		MaxCompletion: span(i.GetMaxCompletionTime().GetNanoseconds()),
 		MemLimitBytes: l.MemLimitBytes,
+		DiskBytes:     diskBytes(i.GetResources()),
 		TellKilling:   f.has(v1.FrameworkInfo_Capability_TASK_KILLING_STATE),
 	}
 }

@@ -117,6 +117,13 @@ type (
 		Outcome   probe.Outcome
 	}
 
+	// Evict says that a container may not go on, and what its end means: it uses
+	// more than it may, or what it uses is another's.
+	Evict struct {
+		Container ids.ContainerID
+		End       task.End
+	}
+
 	// Tick says that the time of NextWake has come.
 	Tick struct{}
 
@@ -140,6 +147,7 @@ func (LaunchFailed) isEvent()       {}
 func (Exited) isEvent()             {}
 func (Destroyed) isEvent()          {}
 func (Probed) isEvent()             {}
+func (Evict) isEvent()              {}
 func (Tick) isEvent()               {}
 func (Stop) isEvent()               {}
 

@@ -318,6 +318,13 @@ func TestRandomWorld(t *testing.T) {
 			"exited": func(t *rapid.T) {
 				w.step(t, Exited{take(t, &w.running), task.Exited{Code: rapid.IntRange(0, 1).Draw(t, "code")}})
 			},
+			"evict": func(t *rapid.T) {
+				if len(w.running) > 0 {
+					w.step(t, Evict{rapid.SampledFrom(w.running).Draw(t, "who"), task.End{
+						State: v1.TaskState_TASK_FAILED, Reason: v1.TaskStatus_REASON_CONTAINER_LIMITATION_DISK.Enum(),
+					}})
+				}
+			},
 			"destroyed": func(t *rapid.T) { w.destroyed(t, take(t, &w.destroying)) },
 			"crash": func(t *rapid.T) {
 				w.crash(t, rapid.IntRange(0, 4).Draw(t, "reboot") == 0, rapid.Bool().Draw(t, "started"))

@@ -34,6 +34,7 @@ type Executor struct {
 	Container  ids.ContainerID
 	Group      bool
 	Limits     isolator.Limits // of it and its tasks
+	DiskBytes  int64           // of it and its tasks; 0: no limit
 	PID        uint32          // 0: not launched
 	Held       bool            // a container exists, or a launch may still make one
 	State      task.ExecutorState
@@ -50,6 +51,7 @@ type Task struct {
 	Parent    ids.ContainerID // of the executor that has it; empty: none
 	Custom    bool            // the executor is the framework's own, and so is the container
 	Limits    isolator.Limits
+	DiskBytes int64  // 0: no limit
 	PID       uint32 // 0: not launched
 	Held      bool   // a container exists, or a launch may still make one
 	State     task.State
@@ -104,7 +106,7 @@ func (f *framework) view() Framework {
 
 func (e *entry) view() Task {
 	t := Task{
-		Info: e.info, Task: e.proto(), Agent: e.agent, Container: e.container, Limits: e.limits,
+		Info: e.info, Task: e.proto(), Agent: e.agent, Container: e.container, Limits: e.limits, DiskBytes: diskBytes(e.info.GetResources()),
 		PID: e.pid, Held: e.held, State: e.life.State(), Executor: e.executorID(),
 	}
 	if x := e.executor; x != nil {
@@ -115,7 +117,7 @@ func (e *entry) view() Task {
 
 func (x *executor) view() Executor {
 	v := Executor{
-		Info: x.info, Agent: x.agent, Container: x.container, Group: x.group, Limits: x.sum(), PID: x.pid, Held: x.held,
+		Info: x.info, Agent: x.agent, Container: x.container, Group: x.group, Limits: x.sum(), DiskBytes: x.diskBytes(), PID: x.pid, Held: x.held,
 		State: task.ExecutorRunning, Subscribed: x.attached,
 	}
 	if !x.group {

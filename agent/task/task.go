@@ -48,6 +48,7 @@ type Config struct {
 	Grace         time.Duration // from SIGTERM to SIGKILL
 	MaxCompletion time.Duration // killed after running so long; 0: never
 	MemLimitBytes int64         // told when the memory limit ended the task
+	DiskBytes     int64         // told when that much disk ended it
 	TellKilling   bool          // the framework knows TASK_KILLING
 }
 

@@ -19,7 +19,7 @@ func (t *Task) verdict(e Exited) Update {
 		u.Reason = v1.TaskStatus_REASON_CONTAINER_LIMITATION.Enum()
 		if e.Limitation.Cause == isolator.CauseMemory {
 			u.Reason = v1.TaskStatus_REASON_CONTAINER_LIMITATION_MEMORY.Enum()
-			u.Limitation = []*v1.Resource{t.memLimit()}
+			u.Limitation = []*v1.Resource{mebibytes("mem", t.cfg.MemLimitBytes)}
 		}
 	case e.Unknown:
 		u.Source = byAgent
@@ -36,6 +36,10 @@ func (t *Task) killed() Update {
 	if u.State == 0 {
 		u.State = v1.TaskState_TASK_KILLED
 	}
+	if u.Reason != nil && *u.Reason == v1.TaskStatus_REASON_CONTAINER_LIMITATION_DISK {
+		u.Source = byAgent
+		u.Limitation = []*v1.Resource{mebibytes("disk", t.cfg.DiskBytes)}
+	}
 	return u
 }
 
@@ -50,12 +54,12 @@ func (t *Task) killedDuringLaunch() Update {
 	return u
 }
 
-// memLimit is the memory limit as a resource, in MiB.
-func (t *Task) memLimit() *v1.Resource {
+// mebibytes is a limit as a resource, in MiB.
+func mebibytes(name string, bytes int64) *v1.Resource {
 	return &v1.Resource{
-		Name:   proto.String("mem"),
+		Name:   &name,
 		Type:   v1.Value_SCALAR.Enum(),
-		Scalar: &v1.Value_Scalar{Value: proto.Float64(float64(t.cfg.MemLimitBytes) / (1 << 20))},
+		Scalar: &v1.Value_Scalar{Value: proto.Float64(float64(bytes) / (1 << 20))},
 	}
 }
 

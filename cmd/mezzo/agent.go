@@ -76,6 +76,8 @@ func agentTuning(s *flags.Set, c *agent.Config) {
 		return nil
 	}, func() string { return strconv.FormatFloat(c.GCDiskHeadroom, 'g', -1, 64) })
 	s.Duration(&c.DiskWatchInterval, "disk_watch_interval", "Time between two looks for sandboxes that are old enough.")
+	s.Duration(&c.ContainerDiskWatchInterval, "container_disk_watch_interval", "Time between two measurements of what containers use of the disk.")
+	s.Bool(&c.EnforceContainerDiskQuota, "enforce_container_disk_quota", "End tasks whose sandbox, with what they write over their image, is larger than the disk they asked for.")
 	s.Duration(&c.ExecutorRegistrationTimeout, "executor_registration_timeout", "How long an executor may take to subscribe after its container started.")
 	s.Duration(&c.ExecutorReregistrationTimeout, "executor_reregistration_timeout", "How long it may take to subscribe again after the agent started.")
 	s.Int(&c.MaxCompletedFrameworks, "max_completed_frameworks", "Ended frameworks that are remembered.")

@@ -100,12 +100,13 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 func TestCommands(t *testing.T) {
-	c := native.Start(t)
+	c := native.Start(t, "--container_disk_watch_interval=500ms")
 	t.Run("run", func(t *testing.T) { testRun(t, c) })
 	t.Run("interrupt", func(t *testing.T) { testInterrupt(t, c) })
 	t.Run("detach", func(t *testing.T) { testDetached(t, c) })
 	t.Run("group", func(t *testing.T) { testGroup(t, c) })
 	t.Run("health", func(t *testing.T) { testHealth(t, c) })
+	t.Run("disk", func(t *testing.T) { testDisk(t, c) })
 	t.Run("exec", func(t *testing.T) { testExec(t, c) })
 	t.Run("terminal", func(t *testing.T) { testTerminal(t, c) })
 	t.Run("tables", func(t *testing.T) { testTables(t, c) })

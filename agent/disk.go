@@ -1,0 +1,108 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/agent/core"
+	"mezzo/agent/sandbox"
+	"mezzo/agent/task"
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/internal/errs"
+	"mezzo/isolator"
+)
+
+// diskUse is what a container uses of it, as it was measured last, and may.
+type diskUse struct{ usedBytes, limitBytes int64 }
+
+// onDisk is a container whose use is measured.
+type onDisk struct {
+	container  ids.ContainerID
+	path       string
+	limitBytes int64 // 0: none
+}
+
+// measureDisk measures what containers use of the disk, in a worker, one after
+// the other, and ends those that use more than they asked for.
+//
+// Source: mesos isolators/posix/disk.cpp.
+func (l *loop) measureDisk() {
+	if l.measuring {
+		return
+	}
+	l.measuring = true
+	all := l.onDisk()
+	l.workers.Go(func() {
+		used := make(map[ids.ContainerID]diskUse, len(all))
+		for _, c := range all {
+			if l.ctx.Err() != nil {
+				break
+			}
+			n, err := l.diskUsed(l.ctx, c)
+			if err != nil {
+				l.log.Warn("measure the disk of a container", "container_id", c.container, "err", err)
+				continue
+			}
+			used[c.container] = diskUse{n, c.limitBytes}
+		}
+		l.result(func() {
+			l.measuring = false
+			l.disk = used
+			for _, c := range all {
+				if d, ok := used[c.container]; ok && c.limitBytes > 0 && d.usedBytes > c.limitBytes && l.cfg.EnforceContainerDiskQuota {
+					l.step(core.Evict{Container: c.container, End: overDisk(d)})
+				}
+			}
+		})
+	})
+}
+
+// onDisk are the containers that run: of tasks, and of frameworks' own executors.
+func (l *loop) onDisk() (all []onDisk) {
+	for _, f := range l.core.View().Frameworks {
+		for _, x := range f.Executors {
+			if x.Held && !x.Group && x.PID > 0 {
+				all = append(all, onDisk{x.Container, runOfExecutor(f, x).Path(l.cfg.WorkDir), x.DiskBytes})
+			}
+		}
+		for _, t := range f.Tasks {
+			if t.Held && !t.Custom && t.State == task.Running {
+				all = append(all, onDisk{t.Container, runOf(f, t).Path(l.cfg.WorkDir), t.DiskBytes})
+			}
+		}
+	}
+	return all
+}
+
+// diskUsed is a container's sandbox and what it wrote over its image.
+func (l *loop) diskUsed(ctx context.Context, c onDisk) (int64, error) {
+	n, err := sandbox.Size(c.path)
+	if err != nil {
+		return 0, err
+	}
+	layer, err := l.deps.Containers.DiskUsage(ctx, isolator.ID(c.container))
+	if err != nil && !errors.Is(err, errs.NotFound) {
+		return 0, err
+	}
+	return n + layer, nil
+}
+
+// overDisk is the end of a task that uses too much.
+func overDisk(d diskUse) task.End {
+	return task.End{
+		State: v1.TaskState_TASK_FAILED, Reason: v1.TaskStatus_REASON_CONTAINER_LIMITATION_DISK.Enum(),
+		Message: fmt.Sprintf("Disk limit exceeded: %d MiB used of %d MiB, in the sandbox and over the image", (d.usedBytes+1<<20-1)>>20, d.limitBytes>>20),
+	}
+}
+
+// addTo puts the disk into a container's statistics.
+func (d diskUse) addTo(s *v1.ResourceStatistics) {
+	s.DiskUsedBytes = proto.Uint64(uint64(d.usedBytes))
+	if d.limitBytes > 0 {
+		s.DiskLimitBytes = proto.Uint64(uint64(d.limitBytes))
+	}
+}
