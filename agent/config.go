@@ -33,6 +33,12 @@ type Config struct {
 	GCDiskHeadroom            float64       // part of the disk that is to stay free of them
 	DiskWatchInterval         time.Duration // between two looks for old ones
 
+	ResourceEstimator               string        // EstimatorSlack, or empty: what is not used is not offered
+	OversubscribedResourcesInterval time.Duration // least time between two messages of what is offered so
+	SlackWindow                     time.Duration // in which the most that was used counts
+	SlackMargin                     float64       // part of the machine's CPUs that is never offered so
+	QoSController                   string        // QoSPressure, or empty: nobody is throttled or evicted
+
 	ContainerDiskWatchInterval time.Duration // between two measurements of what containers use of the disk
 	EnforceContainerDiskQuota  bool          // end those that use more than they asked for
 
@@ -59,18 +65,24 @@ const (
 	RecoverCleanup   = "cleanup"   // they are killed, and the agent ends
 )
 
+// Values of Config.ResourceEstimator and Config.QoSController.
+const (
+	EstimatorSlack = "slack"    // offers what tasks were given and don't use
+	QoSPressure    = "pressure" // takes it back when others suffer
+)
+
 // DefaultPort is where an agent listens unless told otherwise.
 const DefaultPort = 5051
 
 // Default returns the configuration of an agent that was told nothing.
 func Default() Config {
-	c := Config{Port: DefaultPort, Strict: true, EnforceContainerDiskQuota: true}
+	c := Config{Port: DefaultPort, Strict: true, EnforceContainerDiskQuota: true, GCDiskHeadroom: 0.1, SlackMargin: 0.1}
 	c.SetDefaults()
 	return c
 }
 
-// SetDefaults fills every zero field that has a default, except Port, whose
-// zero means something.
+// SetDefaults fills every zero field that has a default, except those whose zero
+// means something: Port, switches and parts.
 //
 // Source: mesos slave/constants.hpp for the durations and numbers.
 func (c *Config) SetDefaults() {
@@ -82,8 +94,9 @@ func (c *Config) SetDefaults() {
 	setDefault(&c.RegistrationBackoffFactor, time.Second)
 	setDefault(&c.ExecutorShutdownGrace, 5*time.Second)
 	setDefault(&c.GCDelay, 7*24*time.Hour)
-	setDefault(&c.GCDiskHeadroom, 0.1)
 	setDefault(&c.DiskWatchInterval, time.Minute)
+	setDefault(&c.OversubscribedResourcesInterval, 15*time.Second)
+	setDefault(&c.SlackWindow, 5*time.Minute)
 	setDefault(&c.ContainerDiskWatchInterval, 15*time.Second)
 	setDefault(&c.ExecutorRegistrationTimeout, time.Minute)
 	setDefault(&c.ExecutorReregistrationTimeout, 15*time.Second)
@@ -119,6 +132,11 @@ func (c *Config) Validate() error {
 	check(c.GCDelay > 0, "gc_delay %v is not positive", c.GCDelay)
 	check(c.GCDiskHeadroom >= 0 && c.GCDiskHeadroom <= 1, "gc_disk_headroom %v is not between 0 and 1", c.GCDiskHeadroom)
 	check(c.DiskWatchInterval > 0, "disk_watch_interval %v is not positive", c.DiskWatchInterval)
+	check(c.ResourceEstimator == "" || c.ResourceEstimator == EstimatorSlack, "resource_estimator %q is not %s", c.ResourceEstimator, EstimatorSlack)
+	check(c.QoSController == "" || c.QoSController == QoSPressure, "qos_controller %q is not %s", c.QoSController, QoSPressure)
+	check(c.OversubscribedResourcesInterval > 0, "oversubscribed_resources_interval %v is not positive", c.OversubscribedResourcesInterval)
+	check(c.SlackWindow > 0, "slack_window %v is not positive", c.SlackWindow)
+	check(c.SlackMargin >= 0 && c.SlackMargin <= 1, "slack_margin %v is not between 0 and 1", c.SlackMargin)
 	check(c.ContainerDiskWatchInterval > 0, "container_disk_watch_interval %v is not positive", c.ContainerDiskWatchInterval)
 	check(c.ExecutorRegistrationTimeout > 0, "executor_registration_timeout %v is not positive", c.ExecutorRegistrationTimeout)
 	check(c.ExecutorReregistrationTimeout > 0, "executor_reregistration_timeout %v is not positive", c.ExecutorReregistrationTimeout)

@@ -58,6 +58,9 @@ type container struct {
 	running   bool
 	last      *isolator.Usage // the newest sample; never changed
 	resizing  sync.Mutex      // held by the worker that changes its limits
+	// throttleMilli is the most CPU that it may have for now, in 1/1000; 0: what
+	// its limits say.
+	throttleMilli int64
 }
 
 // runTask plans a task, to know whether it ever can run here.
@@ -125,26 +128,31 @@ func (l *loop) runGroup(r *link.RunTaskGroup) {
 	l.step(ev)
 }
 
-// resize gives a container other limits, in a worker. The newest of several wins
-// in the end: each asks for what is wanted when it has its turn.
+// resize gives a container other limits.
 func (l *loop) resize(e core.Resize) {
 	c := l.containers[e.Container]
 	if c == nil {
 		return // it has ended
 	}
 	c.limits = e.Limits
+	l.applyLimits(e.Container, c)
+}
+
+// applyLimits changes a container's limits to what is wanted of them, in a worker.
+// The newest of several wins in the end: each asks when it has its turn.
+func (l *loop) applyLimits(id ids.ContainerID, c *container) {
 	l.workers.Go(func() {
 		c.resizing.Lock()
 		defer c.resizing.Unlock()
-		limits, err := ask(l.ctx, l, func() isolator.Limits { return c.limits })
+		limits, err := ask(l.ctx, l, c.wanted)
 		if err != nil {
 			return // the agent ends
 		}
 		ctx, cancel := context.WithTimeout(l.ctx, signalTimeout)
 		defer cancel()
-		err = l.deps.Containers.Update(ctx, isolator.ID(e.Container), limits)
+		err = l.deps.Containers.Update(ctx, isolator.ID(id), limits)
 		if err != nil && !errors.Is(err, errs.NotFound) {
-			l.log.Warn("change an executor's limits", "container_id", e.Container, "err", err)
+			l.log.Warn("change a container's limits", "container_id", id, "err", err)
 		}
 	})
 }
@@ -253,6 +261,9 @@ func (l *loop) launchWithPatience(ctx context.Context, s containerizer.Spec) (co
 func (l *loop) adopt(e core.Adopt) {
 	l.containers[e.Container] = &container{
 		framework: e.Framework, task: e.Task, limits: e.Limits, abort: func() {}, running: true,
+	}
+	if e.Limits.Revocable { // it may be throttled still
+		l.applyLimits(e.Container, l.containers[e.Container])
 	}
 	l.wait(e.Container)
 }

@@ -38,10 +38,11 @@ type fakeContainers struct {
 	orphans []isolator.ID
 
 	signalled  map[isolator.ID]int
-	health     int   // exit code of further processes
-	resist     int   // Destroys that fail
-	layerBytes int64 // written over each image
-	deaf       int   // Signals that fail for want of a containerd
+	health     int                                     // exit code of further processes
+	resist     int                                     // Destroys that fail
+	sample     func(containerizer.Spec) isolator.Usage // nil: always the same
+	layerBytes int64                                   // written over each image
+	deaf       int                                     // Signals that fail for want of a containerd
 }
 
 type fakeProcess struct {
@@ -164,6 +165,11 @@ func (f *fakeContainers) Usage(_ context.Context, id isolator.ID) (isolator.Usag
 	p, err := f.find(id)
 	if err != nil || p.ended() {
 		return isolator.Usage{}, fmt.Errorf("container %s: %w", id, errs.NotFound)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sample != nil {
+		return f.sample(p.spec), nil
 	}
 	return isolator.Usage{At: time.Now(), CPU: time.Second, MemCurrentBytes: 4096, MemAnonBytes: 1024}, nil
 }

@@ -53,6 +53,7 @@ type loop struct {
 	disk       map[ids.ContainerID]diskUse // measured last; never changed
 	node       *isolator.Usage             // the node's newest sample
 	gc         collection
+	over       oversubscription
 	exit       *core.Exit
 	streams    map[ids.ContainerID]*executorStream // of executors
 

@@ -65,6 +65,8 @@ var metrics = []metric{
 
 	{"slave/container_launch_errors", "containers that did not start", counter(func(c core.Counters) int { return c.LaunchErrors })},
 	{"containerizer/mesos/container_destroy_errors", "containers that could not be removed", counter(func(c core.Counters) int { return c.DestroyErrors })},
+	{"slave/containers_throttled", "containers on revocable resources that have less for now, for others suffered", func(r *reading) float64 { return float64(r.snap.throttled) }},
+	{"slave/containers_preempted", "containers on revocable resources that were ended for others", counter(func(c core.Counters) int { return c.Preempted })},
 	{"slave/recovery_errors", "records of an earlier agent that could not be read", func(r *reading) float64 { return float64(r.snap.recoveryErrors) }},
 
 	{"system/cpus_total", "processors of the node", func(*reading) float64 { return float64(runtime.NumCPU()) }},
@@ -125,7 +127,7 @@ func resourceMetrics(r *reading, values map[string]float64) {
 func (s *server) metricValues(snap *snapshot) map[string]float64 {
 	r := &reading{
 		snap: snap, uptime: time.Since(s.start), states: make(map[task.State]int),
-		total: resourcesOf(snap.Agent.GetResources()), used: snap.allocated(),
+		total: resourcesOf(snap.Agent.GetResources()).Add(snap.revocable), used: snap.allocated(),
 	}
 	for _, t := range snap.tasks() {
 		r.states[t.State]++

@@ -10,6 +10,7 @@ import (
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/isolator"
+	"mezzo/resources"
 )
 
 // snapshot is what readers see: the agent at one moment. Nothing in it changes.
@@ -19,17 +20,23 @@ type snapshot struct {
 	disk  map[ids.ContainerID]diskUse         // measured last
 	gc    collection
 
+	revocable resources.Resources // told to the master
+	throttled int                 // containers
+
 	recoveryErrors int
 }
 
 // snapshot takes one.
 func (l *loop) snapshot(ctx context.Context) (*snapshot, error) {
 	return ask(ctx, l, func() *snapshot {
-		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers)), gc: l.gc, disk: l.disk, recoveryErrors: l.recoveryErrors}
+		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers)), gc: l.gc, disk: l.disk, revocable: revocableCPUs(l.over.told), recoveryErrors: l.recoveryErrors}
 		for id, c := range l.containers {
 			if c.last != nil {
 				s.usage[id] = c.last
 			}
+		}
+		if l.over.controller != nil {
+			s.throttled = l.over.controller.Throttled()
 		}
 		return s
 	})

@@ -69,6 +69,7 @@ func (l *loop) sample(running []ids.ContainerID) samples {
 // swept keeps the samples and sends them.
 func (l *loop) swept(s samples) {
 	report := &link.Usage{}
+	nodeBefore, all := l.node, []observed(nil)
 	if s.nodeErr != nil {
 		l.log.Warn("sample the node", "err", s.nodeErr)
 	} else {
@@ -77,10 +78,14 @@ func (l *loop) swept(s samples) {
 	}
 	for id, u := range s.containers {
 		if c := l.containers[id]; c != nil && c.running {
+			if c.last != nil {
+				all = append(all, observed{id, c, *c.last, u})
+			}
 			report.Containers = append(report.Containers, c.sampled(id, u))
 		}
 	}
 	l.sendUsage(report)
+	l.oversubscribe(all, nodeBefore, s)
 }
 
 // lastSample keeps and sends what a container used in all, taken at its end.

@@ -74,18 +74,27 @@ func run(ctx context.Context, d Deps, o *options, s *runSpec) (int, error) {
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
 	f := &framework{d: d, json: o.json(), quiet: s.quiet, detach: s.detach, role: s.role, op: op, req: req, leave: leave}
-	if f.client, err = newClient(op.masters, d, s.role, req.name, s.detach); err != nil {
+	if f.client, err = newClient(op.masters, d, s, req.name); err != nil {
 		return 0, err
 	}
 	return f.run(ctx)
 }
 
-func newClient(masters election.Detector, d Deps, role, name string, detach bool) (*scheduler.Client, error) {
+func newClient(masters election.Detector, d Deps, s *runSpec, name string) (*scheduler.Client, error) {
 	capability := func(t v1.FrameworkInfo_Capability_Type) *v1.FrameworkInfo_Capability {
 		return &v1.FrameworkInfo_Capability{Type: t.Enum()}
 	}
+	capabilities := []*v1.FrameworkInfo_Capability{
+		capability(v1.FrameworkInfo_Capability_MULTI_ROLE),
+		capability(v1.FrameworkInfo_Capability_RESERVATION_REFINEMENT),
+		capability(v1.FrameworkInfo_Capability_PARTITION_AWARE),
+		capability(v1.FrameworkInfo_Capability_TASK_KILLING_STATE),
+	}
+	if s.revocable {
+		capabilities = append(capabilities, capability(v1.FrameworkInfo_Capability_REVOCABLE_RESOURCES))
+	}
 	failover, tags := float64(failoverSeconds), (*v1.Labels)(nil)
-	if detach {
+	if s.detach {
 		failover, tags = detachedSeconds, labels.WithDetached()
 	}
 	hostname, _ := os.Hostname() // for people; empty will do
@@ -96,16 +105,11 @@ func newClient(masters election.Detector, d Deps, role, name string, detach bool
 			User:            proto.String(""), // the image's, or the agent's
 			Name:            proto.String("mezzo run " + name),
 			Hostname:        &hostname,
-			Roles:           []string{role},
+			Roles:           []string{s.role},
 			FailoverTimeout: &failover,
 			Labels:          tags,
 			Checkpoint:      proto.Bool(true),
-			Capabilities: []*v1.FrameworkInfo_Capability{
-				capability(v1.FrameworkInfo_Capability_MULTI_ROLE),
-				capability(v1.FrameworkInfo_Capability_RESERVATION_REFINEMENT),
-				capability(v1.FrameworkInfo_Capability_PARTITION_AWARE),
-				capability(v1.FrameworkInfo_Capability_TASK_KILLING_STATE),
-			},
+			Capabilities:    capabilities,
 		},
 	})
 }
@@ -169,7 +173,7 @@ func (f *framework) onDisconnected(ctx context.Context, err error) error {
 
 func (f *framework) onOffers(ctx context.Context, offers []*v1.Offer) error {
 	for _, o := range offers {
-		res, fits := scheduler.TakeAll(o, f.req.wants()...)
+		res, fits := f.req.take(o)
 		if !fits || f.launched() != nil {
 			if err := f.client.Decline(ctx, &v1.Filters{RefuseSeconds: proto.Float64(refuseSeconds)}, o); err != nil {
 				return err
@@ -422,7 +426,7 @@ func (f *framework) explainWaiting(ctx context.Context) {
 		if err != nil {
 			continue // the stream's own fate says more
 		}
-		if why := shortage(f.req.total(), f.role, resp.GetGetAgents().GetAgents()); why != said && f.launched() == nil {
+		if why := shortage(f.req.total(), f.role, f.req.revocable, resp.GetGetAgents().GetAgents()); why != said && f.launched() == nil {
 			f.say("waiting: %s", why)
 			said = why
 		}

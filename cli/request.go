@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/scheduler"
 )
 
 // runSpec is what `mezzo run` was asked for, as it was typed.
@@ -14,6 +15,7 @@ type runSpec struct {
 	taskSpec
 	role, group   string
 	quiet, detach bool
+	revocable     bool // use CPUs that may be taken back
 }
 
 // request is a runSpec understood.
@@ -21,6 +23,8 @@ type request struct {
 	name     string
 	executor *v1.ExecutorInfo // of a group; nil of one task
 	parts    []part
+	// revocable: its CPUs may be taken back.
+	revocable bool
 }
 
 // part is a task without id and place, and what it takes from an offer.
@@ -32,13 +36,26 @@ type part struct {
 // request checks s. lookup finds variables of the environment.
 func (s *runSpec) request(lookup func(string) string) (*request, error) {
 	if s.group != "" {
-		return readGroup(s.group)
+		r, err := readGroup(s.group)
+		if err != nil {
+			return nil, err
+		}
+		r.revocable = s.revocable
+		return r, nil
 	}
 	p, err := s.part(lookup)
 	if err != nil {
 		return nil, err
 	}
-	return &request{name: p.task.GetName(), parts: []part{p}}, nil
+	return &request{name: p.task.GetName(), parts: []part{p}, revocable: s.revocable}, nil
+}
+
+// take picks what the parts want out of an offer.
+func (r *request) take(o *v1.Offer) ([][]*v1.Resource, bool) {
+	if r.revocable {
+		return scheduler.TakeRevocable(o, r.wants()...)
+	}
+	return scheduler.TakeAll(o, r.wants()...)
 }
 
 // forOne are the flags that describe a task; a group's tasks describe themselves.

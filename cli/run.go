@@ -73,6 +73,7 @@ func runCommand(d Deps) *cobra.Command {
 	f.StringVar(&s.user, "user", "", "user to run as, `name or uid[:gid]`; the image's unless given")
 	f.StringVar(&s.group, "group", "", "`file` with a task group in JSON, to run its tasks together on one agent: one that fails ends the others")
 	f.StringVar(&s.role, "role", "*", "role whose resources are used")
+	f.BoolVar(&s.revocable, "revocable", false, "use CPUs that others were given and do not use; they, and the task, may be taken back at any time")
 	f.DurationVar(&s.grace, "kill-grace", 0, "time between SIGTERM and SIGKILL when killed; 3s unless given")
 	f.DurationVar(&s.timeout, "timeout", 0, "kill the task after it ran so long; never unless given")
 	s.health.add(f)

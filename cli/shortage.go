@@ -14,7 +14,7 @@ const noAgent = "no agent is registered: start one with `mezzo agent --master=â€
 
 // shortage tells in a sentence why no offer fits want: there are no agents,
 // none is large enough, or what is large enough is taken.
-func shortage(want map[string]float64, role string, agents []*master.Response_GetAgents_Agent) string {
+func shortage(want map[string]float64, role string, revocable bool, agents []*master.Response_GetAgents_Agent) string {
 	if len(agents) == 0 {
 		return noAgent
 	}
@@ -25,11 +25,11 @@ func shortage(want map[string]float64, role string, agents []*master.Response_Ge
 		return "no agent is offered: `mezzo agents` shows their states"
 	}
 	total := func(a *master.Response_GetAgents_Agent) map[string]float64 {
-		return amounts(want, usable(a.GetTotalResources(), role))
+		return amounts(want, usable(a.GetTotalResources(), role, revocable))
 	}
 	free := func(a *master.Response_GetAgents_Agent) map[string]float64 {
 		left := total(a)
-		for name, used := range amounts(want, usable(a.GetAllocatedResources(), role)) {
+		for name, used := range amounts(want, usable(a.GetAllocatedResources(), role, revocable)) {
 			left[name] -= used
 		}
 		return left
@@ -63,14 +63,15 @@ func scarcest(want map[string]float64, agents []*master.Response_GetAgents_Agent
 	return "", "", ""
 }
 
-// usable drops what is reserved for other roles.
-func usable(rs []*v1.Resource, role string) []*v1.Resource {
+// usable drops what is reserved for other roles, and CPUs that are revocable, or
+// those that are not.
+func usable(rs []*v1.Resource, role string, revocable bool) []*v1.Resource {
 	return slices.DeleteFunc(slices.Clone(rs), func(r *v1.Resource) bool {
 		reserved := r.GetRole()
 		if n := len(r.GetReservations()); n > 0 {
 			reserved = r.GetReservations()[n-1].GetRole()
 		}
-		return r.Revocable != nil || r.Disk != nil || reserved != "*" && reserved != "" && reserved != role
+		return (r.Revocable != nil) != (revocable && r.GetName() == "cpus") || r.Disk != nil || reserved != "*" && reserved != "" && reserved != role
 	})
 }
 

@@ -39,7 +39,7 @@ func TestShortage(t *testing.T) {
 		{4, 64, []*master.Response_GetAgents_Agent{small, large}, "no offer yet fits cpus:4: the most that is free is cpus:2 on small"},
 		{2, 2048, []*master.Response_GetAgents_Agent{small, large}, "no offer yet fits cpus:2 mem:2GiB: enough is free on some agents, but not all of it on one, or it is offered elsewhere; `mezzo explain` tells more"},
 	} {
-		if got := shortage(map[string]float64{"cpus": tc.cpus, "mem": tc.mem}, "*", tc.agents); got != tc.want {
+		if got := shortage(map[string]float64{"cpus": tc.cpus, "mem": tc.mem}, "*", false, tc.agents); got != tc.want {
 			t.Errorf("cpus %v, mem %v:\n got %s\nwant %s", tc.cpus, tc.mem, got, tc.want)
 		}
 	}

@@ -27,6 +27,17 @@ func Take(o *v1.Offer, want map[string]float64) (picked []*v1.Resource, ok bool)
 // TakeAll is Take for several at once, as the tasks of a group: all of them fit,
 // or none is picked for.
 func TakeAll(o *v1.Offer, wants ...map[string]float64) (picked [][]*v1.Resource, ok bool) {
+	return take(o, func(r *v1.Resource) bool { return r.Revocable == nil }, wants)
+}
+
+// TakeRevocable is TakeAll with CPUs that may be taken back at any time, of which
+// there are some where the framework has the capability REVOCABLE_RESOURCES and
+// agents oversubscribe.
+func TakeRevocable(o *v1.Offer, wants ...map[string]float64) (picked [][]*v1.Resource, ok bool) {
+	return take(o, func(r *v1.Resource) bool { return (r.Revocable != nil) == (r.GetName() == "cpus") }, wants)
+}
+
+func take(o *v1.Offer, fit func(*v1.Resource) bool, wants []map[string]float64) (picked [][]*v1.Resource, ok bool) {
 	rest := make([]int64, len(o.GetResources()))
 	for i, r := range o.GetResources() {
 		rest[i] = milli(r.GetScalar().GetValue())
@@ -37,7 +48,7 @@ func TakeAll(o *v1.Offer, wants ...map[string]float64) (picked [][]*v1.Resource,
 			left := milli(want[name])
 			for _, reserved := range []bool{true, false} {
 				for i, r := range o.GetResources() {
-					if r.GetName() != name || !plain(r) || isReserved(r) != reserved {
+					if r.GetName() != name || !plain(r) || !fit(r) || isReserved(r) != reserved {
 						continue
 					}
 					n := min(left, rest[i])
@@ -63,7 +74,7 @@ func TakeAll(o *v1.Offer, wants ...map[string]float64) (picked [][]*v1.Resource,
 func milli(v float64) int64 { return int64(math.Round(v * 1000)) }
 
 func plain(r *v1.Resource) bool {
-	return r.Scalar != nil && r.Disk == nil && r.Revocable == nil && r.Shared == nil
+	return r.Scalar != nil && r.Disk == nil && r.Shared == nil
 }
 
 // isReserved knows both formats of the wire.

@@ -58,6 +58,16 @@ func TestTake(t *testing.T) {
 			t.Errorf("Take(%v) = %q, %t; want %q, %t", tc.take, s, ok, tc.want, tc.ok)
 		}
 	}
+	picked, ok := scheduler.TakeRevocable(offer, map[string]float64{"cpus": 5, "mem": 32}, map[string]float64{"cpus": 3})
+	if !ok || len(picked) != 2 || picked[0][0].Revocable == nil || picked[0][0].GetScalar().GetValue() != 5 || picked[0][1].Revocable != nil || picked[1][0].GetScalar().GetValue() != 3 {
+		t.Errorf("TakeRevocable picked %v, %t", picked, ok)
+	}
+	if got, ok := scheduler.TakeRevocable(offer, map[string]float64{"cpus": 5}, map[string]float64{"cpus": 3.1}); ok {
+		t.Errorf("more than there is: %v", got)
+	}
+	if got, ok := scheduler.TakeAll(offer, map[string]float64{"cpus": 1}, map[string]float64{"cpus": 0.7}, map[string]float64{"cpus": 0.1}); !ok || len(got) != 3 {
+		t.Errorf("TakeAll picked %v, %t", got, ok)
+	}
 	if offer.GetResources()[0].GetScalar().GetValue() != 1.5 {
 		t.Error("the offer was changed")
 	}

@@ -12,6 +12,7 @@ func (c *Core) evict(ev Evict) {
 		if !x.usable() || x.group {
 			return // it ends already, or is nothing that runs
 		}
+		c.counters.preempt(ev.End)
 		x.life.End = task.ExecutorEnd{Reason: ev.End.Reason, Message: ev.End.Message}
 		c.stepExecutor(x, task.ExecutorShutdown, 0)
 		return
@@ -20,8 +21,26 @@ func (c *Core) evict(ev Evict) {
 	if e == nil || e.life.State() != task.Running {
 		return
 	}
+	c.counters.preempt(ev.End)
+	if isPreempted(ev.End.Reason) {
+		ev.End.State = e.framework.preempted()
+	}
 	none := span(0)
 	c.step(e, task.Kill{Grace: &none, End: ev.End})
+}
+
+func isPreempted(r *v1.TaskStatus_Reason) bool {
+	return r != nil && *r == v1.TaskStatus_REASON_CONTAINER_PREEMPTED
+}
+
+// preempted is the end of f's tasks that gave way to others.
+//
+// Source: mesos slave/slave.cpp, qosCorrections.
+func (f *framework) preempted() v1.TaskState {
+	if f.has(v1.FrameworkInfo_Capability_PARTITION_AWARE) {
+		return v1.TaskState_TASK_GONE
+	}
+	return v1.TaskState_TASK_LOST
 }
 
 // diskBytes is the disk in what was asked for; 0: none, and so there is no limit.

@@ -411,7 +411,11 @@ func (c *Core) executorExited(x *executor, exit task.Exited) {
 		end = x.life.End
 	}
 	c.trace(Info, "executor ended", x.attrs(Attr{"message", end.Message})...)
-	c.loseTasks(x, task.End{State: v1.TaskState_TASK_FAILED, Reason: end.Reason, Message: end.Message})
+	state := v1.TaskState_TASK_FAILED
+	if isPreempted(end.Reason) {
+		state = x.framework.preempted()
+	}
+	c.loseTasks(x, task.End{State: state, Reason: end.Reason, Message: end.Message})
 }
 
 // waitStatus is an exit code as wait(2) gives it.

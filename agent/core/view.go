@@ -61,7 +61,14 @@ type Task struct {
 type Counters struct {
 	Finished, Failed, Killed, Error int // tasks, by their end
 	LaunchErrors, DestroyErrors     int
+	Preempted                       int // evicted for others
 	ValidUpdates, InvalidUpdates    int // acknowledgements taken and refused
+}
+
+func (n *Counters) preempt(end task.End) {
+	if isPreempted(end.Reason) {
+		n.Preempted++
+	}
 }
 
 func (n *Counters) count(u task.Update) {

@@ -67,21 +67,31 @@ func agentTuning(s *flags.Set, c *agent.Config) {
 	s.Duration(&c.RegistrationBackoffFactor, "registration_backoff_factor", "Time before the second try to register; it doubles from there.")
 	s.Duration(&c.ExecutorShutdownGrace, "executor_shutdown_grace_period", "Longest time that a task which ends with its agent has to end by itself.")
 	s.Duration(&c.GCDelay, "gc_delay", "How long a sandbox is kept after its task's end, on an empty disk; less the fuller it is.")
-	s.Var("gc_disk_headroom", "Part of the disk that is to stay free of old sandboxes, between 0 and 1.", func(v string) error {
-		n, err := strconv.ParseFloat(v, 64)
-		if err != nil {
-			return fmt.Errorf("want a number between 0 and 1: %w", errs.Invalid)
-		}
-		c.GCDiskHeadroom = n
-		return nil
-	}, func() string { return strconv.FormatFloat(c.GCDiskHeadroom, 'g', -1, 64) })
+	fraction(s, &c.GCDiskHeadroom, "gc_disk_headroom", "Part of the disk that is to stay free of old sandboxes, between 0 and 1.")
 	s.Duration(&c.DiskWatchInterval, "disk_watch_interval", "Time between two looks for sandboxes that are old enough.")
+	s.String(&c.ResourceEstimator, "resource_estimator", "\"slack\" offers CPUs that tasks were given and do not use, as revocable resources; nothing does unless given.")
+	s.Duration(&c.OversubscribedResourcesInterval, "oversubscribed_resources_interval", "Least time between two changes of what is offered so.")
+	s.Duration(&c.SlackWindow, "slack_window", "Time in which the most that a task used counts as what it uses.")
+	fraction(s, &c.SlackMargin, "slack_margin", "Part of the machine's CPUs that is never offered so, between 0 and 1.")
+	s.String(&c.QoSController, "qos_controller", "\"pressure\" throttles, then evicts tasks on revocable resources when others suffer; nothing does unless given.")
 	s.Duration(&c.ContainerDiskWatchInterval, "container_disk_watch_interval", "Time between two measurements of what containers use of the disk.")
 	s.Bool(&c.EnforceContainerDiskQuota, "enforce_container_disk_quota", "End tasks whose sandbox, with what they write over their image, is larger than the disk they asked for.")
 	s.Duration(&c.ExecutorRegistrationTimeout, "executor_registration_timeout", "How long an executor may take to subscribe after its container started.")
 	s.Duration(&c.ExecutorReregistrationTimeout, "executor_reregistration_timeout", "How long it may take to subscribe again after the agent started.")
 	s.Int(&c.MaxCompletedFrameworks, "max_completed_frameworks", "Ended frameworks that are remembered.")
 	s.Int(&c.MaxCompletedTasksPerFramework, "max_completed_executors_per_framework", "Ended tasks that are remembered of each framework.")
+}
+
+// fraction is a flag between 0 and 1.
+func fraction(s *flags.Set, to *float64, name, help string) {
+	s.Var(name, help, func(v string) error {
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			return fmt.Errorf("want a number between 0 and 1: %w", errs.Invalid)
+		}
+		*to = n
+		return nil
+	}, func() string { return strconv.FormatFloat(*to, 'g', -1, 64) })
 }
 
 func detect(masters string, log *slog.Logger) (election.Detector, error) {
