@@ -533,3 +533,24 @@ func BenchmarkSample(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSample1000 is one sweep of an agent with 1,000 containers.
+func BenchmarkSample1000(b *testing.B) {
+	i := fakeIsolator(b)
+	var all []isolator.ID
+	for n := range 1000 {
+		c := isolatortest.Container(isolator.ID(fmt.Sprint("c", n)))
+		prepareIn(b, i, c)
+		all = append(all, c.ID)
+	}
+	usages := make([]isolator.Usage, len(all))
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		for n, id := range all {
+			if err := i.Usage(ctx, id, &usages[n]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

@@ -25,12 +25,22 @@ func (c ctr) importImage(ctx context.Context, archive string) error {
 // run starts a container like bench's task, times that, and removes it.
 func (c ctr) run(ctx context.Context, id string) (time.Duration, error) {
 	start := time.Now()
-	if err := c.command(ctx, "run", "--detach", "--net-host", "--seccomp", c.image, id, "sleep", "1000"); err != nil {
+	if err := c.begin(ctx, id); err != nil {
 		return 0, err
 	}
 	took := time.Since(start)
+	return took, c.end(ctx, id)
+}
+
+// begin starts a container like bench's task.
+func (c ctr) begin(ctx context.Context, id string) error {
+	return c.command(ctx, "run", "--detach", "--net-host", "--seccomp", c.image, id, "sleep", "1000")
+}
+
+// end removes it.
+func (c ctr) end(ctx context.Context, id string) error {
 	if err := c.command(ctx, "task", "rm", "--force", id); err != nil {
-		return 0, err
+		return err
 	}
-	return took, c.command(ctx, "container", "rm", id)
+	return c.command(ctx, "container", "rm", id)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,7 +33,7 @@ func subscribe(ctx context.Context, master, image string) (*framework, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &framework{client: client, image: image, offers: make(chan *v1.Offer, 64), status: make(chan *v1.TaskStatus, 1024), failed: make(chan error, 1)}
+	f := &framework{client: client, image: image, offers: make(chan *v1.Offer, 64), status: make(chan *v1.TaskStatus, 16384), failed: make(chan error, 1)}
 	go func() {
 		f.failed <- client.Run(ctx, scheduler.Handler{
 			Offers: func(ctx context.Context, offers []*v1.Offer) error {
@@ -50,13 +51,9 @@ func subscribe(ctx context.Context, master, image string) (*framework, error) {
 // launch accepts an offer with one task and returns how long it took to run.
 // The rest of the agent comes back in another offer.
 func (f *framework) launch(ctx context.Context) (time.Duration, error) {
-	var o *v1.Offer
-	select {
-	case o = <-f.offers:
-	case err := <-f.failed:
-		return 0, fmt.Errorf("framework: %w", err)
-	case <-time.After(time.Minute):
-		return 0, fmt.Errorf("no offer within a minute")
+	o, err := f.offer()
+	if err != nil {
+		return 0, err
 	}
 	f.n++
 	task := f.task(o)
@@ -75,10 +72,39 @@ func (f *framework) launch(ctx context.Context) (time.Duration, error) {
 	return took, nil
 }
 
-func (f *framework) task(o *v1.Offer) *v1.TaskInfo {
-	scalar := func(name string, v float64) *v1.Resource {
-		return &v1.Resource{Name: proto.String(name), Type: v1.Value_SCALAR.Enum(), Scalar: &v1.Value_Scalar{Value: proto.Float64(v)}}
+// offer is the next one.
+func (f *framework) offer() (*v1.Offer, error) {
+	select {
+	case o := <-f.offers:
+		return o, nil
+	case err := <-f.failed:
+		return nil, fmt.Errorf("framework: %w", err)
+	case <-time.After(time.Minute):
+		return nil, errors.New("no offer within a minute")
 	}
+}
+
+// large is the next offer of nearly all that the agent has.
+func (f *framework) large(ctx context.Context) (*v1.Offer, error) {
+	for {
+		o, err := f.offer()
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := scheduler.Take(o, map[string]float64{"cpus": 12, "mem": 6000}); ok {
+			return o, nil
+		}
+		if err := f.client.Decline(ctx, &v1.Filters{RefuseSeconds: proto.Float64(0)}, o); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func scalar(name string, v float64) *v1.Resource {
+	return &v1.Resource{Name: proto.String(name), Type: v1.Value_SCALAR.Enum(), Scalar: &v1.Value_Scalar{Value: proto.Float64(v)}}
+}
+
+func (f *framework) task(o *v1.Offer) *v1.TaskInfo {
 	id := fmt.Sprintf("bench-%d", f.n)
 	return &v1.TaskInfo{
 		Name: proto.String(id), TaskId: &v1.TaskID{Value: proto.String(id)}, AgentId: o.GetAgentId(),

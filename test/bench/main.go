@@ -14,6 +14,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -26,16 +28,37 @@ func main() {
 	bin := flag.String("bin", "bin/mezzo", "the binary to measure")
 	rounds := flag.Int("n", 30, "launches of each kind, taken in turn")
 	tasks := flag.Int("tasks", 10, "tasks running while memory is read")
+	waves := flag.String("waves", "", "comma-separated numbers of containers that are asked for at once; measures the agent instead")
+	updates := flag.Int("updates", 3000, "tasks of an executor that each tell two states")
+	teller := flag.Bool("executor", false, "be that executor")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *bin, *rounds, *tasks); err != nil {
+	sizes, err := numbers(*waves)
+	switch {
+	case *teller:
+		err = tell(ctx)
+	case err == nil:
+		err = run(ctx, *bin, *rounds, *tasks, sizes, *updates)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, bin string, rounds, tasks int) error {
+func numbers(list string) (all []int, err error) {
+	for _, s := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' }) {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-waves %q: %q is no number of containers", list, s)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+func run(ctx context.Context, bin string, rounds, tasks int, waves []int, updates int) error {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return err
@@ -67,6 +90,17 @@ func run(ctx context.Context, bin string, rounds, tasks int) error {
 	fw, err := subscribe(ctx, c.master, "file://"+archive)
 	if err != nil {
 		return err
+	}
+	if len(waves) > 0 {
+		told, err := measureUpdates(ctx, fw, updates)
+		if err != nil {
+			return err
+		}
+		measured, err := measureWaves(ctx, c, fw, peer, waves)
+		if err != nil {
+			return err
+		}
+		return printWaves(os.Stdout, measured, updates, told)
 	}
 	launches, peers, err := measureLaunch(ctx, fw, peer, rounds)
 	if err != nil {

@@ -18,7 +18,9 @@ import (
 
 // processes are a master and an agent, apart so that each is measured alone.
 type processes struct {
+	bin, dir      string
 	master        string // host:port
+	agentArgs     []string
 	masterProcess *exec.Cmd
 	agentProcess  *exec.Cmd
 }
@@ -32,18 +34,23 @@ func startCluster(ctx context.Context, bin, dir, socket string) (*processes, err
 	if err != nil {
 		return nil, err
 	}
-	c := &processes{master: "127.0.0.1:" + masterPort}
+	c := &processes{bin: bin, dir: dir, master: "127.0.0.1:" + masterPort}
 	c.masterProcess, err = start(dir, bin, "master", "--ip=127.0.0.1", "--port="+masterPort, "--work_dir="+filepath.Join(dir, "master"))
 	if err != nil {
 		return nil, err
 	}
-	c.agentProcess, err = start(dir, bin, "agent", "--ip=127.0.0.1", "--port="+agentPort, "--master="+c.master,
-		"--work_dir="+filepath.Join(dir, "agent"), "--containerd="+socket, isolation(), "--resources=cpus:16;mem:8192")
-	if err != nil {
+	c.agentArgs = []string{"--ip=127.0.0.1", "--port=" + agentPort, "--master=" + c.master, "--registration_backoff_factor=10ms",
+		"--work_dir=" + filepath.Join(dir, "agent"), "--containerd=" + socket, isolation(), "--resources=cpus:16;mem:8192"}
+	if err := c.startAgent(); err != nil {
 		c.stop()
 		return nil, err
 	}
 	return c, c.ready(ctx)
+}
+
+func (c *processes) startAgent() (err error) {
+	c.agentProcess, err = start(c.dir, c.bin, "agent", c.agentArgs...)
+	return err
 }
 
 // isolation is the real one where the machine can hold tasks to limits.
