@@ -233,7 +233,7 @@ func TestDestroyLater(t *testing.T) {
 func TestRecover(t *testing.T) {
 	iso := isolatortest.NewFake("fake")
 	c, e := newFake(t, iso)
-	for _, id := range []isolator.ID{"known", "orphan", "unstarted", "starting", "lost", "cut-short"} {
+	for _, id := range []isolator.ID{"known", "orphan", "unstarted", "starting", "lost", "cut-short", "spoiled"} {
 		if _, err := c.Launch(t.Context(), fakeSpec(t, id)); err != nil {
 			t.Fatal(err)
 		}
@@ -249,22 +249,25 @@ func TestRecover(t *testing.T) {
 		return nil
 	}
 	e.made["lost"].state = absent
-	if err := c.unmarkStarted("unstarted"); err != nil {
-		t.Fatal(err)
+	e.end("spoiled", exit{code: 1, at: time.Now()})
+	for _, id := range []isolator.ID{"unstarted", "spoiled"} {
+		if err := c.unmarkStarted(id); err != nil {
+			t.Fatal(err)
+		}
 	}
 	delete(e.made, "cut-short")
 	stray := isolatortest.Container("stray")
 	if err := iso.Prepare(t.Context(), stray, isolatortest.Spec()); err != nil {
 		t.Fatal(err)
 	}
-	taken, got, err := c.Recover(t.Context(), []isolator.ID{"known", "unstarted", "starting", "lost", "cut-short", "never-was"})
+	taken, got, err := c.Recover(t.Context(), []isolator.ID{"known", "unstarted", "starting", "lost", "cut-short", "spoiled", "never-was"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]isolator.ID{"known", "lost", "starting"}, slices.Sorted(slices.Values(taken))); d != "" {
 		t.Errorf("taken (-want +got):\n%s", d)
 	}
-	if d := cmp.Diff([]isolator.ID{"cut-short", "orphan", "stray", "unstarted"}, got); d != "" {
+	if d := cmp.Diff([]isolator.ID{"cut-short", "orphan", "spoiled", "stray", "unstarted"}, got); d != "" {
 		t.Errorf("orphans (-want +got):\n%s", d)
 	}
 	for _, id := range got {

@@ -98,7 +98,7 @@ func (c *Containerizer) relaunch(ctx context.Context, s *Spec) (l Launched, fres
 		return Launched{}, false, fmt.Errorf("the id belongs to a container started from something else: %w", errs.Exists)
 	case rec.state == running:
 		return Launched{PID: rec.pid, ImageDigest: rec.labels[labelImage]}, false, nil
-	case rec.state == stopped || rec.state == absent && ran:
+	case ran && rec.state != created:
 		return Launched{}, false, ErrEnded
 	}
 	return Launched{}, true, c.remove(ctx, s.ID, nil) // it was never started

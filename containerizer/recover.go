@@ -39,7 +39,9 @@ func (c *Containerizer) Recover(ctx context.Context, known []isolator.ID) (taken
 			}
 			ran = rec.state != created
 		}
-		unstarted := !ran && (rec.state == created || rec.state == absent)
+		// One whose making was cut short may have stopped, with a code that is the
+		// runtime's and no command's.
+		unstarted := !ran && rec.state != running
 		if !slices.Contains(known, rec.id) || unstarted || rec.labels == nil {
 			orphans = append(orphans, rec.id)
 			continue
