@@ -280,7 +280,7 @@ func (l *loop) wait(id ids.ContainerID) {
 				c.running = false
 				l.lastSample(id, c, t.Usage)
 			}
-			l.step(core.Exited{Container: id, Exit: task.Exited{Code: t.Code, Unknown: t.Unknown, Limitation: t.Limitation}})
+			l.step(core.Exited{Container: id, Exit: task.Exited{Code: t.Code, Unknown: t.Unknown, Unstarted: t.Unstarted, Limitation: t.Limitation}})
 		})
 	})
 }

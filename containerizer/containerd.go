@@ -3,6 +3,7 @@ package containerizer
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -139,6 +140,21 @@ func (e *containerdEngine) start(ctx context.Context, id isolator.ID) error {
 		return fmt.Errorf("start: %w", classify(errgrpc.ToNative(err)))
 	}
 	return nil
+}
+
+// defaultRuncRoot is where the shim has runc keep its state unless told otherwise.
+const defaultRuncRoot = "/run/containerd/runc"
+
+// startCut looks for the pipe on which a container's process waits for its start,
+// which runc removes when it is done. The process gives up if who started it dies
+// meanwhile, as the shim lets it with containerd.
+func (e *containerdEngine) startCut(id isolator.ID) bool {
+	root := e.runcRoot
+	if root == "" {
+		root = defaultRuncRoot
+	}
+	_, err := os.Lstat(filepath.Join(root, e.cfg.Namespace, string(id), "exec.fifo"))
+	return err == nil
 }
 
 func (e *containerdEngine) remove(ctx context.Context, id isolator.ID) error {

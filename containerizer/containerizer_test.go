@@ -294,3 +294,38 @@ func TestWaitGivesUp(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestStartCut: the end of a container whose start nobody saw done is its start's
+// failure, if the runtime's traces say so, and else its command's.
+func TestStartCut(t *testing.T) {
+	c, e := newFake(t)
+	for _, row := range []struct {
+		id        isolator.ID
+		seen, cut bool
+		unstarted bool
+	}{
+		{"ran", true, false, false},
+		{"ran-traces-left", true, true, false},
+		{"unseen", false, false, false},
+		{"cut", false, true, true},
+	} {
+		if _, err := c.Launch(t.Context(), fakeSpec(t, row.id)); err != nil {
+			t.Fatal(err)
+		}
+		if !row.seen {
+			if err := c.markStarted(row.id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.mu.Lock()
+		if e.cut == nil {
+			e.cut = map[isolator.ID]bool{}
+		}
+		e.cut[row.id] = row.cut
+		e.mu.Unlock()
+		e.end(row.id, exit{code: 1, at: time.Now()})
+		if end, err := c.Wait(t.Context(), row.id); err != nil || end.Unstarted != row.unstarted || end.Code != 1 {
+			t.Errorf("%s: %+v, %v", row.id, end, err)
+		}
+	}
+}

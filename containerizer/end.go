@@ -48,7 +48,7 @@ func (c *Containerizer) Wait(ctx context.Context, id isolator.ID) (Termination, 
 // had is left out and logged: the exit must be told in any case.
 func (c *Containerizer) termination(ctx context.Context, id isolator.ID, x exit) Termination {
 	log := c.log.With("container_id", id)
-	end := Termination{Code: x.code, At: x.at, Unknown: x.unknown}
+	end := Termination{Code: x.code, At: x.at, Unknown: x.unknown, Unstarted: !c.surelyStarted(id) && c.engine.startCut(id)}
 	if err := c.drain(ctx, id); err != nil {
 		log.Warn("output may be incomplete", "err", err)
 	}
@@ -59,7 +59,7 @@ func (c *Containerizer) termination(ctx context.Context, id isolator.ID, x exit)
 	if end.Usage, err = c.Usage(ctx, id); err != nil {
 		log.Debug("container's last usage is not known", "err", err)
 	}
-	log.Info("container ended", "code", end.Code, "unknown", end.Unknown, "limitation", end.Limitation)
+	log.Info("container ended", "code", end.Code, "unknown", end.Unknown, "unstarted", end.Unstarted, "limitation", end.Limitation)
 	return end
 }
 

@@ -27,6 +27,9 @@ type engine interface {
 	// wait returns the exit of a container that was created, any number of times.
 	// Neither a restart of the engine nor one of this process is in its way.
 	wait(ctx context.Context, id isolator.ID) (exit, error)
+	// startCut tells of a container that has ended whether its start began and was
+	// never finished.
+	startCut(id isolator.ID) bool
 	// kill signals the first process or, for one that would not notice, does what
 	// the signal's default is. One that has ended is no error.
 	kill(ctx context.Context, id isolator.ID, sig int) error

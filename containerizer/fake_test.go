@@ -26,6 +26,7 @@ type fakeEngine struct {
 	mu       sync.Mutex
 	prepared map[isolator.ID]bool
 	made     map[isolator.ID]*fakeContainer
+	cut      map[isolator.ID]bool // starts that were cut short
 }
 
 type fakeContainer struct {
@@ -141,6 +142,12 @@ func (e *fakeEngine) end(id isolator.ID, x exit) {
 		c.state, c.exit = stopped, x
 		close(c.ended)
 	}
+}
+
+func (e *fakeEngine) startCut(id isolator.ID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.cut[id]
 }
 
 func (e *fakeEngine) kill(_ context.Context, id isolator.ID, sig int) error {

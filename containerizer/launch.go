@@ -97,6 +97,7 @@ func (c *Containerizer) relaunch(ctx context.Context, s *Spec) (l Launched, fres
 	case rec.labels[labelSpec] != s.digest():
 		return Launched{}, false, fmt.Errorf("the id belongs to a container started from something else: %w", errs.Exists)
 	case rec.state == running:
+		c.markSurelyStarted(s.ID)
 		return Launched{PID: rec.pid, ImageDigest: rec.labels[labelImage]}, false, nil
 	case ran && rec.state != created:
 		return Launched{}, false, ErrEnded
@@ -153,6 +154,7 @@ func (c *Containerizer) launch(ctx context.Context, s *Spec) (Launched, error) {
 	} else if err != nil {
 		return Launched{}, err
 	}
+	c.markSurelyStarted(s.ID)
 	c.log.Info("container started", "container_id", s.ID, "image", img.Ref, "pid", pid)
 	return Launched{PID: pid, ImageDigest: img.Digest.String()}, nil
 }

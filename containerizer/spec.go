@@ -69,6 +69,7 @@ type Termination struct {
 	Code       int       // exit code; 128+signal when killed by one
 	At         time.Time // when, by the shim
 	Unknown    bool      // the status was lost with its shim; Code means nothing
+	Unstarted  bool      // its start was cut short, with what asked for it; Code is the runtime's
 	Limitation *isolator.Limitation
 	Usage      isolator.Usage // last sample, taken after the exit; zero if none can be had
 }

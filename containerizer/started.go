@@ -15,6 +15,9 @@ import (
 // nothing, and may be done anew, from one whose process was lost. It is not
 // synced: what it tells of ends with the machine as well.
 
+// surely is what is in the mark of a container whose start was seen to be done.
+const surely = "surely"
+
 func (c *Containerizer) startedMark(id isolator.ID) string {
 	return filepath.Join(c.cfg.StateDir, "started", string(id))
 }
@@ -31,6 +34,19 @@ func (c *Containerizer) markStarted(id isolator.ID) error {
 		return fmt.Errorf("mark container as started: %w", err)
 	}
 	return nil
+}
+
+// markSurelyStarted notes that the start was seen to be done. Without that, the
+// runtime's own traces tell.
+func (c *Containerizer) markSurelyStarted(id isolator.ID) {
+	if err := os.WriteFile(c.startedMark(id), []byte(surely), 0o600); err != nil {
+		c.log.Warn("mark container as surely started", "container_id", id, "err", err)
+	}
+}
+
+func (c *Containerizer) surelyStarted(id isolator.ID) bool {
+	b, err := os.ReadFile(c.startedMark(id))
+	return err == nil && string(b) == surely
 }
 
 func (c *Containerizer) mayHaveRun(id isolator.ID) (bool, error) {

@@ -79,6 +79,7 @@ type (
 	Exited struct {
 		Code       int  // exit code; 128+signal when killed by one
 		Unknown    bool // the status was lost; Code means nothing
+		Unstarted  bool // the start was cut short; Code means nothing
 		Limitation *isolator.Limitation
 	}
 

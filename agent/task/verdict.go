@@ -21,6 +21,9 @@ func (t *Task) verdict(e Exited) Update {
 			u.Reason = v1.TaskStatus_REASON_CONTAINER_LIMITATION_MEMORY.Enum()
 			u.Limitation = []*v1.Resource{mebibytes("mem", t.cfg.MemLimitBytes)}
 		}
+	case e.Unstarted:
+		u.Source = byAgent
+		u.Reason = v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED.Enum()
 	case e.Unknown:
 		u.Source = byAgent
 		u.Reason = v1.TaskStatus_REASON_EXECUTOR_TERMINATED.Enum()
@@ -65,7 +68,7 @@ func mebibytes(name string, bytes int64) *v1.Resource {
 
 // code is the exit code, if it is known.
 func (e Exited) code() *int {
-	if e.Unknown {
+	if e.Unknown || e.Unstarted {
 		return nil
 	}
 	return &e.Code
@@ -87,6 +90,8 @@ func (e Exited) Verdict() ExecutorEnd {
 func how(e Exited) string {
 	var status string
 	switch sig, signalled := signals[e.Code-128]; {
+	case e.Unstarted:
+		status = "The start of its container was cut short by the end of containerd"
 	case e.Unknown:
 		status = "Command's exit status was lost"
 	case signalled:

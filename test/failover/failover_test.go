@@ -290,8 +290,10 @@ func (f *framework) update(_ context.Context, s *v1.TaskStatus) error {
 			f.broken = errors.Join(f.broken, fmt.Errorf("long task %s: %v", s.GetTaskId().GetValue(), s))
 		}
 	default: // its launch may be lost with a master; it may not be once it ran
-		// Nor may it there where containerd dies under a launch.
-		unlaunched := f.runs != "" && !x.long && s.GetReason() == v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED
+		// A short one may be there where containerd dies under its launch, and if
+		// it did nothing, or said that nobody knows; the long ones never.
+		unlaunched := f.runs != "" && !x.long && (s.GetReason() == v1.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED ||
+			s.GetReason() == v1.TaskStatus_REASON_EXECUTOR_TERMINATED || !f.left(s.GetTaskId().GetValue()))
 		if unlaunched {
 			f.unlaunched++
 		}
@@ -306,6 +308,12 @@ func (f *framework) update(_ context.Context, s *v1.TaskStatus) error {
 		x.state, x.end = s.GetState(), s
 	}
 	return nil
+}
+
+// left tells whether a short task left the trace that it ran.
+func (f *framework) left(id string) bool {
+	_, err := os.Stat(filepath.Join(f.runs, id))
+	return err == nil
 }
 
 func (f *framework) launchLong(n int) {
