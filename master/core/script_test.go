@@ -254,7 +254,7 @@ func eventText(ev *scheduler.Event) string {
 	case scheduler.Event_ERROR:
 		return fmt.Sprintf("ERROR %q", ev.GetError().GetMessage())
 	default:
-		return ev.String()
+		return oneSpaced(ev.String())
 	}
 }
 
@@ -289,9 +289,13 @@ func messageText(m *link.FromMaster) string {
 	case *link.FromMaster_Shutdown:
 		return fmt.Sprintf("Shutdown %q", m.Shutdown.GetMessage())
 	default:
-		return fmt.Sprint(m)
+		return oneSpaced(fmt.Sprint(m))
 	}
 }
+
+// oneSpaced makes the text of a message the same in all binaries: package
+// prototext has one blank or two, as the build has it.
+func oneSpaced(text string) string { return strings.ReplaceAll(text, "  ", " ") }
 
 func protoText(list []*v1.Resource) string {
 	r, err := resources.FromProto(list)

@@ -29,6 +29,7 @@ func (c *Core) statusUpdate(a *agent, u *link.StatusUpdate) {
 		c.trace(Warn, "status update without sense ignored", "agent_id", string(a.ID), "task_id", status.GetTaskId().GetValue())
 		return
 	}
+	status, newest = a.drained(status), a.drained(newest)
 	if _, removed := c.completed.get(id); removed {
 		c.acknowledge(a, id, status.GetTaskId(), status.GetUuid())
 		return
@@ -50,6 +51,19 @@ func (c *Core) statusUpdate(a *agent, u *link.StatusUpdate) {
 	if f.Connected {
 		c.forward(f, a, t, status)
 	}
+}
+
+// drained gives the end of a task on an agent that is drained its reason, as far
+// as it has none.
+//
+// Source: mesos slave/slave.cpp, where it is the agent's to give.
+func (a *agent) drained(s *v1.TaskStatus) *v1.TaskStatus {
+	if a.Drain.GetState() != v1.DrainState_DRAINING || s.GetState() != v1.TaskState_TASK_KILLED || s.Reason != nil {
+		return s
+	}
+	s = proto.CloneOf(s)
+	s.Reason = v1.TaskStatus_REASON_AGENT_DRAINING.Enum()
+	return s
 }
 
 // agentKnows tells whether s is a state that an agent can see a task in.
