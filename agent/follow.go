@@ -2,65 +2,16 @@ package agent
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"time"
 
 	"mezzo/agent/sandbox"
-	"mezzo/api/ids"
-	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/agent"
 	"mezzo/containerizer/logger"
 	"mezzo/internal/errs"
 )
-
-// held is a container that runs, or may.
-type held struct {
-	container ids.ContainerID
-	run       sandbox.Run // its sandbox
-}
-
-// find returns the container that a reader names: a task's, below its group's
-// executor if it is of one, or an executor's own.
-//
-// Errors: errs.NotFound.
-func (s *snapshot) find(id *v1.ContainerID) (held, error) {
-	name, up := ids.ContainerID(id.GetValue()), ids.ContainerID(id.GetParent().GetValue())
-	if id.GetParent().GetParent() == nil {
-		for f, t := range s.containers() {
-			if !t.Custom && t.Container == name && t.Parent == up {
-				return held{name, runOf(f, t)}, nil
-			}
-		}
-		for _, f := range s.all() {
-			for _, x := range f.Executors {
-				if x.Held && !x.Group && x.Container == name && up == "" {
-					return held{name, runOfExecutor(f, x)}, nil
-				}
-			}
-		}
-	}
-	return held{}, fmt.Errorf("container %q: %w", sessionID(id), errs.NotFound)
-}
-
-// holds tells whether a container that was found is still there.
-func (s *snapshot) holds(h held) bool {
-	for _, t := range s.containers() {
-		if t.Container == h.container {
-			return true
-		}
-	}
-	for _, f := range s.all() {
-		for _, x := range f.Executors {
-			if x.Held && x.Container == h.container {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 const (
 	// followPoll is how often a container's output is looked at.
@@ -99,7 +50,7 @@ func (s *server) follow(w http.ResponseWriter, r *http.Request, of held) error {
 			if err != nil {
 				return nil
 			}
-			ended = !snap.holds(of)
+			ended = !snap.holds(of.id)
 			for _, f := range files {
 				if f.advance(out.data) != nil {
 					return nil

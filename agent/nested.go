@@ -50,7 +50,7 @@ func (s *server) launchSession(w http.ResponseWriter, r *http.Request, c *agent.
 	if err != nil {
 		return err
 	}
-	live, reader, err := s.sessions.Launch(r.Context(), sessionID(id), isolator.ID(parent.container), spec)
+	live, reader, err := s.sessions.Launch(r.Context(), sessionID(id), isolator.ID(parent.id), spec)
 	if err != nil {
 		return err
 	}

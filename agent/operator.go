@@ -354,16 +354,11 @@ func getFrameworks(snap *snapshot) *agent.Response_GetFrameworks {
 
 func getContainers(snap *snapshot) *agent.Response_GetContainers {
 	g := &agent.Response_GetContainers{}
-	for f, t := range snap.containers() {
-		c := &agent.Response_GetContainers_Container{
-			FrameworkId:     f.Info.GetId(),
-			ExecutorId:      t.Executor.Proto(),
-			ExecutorName:    proto.String(t.Info.GetName()),
-			ContainerId:     t.Container.Proto(),
-			ContainerStatus: statusOfContainer(t),
-		}
-		c.ResourceStatistics = snap.statistics(t.Container, t.Limits)
-		g.Containers = append(g.Containers, c)
+	for h := range snap.held() {
+		g.Containers = append(g.Containers, &agent.Response_GetContainers_Container{
+			FrameworkId: h.framework.Proto(), ExecutorId: h.executor.Proto(), ExecutorName: proto.String(h.name),
+			ContainerId: h.id.Proto(), ContainerStatus: h.status, ResourceStatistics: snap.statistics(h.id, h.limits),
+		})
 	}
 	return g
 }

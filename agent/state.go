@@ -215,8 +215,8 @@ func (m *executorModel) object() object {
 // statistics shows the newest samples of running containers.
 func (s *server) statistics(snap *snapshot, _ *http.Request) (any, error) {
 	out := make([]any, 0)
-	for f, t := range snap.containers() {
-		u := snap.statistics(t.Container, t.Limits)
+	for h := range snap.held() {
+		u := snap.statistics(h.id, h.limits)
 		if u == nil {
 			continue
 		}
@@ -224,7 +224,7 @@ func (s *server) statistics(snap *snapshot, _ *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		o := s.containerModel(f, t)
+		o := h.model()
 		delete(o, "container_id")
 		o["statistics"] = m
 		out = append(out, o)
@@ -235,17 +235,17 @@ func (s *server) statistics(snap *snapshot, _ *http.Request) (any, error) {
 // containers shows every container, or those that the query names.
 func (s *server) containers(snap *snapshot, r *http.Request) (any, error) {
 	out := make([]any, 0)
-	for f, t := range snap.containers() {
-		o := s.containerModel(f, t)
+	for h := range snap.held() {
+		o := h.model()
 		if !matches(r, o, "container_id", "framework_id", "executor_id") {
 			continue
 		}
-		status, err := message(statusOfContainer(t))
+		status, err := message(h.status)
 		if err != nil {
 			return nil, err
 		}
 		o["status"] = status
-		if u := snap.statistics(t.Container, t.Limits); u != nil {
+		if u := snap.statistics(h.id, h.limits); u != nil {
 			if o["statistics"], err = message(u); err != nil {
 				return nil, err
 			}
@@ -255,11 +255,10 @@ func (s *server) containers(snap *snapshot, r *http.Request) (any, error) {
 	return out, nil
 }
 
-func (s *server) containerModel(f core.Framework, t core.Task) object {
-	id := t.Info.GetTaskId().GetValue()
+func (h held) model() object {
 	return object{
-		"framework_id": f.Info.GetId().GetValue(), "executor_id": id, "executor_name": t.Info.GetName(),
-		"source": id, "container_id": string(t.Container),
+		"framework_id": string(h.framework), "executor_id": string(h.executor), "executor_name": h.name,
+		"source": string(h.executor), "container_id": string(h.id),
 	}
 }
 

@@ -355,6 +355,10 @@ func TestRandomWorld(t *testing.T) {
 				}
 				w.ack(t, rapid.SampledFrom(w.sent).Draw(t, "update"))
 			},
+			"clock jumps": func(t *rapid.T) { // as that of a machine does when it is set
+				w.now = w.now.Add(time.Duration(rapid.Int64Range(-int64(time.Hour), int64(time.Hour)).Draw(t, "by")))
+				w.step(t, Tick{})
+			},
 			"tick": func(t *rapid.T) {
 				w.now = w.now.Add(time.Duration(rapid.Int64Range(0, int64(time.Minute)).Draw(t, "later")))
 				w.step(t, Tick{})

@@ -27,6 +27,7 @@ import (
 type site struct {
 	t      *testing.T
 	master string
+	at     string // of the agent
 	agent  *process
 	work   string
 	image  string
@@ -59,7 +60,8 @@ func newSite(t *testing.T) *site {
 	addr := addresses(t, 1)
 	launchMasters(t, addr).leader()
 	s.master = addr[0]
-	s.agent = launch(t, "agent", "--ip=127.0.0.1", "--port="+strings.Split(addresses(t, 1)[0], ":")[1], "--master="+addr[0], "--work_dir="+s.work,
+	s.at = addresses(t, 1)[0]
+	s.agent = launch(t, "agent", "--ip=127.0.0.1", "--port="+strings.Split(s.at, ":")[1], "--master="+addr[0], "--work_dir="+s.work,
 		"--isolation=none", "--containerd=private", "--resources=cpus:8;mem:4096", "--registration_backoff_factor=50ms",
 		"--executor_registration_timeout=5secs", "--executor_shutdown_grace_period=2secs")
 	t.Cleanup(func() { endContainerd(t, s.agent, s.work) })
@@ -218,6 +220,13 @@ func tryExecutor(t *testing.T, s *site, path string) {
 		t.Errorf("status %v", st)
 	}
 	agentID := st.GetAgentId()
+	var there []struct {
+		Executor  string `json:"executor_id"`
+		Container string `json:"container_id"`
+	}
+	if code := get(s.at, "/containers", &there); code != 200 || len(there) != 1 || there[0].Executor != "own" || there[0].Container != st.GetContainerStatus().GetContainerId().GetValue() {
+		t.Errorf("/containers: %d, %v", code, there)
+	}
 
 	if err := s.client.Message(t.Context(), own.ExecutorId, agentID, []byte("how many")); err != nil {
 		t.Fatal(err)
