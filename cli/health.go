@@ -28,7 +28,7 @@ func (h *healthSpec) add(f *pflag.FlagSet) {
 	f.DurationVar(&h.interval, "health-interval", 10*time.Second, "time between checks")
 	f.DurationVar(&h.timeout, "health-timeout", 20*time.Second, "time that a check may take; 0: any")
 	f.DurationVar(&h.mild, "health-grace", 10*time.Second, "time from the start in which failures do not count, unless the task was healthy before")
-	f.Uint32Var(&h.failures, "health-failures", 3, "failures in a row for which the task is killed")
+	f.Uint32Var(&h.failures, "health-failures", 3, "`number` of failures in a row for which the task is killed")
 }
 
 // check is nil if none was asked for.
