@@ -38,7 +38,13 @@ func subscribe(ctx context.Context, master, image string) (*framework, error) {
 		f.failed <- client.Run(ctx, scheduler.Handler{
 			Offers: func(ctx context.Context, offers []*v1.Offer) error {
 				for _, o := range offers {
-					f.offers <- o
+					select {
+					case f.offers <- o:
+					default: // nobody waits; it comes again
+						if err := client.Decline(ctx, &v1.Filters{RefuseSeconds: proto.Float64(1)}, o); err != nil {
+							return err
+						}
+					}
 				}
 				return nil
 			},
