@@ -40,16 +40,16 @@ func TestStartInVain(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(corrupt, "meta", "identity.json"), []byte(`{"version":1,"agent_id":"../../etc"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// What an agent needs, so that one flag at a time can be wrong. No two share a
+	// What an agent or a master needs, so that one flag at a time can be wrong. No two share a
 	// work_dir: the second could say so instead.
 	var n atomic.Int32
 	sound := []string{"agent", "--master=127.0.0.1:1", "--ip=127.0.0.1", "--port=0", "--isolation=none", "--containerd=" + daemontest.Start(t).Address()}
+	workDir := func() string { return "--work_dir=" + filepath.Join(dir, "w"+itoa(int(n.Add(1)))) }
 	agent := func(args ...string) []string {
-		own := append(slices.Clone(sound), "--work_dir="+filepath.Join(dir, "w"+itoa(int(n.Add(1)))))
-		return append(without(own, args), args...)
+		return append(without(append(slices.Clone(sound), workDir()), args), args...)
 	}
 	master := func(args ...string) []string {
-		return append([]string{"master", "--work_dir=" + dir + "/m"}, args...)
+		return append([]string{"master", workDir()}, args...)
 	}
 	for _, tc := range []struct {
 		name string
