@@ -123,7 +123,7 @@ func (a *Agent) assemble(d Deps) error {
 	a.loop = &loop{
 		cfg: a.cfg, deps: d, log: a.log, home: a.home, bootID: boot, endpoint: endpoint,
 		inbox: make(chan func(), inboxSize), done: make(chan struct{}),
-		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), slots: make(chan struct{}, maxLaunches), probing: make(chan struct{}, maxProbes), streams: make(map[ids.ContainerID]*executorStream),
+		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), groups: make(map[ids.ContainerID]*isolator.Usage), slots: make(chan struct{}, maxLaunches), probing: make(chan struct{}, maxProbes), streams: make(map[ids.ContainerID]*executorStream),
 		over: newOversubscription(a.cfg),
 		core: core.New(core.Config{
 			Agent: info, Version: d.Version.GetVersion(), Address: endpoint, IP: ip,

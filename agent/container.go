@@ -54,6 +54,7 @@ type container struct {
 	framework ids.FrameworkID
 	task      ids.TaskID
 	limits    isolator.Limits
+	group     ids.ContainerID    // empty: it is in none
 	abort     context.CancelFunc // of its launch
 	running   bool
 	last      *isolator.Usage // the newest sample; never changed
@@ -164,6 +165,7 @@ func (l *loop) launch(e core.Launch) {
 		framework: ids.FrameworkID(e.Framework.GetId().GetValue()),
 		task:      ids.TaskID(e.Task.GetTaskId().GetValue()),
 		limits:    e.Limits,
+		group:     e.Parent,
 		abort:     abort,
 	}
 	l.containers[e.Container] = c
@@ -231,6 +233,7 @@ func (l *loop) plan(e core.Launch) (sandbox.Run, launch.Plan, error) {
 		run.Executor, run.Container = e.ExecutorID, e.Parent
 		t.Parent = run.Path(l.cfg.WorkDir)
 		run.Task = ids.TaskID(e.Task.GetTaskId().GetValue())
+		t.Group = &isolator.Group{ID: isolator.ID(e.Parent), Own: e.Limits}
 	}
 	t.Sandbox = run.Path(l.cfg.WorkDir)
 	p, err := launch.New(t)
@@ -260,7 +263,7 @@ func (l *loop) launchWithPatience(ctx context.Context, s containerizer.Spec) (co
 // adopt waits for a container that an earlier agent launched.
 func (l *loop) adopt(e core.Adopt) {
 	l.containers[e.Container] = &container{
-		framework: e.Framework, task: e.Task, limits: e.Limits, abort: func() {}, running: true,
+		framework: e.Framework, task: e.Task, limits: e.Limits, group: e.Group, abort: func() {}, running: true,
 	}
 	if e.Limits.Revocable { // it may be throttled still
 		l.applyLimits(e.Container, l.containers[e.Container])

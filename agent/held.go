@@ -22,9 +22,10 @@ type held struct {
 	limits    isolator.Limits
 	status    *v1.ContainerStatus
 	run       sandbox.Run // its sandbox
+	group     bool        // no process is in it: it is what a group's tasks have in common
 }
 
-// held are all containers.
+// held are all containers, and of groups that were seen to use anything theirs.
 func (s *snapshot) held() iter.Seq[held] {
 	return func(yield func(held) bool) {
 		for f, t := range s.containers() {
@@ -41,12 +42,12 @@ func (s *snapshot) held() iter.Seq[held] {
 		}
 		for _, f := range s.all() {
 			for _, x := range f.Executors {
-				if x.Group || !x.Held {
+				if !x.Held && (!x.Group || s.usage[x.Container] == nil) {
 					continue
 				}
 				h := held{
 					id: x.Container, framework: ids.FrameworkID(f.Info.GetId().GetValue()), executor: ids.ExecutorID(x.Info.GetExecutorId().GetValue()),
-					name: x.Info.GetName(), limits: x.Limits, status: &v1.ContainerStatus{ContainerId: x.Container.Proto()}, run: runOfExecutor(f, x),
+					name: x.Info.GetName(), limits: x.Limits, status: &v1.ContainerStatus{ContainerId: x.Container.Proto()}, run: runOfExecutor(f, x), group: x.Group,
 				}
 				if x.PID > 0 {
 					h.status.ExecutorPid = &x.PID
@@ -67,7 +68,7 @@ func (s *snapshot) find(id *v1.ContainerID) (held, error) {
 	name, up := ids.ContainerID(id.GetValue()), ids.ContainerID(id.GetParent().GetValue())
 	if id.GetParent().GetParent() == nil {
 		for h := range s.held() {
-			if h.id == name && h.parent == up {
+			if h.id == name && h.parent == up && !h.group {
 				return h, nil
 			}
 		}
@@ -78,7 +79,7 @@ func (s *snapshot) find(id *v1.ContainerID) (held, error) {
 // holds tells whether a container is still there.
 func (s *snapshot) holds(id ids.ContainerID) bool {
 	for h := range s.held() {
-		if h.id == id {
+		if h.id == id && !h.group {
 			return true
 		}
 	}

@@ -50,8 +50,9 @@ type loop struct {
 	resisting  []isolator.ID // orphans that recovery could not remove
 	sweeping   bool
 	measuring  bool
-	disk       map[ids.ContainerID]diskUse // measured last; never changed
-	node       *isolator.Usage             // the node's newest sample
+	disk       map[ids.ContainerID]diskUse         // measured last; never changed
+	node       *isolator.Usage                     // the node's newest sample
+	groups     map[ids.ContainerID]*isolator.Usage // newest samples, of groups alone
 	gc         collection
 	over       oversubscription
 	exit       *core.Exit

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"iter"
+	"maps"
 
 	"mezzo/agent/core"
 	"mezzo/agent/meter"
@@ -35,6 +36,7 @@ func (l *loop) snapshot(ctx context.Context) (*snapshot, error) {
 				s.usage[id] = c.last
 			}
 		}
+		maps.Copy(s.usage, l.groups)
 		if l.over.controller != nil {
 			s.throttled = l.over.controller.Throttled()
 		}

@@ -20,7 +20,7 @@ const sweepTimeout = 30 * time.Second
 
 // samples is what a sweep found.
 type samples struct {
-	containers map[ids.ContainerID]isolator.Usage
+	containers map[ids.ContainerID]isolator.Usage // and groups
 	node       node.Sample
 	nodeErr    error
 }
@@ -31,10 +31,14 @@ func (l *loop) sweep() {
 		return
 	}
 	l.sweeping = true
-	var running []ids.ContainerID
+	running, groups := []ids.ContainerID(nil), make(map[ids.ContainerID]bool)
 	for id, c := range l.containers {
 		if c.running {
 			running = append(running, id)
+		}
+		if c.running && c.group != "" && !groups[c.group] {
+			groups[c.group] = true
+			running = append(running, c.group)
 		}
 	}
 	l.workers.Go(func() {
@@ -76,7 +80,11 @@ func (l *loop) swept(s samples) {
 		report.Node = meter.Node(l.node, s.node)
 		l.node = &s.node.Used
 	}
+	clear(l.groups)
 	for id, u := range s.containers {
+		if l.containers[id] == nil {
+			l.groups[id] = &u
+		}
 		if c := l.containers[id]; c != nil && c.running {
 			if c.last != nil {
 				all = append(all, observed{id, c, *c.last, u})

@@ -47,6 +47,7 @@ type Spec struct {
 
 	Capabilities []string // added to the default set, "CAP_NET_ADMIN"
 	Limits       isolator.Limits
+	Group        *isolator.Group `json:",omitempty"` // nil: it stands alone
 }
 
 // SandboxPath is where a container with an image finds its sandbox.

@@ -31,6 +31,14 @@ type Container struct {
 	ID           ID
 	Limits       Limits
 	Capabilities []string // asked for on top of the default set, "CAP_NET_ADMIN"
+	Group        *Group   `json:",omitempty"` // nil: it stands alone
+}
+
+// Group is what several containers are in: it may use what its members may, in
+// sum, and a little more of its own. It is there as long as one of them is.
+type Group struct {
+	ID  ID     // of no container
+	Own Limits // beyond the members'; of it, 0 is nothing
 }
 
 // Isolator guards one kind of resource or boundary. Implementations are safe

@@ -135,6 +135,7 @@ func (c *Core) launch(e *entry) Launch {
 	l := Launch{Container: e.container, Agent: e.agent, Framework: e.framework.info, Task: e.info}
 	if e.executor != nil {
 		l.Parent, l.ExecutorID = e.executor.container, ids.ExecutorID(e.executor.id())
+		l.Limits = e.executor.limits
 	}
 	return l
 }

@@ -167,7 +167,7 @@ type (
 		Framework  *v1.FrameworkInfo
 		Task       *v1.TaskInfo     // or
 		Executor   *v1.ExecutorInfo // with
-		Limits     isolator.Limits  // of it and its tasks
+		Limits     isolator.Limits  // of it and its tasks; or, of a task in a group, of the group beside its tasks
 		Parent     ids.ContainerID
 		ExecutorID ids.ExecutorID
 	}

@@ -50,6 +50,7 @@ type Adopt struct {
 	Framework ids.FrameworkID
 	Task      ids.TaskID
 	Limits    isolator.Limits
+	Group     ids.ContainerID // empty: it is in none
 }
 
 func (Adopt) isEffect() {}
@@ -285,7 +286,11 @@ func (f *framework) lastEnd() time.Time {
 // resume goes on with a task whose container was found or wasn't.
 func (c *Core) resume(e *entry, found bool) {
 	if found && e.life.State() != task.Done {
-		c.emit(Adopt{e.container, ids.FrameworkID(e.framework.id()), ids.TaskID(e.id()), e.limits})
+		a := Adopt{Container: e.container, Framework: ids.FrameworkID(e.framework.id()), Task: ids.TaskID(e.id()), Limits: e.limits}
+		if e.groupNumber != 0 {
+			a.Group = e.executor.container
+		}
+		c.emit(a)
 	}
 	switch e.life.State() {
 	case task.Starting, task.Aborting:

@@ -21,8 +21,9 @@ type Task struct {
 	Info      *v1.TaskInfo
 	Sandbox   string // on the host
 
-	Executor ids.ExecutorID // whose task it is; empty: the task's own id
-	Parent   string         // sandbox of that executor, if the task has one below it
+	Executor ids.ExecutorID  // whose task it is; empty: the task's own id
+	Parent   string          // sandbox of that executor, if the task has one below it
+	Group    *isolator.Group // whose limits it shares, if it is in one
 }
 
 // Executor is what the container of a framework's own executor is made from.
@@ -78,6 +79,7 @@ func New(t Task) (Plan, error) {
 		},
 		Sandbox: t.Sandbox,
 		Limits:  limits,
+		Group:   t.Group,
 	}, parent: t.Parent}
 	if err := container(&p, t.Info.GetContainer()); err != nil {
 		return Plan{}, err

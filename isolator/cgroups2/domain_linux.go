@@ -13,8 +13,9 @@ import (
 
 // domain is what is kept of a prepared or adopted container.
 type domain struct {
-	dir     string
-	request int64 // memory.low; guarded by Isolator.mu
+	dir    string
+	limits isolator.Limits // complete; guarded by Isolator.mu
+	group  *group          // nil: it stands alone
 
 	mu     sync.Mutex
 	reader *reader // opened by the first sample

@@ -554,3 +554,109 @@ func BenchmarkSample1000(b *testing.B) {
 		}
 	}
 }
+
+// inGroup is a member of the group "g" with own limits.
+func inGroup(id isolator.ID, own isolator.Limits) isolator.Container {
+	c := isolatortest.Container(id)
+	c.Group = &isolator.Group{ID: "g", Own: own}
+	return c
+}
+
+func wantFiles(t testing.TB, dir string, want map[string]string) {
+	t.Helper()
+	for path, want := range want {
+		if got := content(t, filepath.Join(dir, path)); got != want {
+			t.Errorf("%s/%s: got %q, want %q", dir, path, got, want)
+		}
+	}
+}
+
+func TestGroupHasTheSumOfItsMembers(t *testing.T) {
+	i := fakeIsolator(t)
+	dir := filepath.Join(i.root, "g")
+	own := isolator.Limits{CPURequestMilli: 100, CPULimitMilli: 100, MemRequestBytes: 32 * mib, MemLimitBytes: 32 * mib}
+	s := prepareIn(t, i, inGroup("a", own))
+	if want := "/mezzo/tasks/g/a/ctr"; s.Linux.CgroupsPath != want {
+		t.Errorf("cgroup of the member: got %q, want %q", s.Linux.CgroupsPath, want)
+	}
+	wantFiles(t, dir, map[string]string{
+		"cpu.weight": "60", "cpu.max": "60000 100000", "pids.max": "4096", "memory.low": "100663296",
+		"memory.max": "104857600", "memory.swap.max": "0", "memory.oom.group": "0", "a/memory.max": "67108864",
+	})
+	b := inGroup("b", own)
+	b.Limits.MemLimitBytes, b.Limits.CPULimitMilli = isolator.Unlimited, 2000
+	prepareIn(t, i, b)
+	wantFiles(t, dir, map[string]string{"cpu.weight": "110", "cpu.max": "260000 100000", "pids.max": "8192", "memory.low": "167772160", "memory.max": "max"})
+	wantFiles(t, i.root, map[string]string{"memory.low": "167772160"})
+
+	b.Limits.MemLimitBytes = 128 * mib
+	put(t, filepath.Join(dir, "b", "memory.current"), "0")
+	put(t, filepath.Join(dir, "memory.current"), "0")
+	if err := i.Update(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, dir, map[string]string{"memory.max": "243269632", "b/memory.max": "134217728"}) // 32+64+128+2·4 MiB
+
+	// What is in use keeps the group's limit up until it is free.
+	put(t, filepath.Join(dir, "memory.current"), "200000000")
+	if err := i.Cleanup(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, dir, map[string]string{"memory.max": "243269632", "cpu.max": "60000 100000"})
+	put(t, filepath.Join(dir, "memory.current"), "100000000")
+	if err := i.Update(t.Context(), inGroup("a", own)); err != nil {
+		t.Fatal(err)
+	}
+	wantFiles(t, dir, map[string]string{"memory.max": "104857600"})
+
+	if err := i.Cleanup(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the group is still there after its last member: %v", err)
+	}
+	wantFiles(t, i.root, map[string]string{"memory.low": "0"})
+	if err := i.Update(t.Context(), isolator.Container{ID: "g"}); !errors.Is(err, errs.NotFound) {
+		t.Errorf("Update of a group: got %v, want not found", err)
+	}
+}
+
+func TestRecoverGroups(t *testing.T) {
+	i := fakeIsolator(t)
+	own := isolator.Limits{}
+	for _, id := range []isolator.ID{"a", "b", "stray"} {
+		prepareIn(t, i, inGroup(id, own))
+	}
+	other := inGroup("c", own)
+	other.Group.ID = "h"
+	prepareIn(t, i, other)
+	prepareIn(t, i, isolatortest.Container("alone"))
+
+	after, err := newIn(i.tree, fakeHost(), Config{Root: i.root, Top: filepath.Dir(i.root)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphans, err := after.Recover(t.Context(), []isolator.Container{inGroup("a", own), inGroup("b", own), inGroup("gone", own), isolatortest.Container("alone")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]isolator.ID{"h", "stray"}, orphans); d != "" {
+		t.Errorf("orphans (-want +got):\n%s", d)
+	}
+	dir := filepath.Join(i.root, "g")
+	wantFiles(t, dir, map[string]string{"pids.max": "8192"})
+	for _, id := range append(orphans, "alone", "a") {
+		if err := errors.Join(after.Kill(t.Context(), id), after.Cleanup(t.Context(), id)); err != nil {
+			t.Errorf("remove %s: %v", id, err)
+		}
+	}
+	for path, there := range map[string]bool{"g/stray": false, "h": false, "g/a": false, "g/b": true, "alone": false} {
+		if _, err := os.Stat(filepath.Join(i.root, path)); (err == nil) != there {
+			t.Errorf("%s: there %v, want %v", path, err == nil, there)
+		}
+	}
+	var u isolator.Usage
+	if err := after.Usage(t.Context(), "g", &u); err != nil {
+		t.Errorf("usage of the group: %v", err)
+	}
+}

@@ -44,8 +44,12 @@ type Isolator struct {
 
 	mu      sync.Mutex
 	domains map[isolator.ID]*domain
+	groups  map[isolator.ID]*group
+	strays  map[isolator.ID]string // where orphans are that are in a group
 
-	protecting sync.Mutex // held over the writes of protect; before mu
+	// protecting is held over the writes of protect, and over the making, settings
+	// and removal of groups; before mu.
+	protecting sync.Mutex
 }
 
 var (
@@ -75,7 +79,8 @@ func newIn(t tree, host Host, cfg Config) (*Isolator, error) {
 	if !strings.HasPrefix(root+"/", top+"/") || !strings.HasPrefix(top, t.top+"/") {
 		return nil, fmt.Errorf("cgroup root %q with top %q: want both below %s, root below top: %w", cfg.Root, cfg.Top, t.top, errs.Invalid)
 	}
-	i := &Isolator{host: host, tree: t, root: root, domains: make(map[isolator.ID]*domain)}
+	i := &Isolator{host: host, tree: t, root: root,
+		domains: make(map[isolator.ID]*domain), groups: make(map[isolator.ID]*group), strays: make(map[isolator.ID]string)}
 	for dir := root; dir != filepath.Dir(top); dir = filepath.Dir(dir) {
 		i.levels = append(i.levels, dir)
 	}
@@ -103,15 +108,15 @@ func (i *Isolator) Name() string { return "cgroups2" }
 // Prepare makes the container's domain and leaf with all their values, and
 // makes the spec point there.
 func (i *Isolator) Prepare(_ context.Context, c isolator.Container, s *specs.Spec) error {
-	dir, err := i.dir(c.ID)
-	if err != nil {
-		return err
-	}
 	settings, err := Settings(c.Limits, i.host)
 	if err != nil {
 		return err
 	}
 	copies, err := leafSettings(c.Limits, i.host)
+	if err != nil {
+		return err
+	}
+	dir, err := i.join(c)
 	if err != nil {
 		return err
 	}
@@ -127,7 +132,6 @@ func (i *Isolator) Prepare(_ context.Context, c isolator.Container, s *specs.Spe
 	if err := i.makeOne(leaf, copies); err != nil {
 		return err
 	}
-	i.adopt(c)
 	if err := i.protect(); err != nil {
 		return err
 	}
@@ -167,10 +171,6 @@ func (i *Isolator) point(s *specs.Spec, leaf string) {
 
 // Update changes the limits of a container that may be running.
 func (i *Isolator) Update(ctx context.Context, c isolator.Container) error {
-	dir, err := i.dir(c.ID)
-	if err != nil {
-		return err
-	}
 	settings, err := Settings(c.Limits, i.host)
 	if err != nil {
 		return err
@@ -179,9 +179,37 @@ func (i *Isolator) Update(ctx context.Context, c isolator.Container) error {
 	if err != nil {
 		return err
 	}
-	if _, err := i.find(c.ID); err != nil {
+	d, err := i.member(c.ID)
+	if err != nil {
 		return err
 	}
+	dir, before := d.dir, d.limits
+	if err := i.change(d, c.Limits, false); err != nil {
+		return err
+	}
+	if err := i.update(ctx, dir, settings, copies); err != nil {
+		return errors.Join(err, i.change(d, before, true))
+	}
+	return errors.Join(i.change(d, c.Limits, true), i.protect())
+}
+
+// change takes note of other limits of a member of a group, which has to have
+// room for more before it gets more, and less after it has less.
+func (i *Isolator) change(d *domain, l isolator.Limits, shrink bool) error {
+	l, err := complete(l)
+	if err != nil {
+		return err
+	}
+	i.protecting.Lock()
+	defer i.protecting.Unlock()
+	i.mu.Lock()
+	d.limits = l
+	i.mu.Unlock()
+	return i.regroup(d.group, shrink)
+}
+
+// update writes the values of a container's domain and leaf.
+func (i *Isolator) update(ctx context.Context, dir string, settings, copies []Setting) error {
 	// First, as it is the one that can be refused; memory.max is last there.
 	if err := i.lower(ctx, dir, settings[len(settings)-1]); err != nil {
 		return err
@@ -190,12 +218,10 @@ func (i *Isolator) Update(ctx context.Context, c isolator.Container) error {
 		return err
 	}
 	// After the exit, the runtime removes the leaf.
-	err = apply(filepath.Join(dir, leafName), copies, i.host.PageBytes)
-	if err != nil && !errors.Is(err, errs.NotFound) {
+	if err := apply(filepath.Join(dir, leafName), copies, i.host.PageBytes); err != nil && !errors.Is(err, errs.NotFound) {
 		return err
 	}
-	i.adopt(c)
-	return i.protect()
+	return nil
 }
 
 // lower shrinks memory.max if the setting is lower than what is in force.
@@ -239,7 +265,7 @@ func (i *Isolator) Explain(_ context.Context, id isolator.ID) (*isolator.Limitat
 
 // Kill ends every process of the container.
 func (i *Isolator) Kill(ctx context.Context, id isolator.ID) error {
-	dir, err := i.dir(id)
+	dir, err := i.locate(id)
 	if err != nil {
 		return err
 	}
@@ -248,21 +274,16 @@ func (i *Isolator) Kill(ctx context.Context, id isolator.ID) error {
 
 // Cleanup removes the container's cgroups, the leaf included.
 func (i *Isolator) Cleanup(ctx context.Context, id isolator.ID) error {
-	dir, err := i.dir(id)
+	dir, err := i.locate(id)
 	if err != nil {
 		return err
 	}
 	if err := i.tree.remove(ctx, dir); err != nil {
 		return err
 	}
-	i.mu.Lock()
-	d := i.domains[id]
-	delete(i.domains, id)
-	i.mu.Unlock()
-	if d == nil {
-		return nil
+	if err := i.leave(ctx, id); err != nil {
+		return err
 	}
-	d.close()
 	return i.protect()
 }
 
@@ -270,42 +291,57 @@ func (i *Isolator) Cleanup(ctx context.Context, id isolator.ID) error {
 // the domains that belong to none. Their values are as they were: nobody else
 // writes there.
 func (i *Isolator) Recover(_ context.Context, known []isolator.Container) ([]isolator.ID, error) {
+	i.protecting.Lock()
+	ours := make(map[string]bool) // directories right in the root
+	for _, c := range known {
+		dir, err := i.path(c)
+		if err != nil {
+			i.protecting.Unlock()
+			return nil, err
+		}
+		if _, err := os.Stat(dir); err != nil {
+			continue
+		}
+		if _, err := i.adopt(c); err != nil {
+			i.protecting.Unlock()
+			return nil, err
+		}
+		if ours[string(c.ID)] = true; c.Group != nil {
+			delete(ours, string(c.ID))
+			ours[string(c.Group.ID)] = true
+		}
+	}
+	orphans, err := i.recoverGroups()
+	i.protecting.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(i.root)
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[isolator.ID]isolator.Container, len(known))
-	for _, c := range known {
-		byID[c.ID] = c
-	}
-	var orphans []isolator.ID
-	for _, e := range entries { // sorted
-		if !e.IsDir() {
-			continue
-		}
-		id := isolator.ID(e.Name())
-		if c, ok := byID[id]; ok {
-			i.adopt(c)
-		} else {
-			orphans = append(orphans, id)
+	for _, e := range entries {
+		if e.IsDir() && !ours[e.Name()] {
+			orphans = append(orphans, isolator.ID(e.Name()))
 		}
 	}
+	slices.Sort(orphans)
 	return orphans, i.protect()
 }
 
-// adopt keeps a container; its open reader, if it has one, stays.
-func (i *Isolator) adopt(c isolator.Container) {
+// find returns a container's domain, or a group's.
+func (i *Isolator) find(id isolator.ID) (*domain, error) {
 	i.mu.Lock()
-	defer i.mu.Unlock()
-	d := i.domains[c.ID]
-	if d == nil {
-		d = &domain{dir: filepath.Join(i.root, string(c.ID))}
-		i.domains[c.ID] = d
+	g := i.groups[id]
+	i.mu.Unlock()
+	if g != nil {
+		return &g.domain, nil
 	}
-	d.request = c.Limits.MemRequestBytes
+	return i.member(id)
 }
 
-func (i *Isolator) find(id isolator.ID) (*domain, error) {
+// member returns a container's domain.
+func (i *Isolator) member(id isolator.ID) (*domain, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	d, ok := i.domains[id]
@@ -362,16 +398,19 @@ func (i *Isolator) promised() (sum int64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, d := range i.domains {
-		sum += min(d.request, math.MaxInt64-sum)
+		sum = plus(sum, d.limits.MemRequestBytes)
+	}
+	for _, g := range i.groups {
+		sum = plus(sum, g.own.MemRequestBytes)
 	}
 	return sum
 }
 
-// dir is the domain of a container, whose id must be one path element that
-// can't be confused with the kernel's own files.
-func (i *Isolator) dir(id isolator.ID) (string, error) {
+// checkID wants one path element that can't be confused with the kernel's own
+// files.
+func checkID(id isolator.ID) error {
 	if id == "" || id == "." || id == ".." || strings.ContainsAny(string(id), "/\x00\n") || len(id) > 255 {
-		return "", fmt.Errorf("container id %q: not a file name: %w", id, errs.Invalid)
+		return fmt.Errorf("container id %q: not a file name: %w", id, errs.Invalid)
 	}
-	return filepath.Join(i.root, string(id)), nil
+	return nil
 }

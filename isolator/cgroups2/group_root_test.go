@@ -1,0 +1,59 @@
+//go:build root && linux
+
+package cgroups2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"mezzo/isolator"
+)
+
+// TestRootGroup: two members of which each has its own limit share a cgroup with
+// the sum, and one dies of its own without the other.
+func TestRootGroup(t *testing.T) {
+	i := realIsolator(t)
+	limits := isolator.Limits{CPURequestMilli: 300, CPULimitMilli: 300, MemLimitBytes: 48 * mib}
+	for _, id := range []isolator.ID{"a", "b"} {
+		c := isolator.Container{ID: id, Limits: limits, Group: &isolator.Group{ID: "g"}}
+		prepareIn(t, i, c)
+	}
+	wantFiles(t, filepath.Join(i.root, "g"), map[string]string{
+		"cpu.max": "60000 100000", "memory.max": fmt.Sprint(104 * mib), "pids.max": "8192", "memory.oom.group": "0",
+	})
+	survivor := run(t, i, "g/b", fmt.Sprintf("eat %d", 40*mib))
+	survivor.ready(t)
+	victim := run(t, i, "g/a", fmt.Sprintf("child-eats %d", 128*mib))
+	if s := victim.signal(t); s != syscall.SIGKILL {
+		t.Errorf("the member that ate ended by %v, want SIGKILL: %s", s, victim.out)
+	}
+	l, err := i.Explain(t.Context(), "a")
+	if err != nil || l == nil || l.Cause != isolator.CauseMemory || !strings.Contains(l.Message, "memory limit 48 MiB exceeded") {
+		t.Errorf("Explain: got %+v, %v, want its own limit", l, err)
+	}
+	if !survivor.lives() {
+		t.Error("the other member died too")
+	}
+	if whole, one := sampleOf(t, i, "g"), sampleOf(t, i, "b"); whole.MemCurrentBytes < one.MemCurrentBytes || whole.Pids != one.Pids {
+		t.Errorf("the group uses %d bytes and %d pids, its only living member %d and %d", whole.MemCurrentBytes, whole.Pids, one.MemCurrentBytes, one.Pids)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := i.Cleanup(ctx, "a"); err != nil {
+		t.Error(err)
+	}
+	wantFiles(t, filepath.Join(i.root, "g"), map[string]string{"cpu.max": "30000 100000", "memory.max": fmt.Sprint(52 * mib)})
+	if err := errors.Join(i.Kill(ctx, "b"), i.Cleanup(ctx, "b")); err != nil {
+		t.Error(err)
+	}
+	survivor.signal(t)
+	if _, err := os.Stat(filepath.Join(i.root, "g")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the group is left behind: %v", err)
+	}
+}
