@@ -131,7 +131,7 @@ func (c *Containerizer) launch(ctx context.Context, s *Spec) (Launched, error) {
 			return Launched{}, err
 		}
 	}
-	inner := isolator.Container{ID: s.ID, Limits: s.Limits, Capabilities: s.Capabilities, Group: s.Group}
+	inner := isolator.Container{ID: s.ID, Limits: s.Limits, Capabilities: s.Capabilities, Group: s.Group, Within: s.Within}
 	if err := c.isolators.Prepare(ctx, inner, spec); err != nil {
 		return Launched{}, err
 	}

@@ -47,7 +47,8 @@ type Spec struct {
 
 	Capabilities []string // added to the default set, "CAP_NET_ADMIN"
 	Limits       isolator.Limits
-	Group        *isolator.Group `json:",omitempty"` // nil: it stands alone
+	Group        *isolator.Group `json:",omitempty"` // nil: it is in none
+	Within       isolator.ID     `json:",omitempty"` // the container it is nested in; empty: none
 }
 
 // SandboxPath is where a container with an image finds its sandbox.

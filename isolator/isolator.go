@@ -31,7 +31,10 @@ type Container struct {
 	ID           ID
 	Limits       Limits
 	Capabilities []string // asked for on top of the default set, "CAP_NET_ADMIN"
-	Group        *Group   `json:",omitempty"` // nil: it stands alone
+	Group        *Group   `json:",omitempty"` // nil: it is in none
+	// Within is the container that this one is nested in, and whose limits hold for
+	// both together; empty: it is in none. It has to outlive this one.
+	Within ID `json:",omitempty"`
 }
 
 // Group is what several containers are in: it may use what its members may, in
@@ -39,6 +42,8 @@ type Container struct {
 type Group struct {
 	ID  ID     // of no container
 	Own Limits // beyond the members'; of it, 0 is nothing
+	// Guest says of a member that it adds nothing to the sum.
+	Guest bool `json:",omitempty"`
 }
 
 // Isolator guards one kind of resource or boundary. Implementations are safe

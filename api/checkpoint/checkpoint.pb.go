@@ -472,11 +472,153 @@ func (x *Life) GetKilling() bool {
 	return false
 }
 
+// Nested is a container that a call of the agent's API launched, within another
+// one or standalone, until a call removes it.
+type Nested struct {
+	state         protoimpl.MessageState      `protogen:"open.v1"`
+	ContainerId   *v1.ContainerID             `protobuf:"bytes,1,opt,name=container_id,json=containerId,proto3" json:"container_id,omitempty"` // with those around it
+	Name          string                      `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`                                  // of the container and its sandbox
+	Within        string                      `protobuf:"bytes,3,opt,name=within,proto3" json:"within,omitempty"`                              // name of the one around it; empty: standalone
+	InGroup       bool                        `protobuf:"varint,4,opt,name=in_group,json=inGroup,proto3" json:"in_group,omitempty"`            // within is the container of a task group
+	FrameworkId   *v1.FrameworkID             `protobuf:"bytes,5,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	ExecutorId    *v1.ExecutorID              `protobuf:"bytes,6,opt,name=executor_id,json=executorId,proto3" json:"executor_id,omitempty"`
+	Resources     []*v1.Resource              `protobuf:"bytes,7,rep,name=resources,proto3" json:"resources,omitempty"`
+	Limits        map[string]*v1.Value_Scalar `protobuf:"bytes,8,rep,name=limits,proto3" json:"limits,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Pid           uint32                      `protobuf:"varint,9,opt,name=pid,proto3" json:"pid,omitempty"`
+	Ended         bool                        `protobuf:"varint,10,opt,name=ended,proto3" json:"ended,omitempty"`
+	ExitStatus    *int32                      `protobuf:"varint,11,opt,name=exit_status,json=exitStatus,proto3,oneof" json:"exit_status,omitempty"` // as wait(2) gives it; unset: not known
+	Reason        *int32                      `protobuf:"varint,12,opt,name=reason,proto3,oneof" json:"reason,omitempty"`                           // a mesos.v1.TaskStatus.Reason
+	Message       string                      `protobuf:"bytes,13,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Nested) Reset() {
+	*x = Nested{}
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Nested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Nested) ProtoMessage() {}
+
+func (x *Nested) ProtoReflect() protoreflect.Message {
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Nested.ProtoReflect.Descriptor instead.
+func (*Nested) Descriptor() ([]byte, []int) {
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Nested) GetContainerId() *v1.ContainerID {
+	if x != nil {
+		return x.ContainerId
+	}
+	return nil
+}
+
+func (x *Nested) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Nested) GetWithin() string {
+	if x != nil {
+		return x.Within
+	}
+	return ""
+}
+
+func (x *Nested) GetInGroup() bool {
+	if x != nil {
+		return x.InGroup
+	}
+	return false
+}
+
+func (x *Nested) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Nested) GetExecutorId() *v1.ExecutorID {
+	if x != nil {
+		return x.ExecutorId
+	}
+	return nil
+}
+
+func (x *Nested) GetResources() []*v1.Resource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *Nested) GetLimits() map[string]*v1.Value_Scalar {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *Nested) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *Nested) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *Nested) GetExitStatus() int32 {
+	if x != nil && x.ExitStatus != nil {
+		return *x.ExitStatus
+	}
+	return 0
+}
+
+func (x *Nested) GetReason() int32 {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return 0
+}
+
+func (x *Nested) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 var File_checkpoint_checkpoint_proto protoreflect.FileDescriptor
 
 const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcheckpoint/checkpoint.proto\x12\x13mezzo.checkpoint.v1\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/task.proto\"R\n" +
+	"\x1bcheckpoint/checkpoint.proto\x12\x13mezzo.checkpoint.v1\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x17mesos/v1/resource.proto\x1a\x14mesos/v1/value.proto\x1a\x13mesos/v1/task.proto\"R\n" +
 	"\tFramework\x12+\n" +
 	"\x04info\x18\x01 \x01(\v2\x17.mesos.v1.FrameworkInfoR\x04info\x12\x18\n" +
 	"\aremoved\x18\x02 \x01(\bR\aremoved\"\xb3\x03\n" +
@@ -526,7 +668,29 @@ const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x04held\x18\f \x01(\bR\x04held\x12\x1c\n" +
 	"\tcompleted\x18\r \x01(\x03R\tcompleted\x12\x18\n" +
 	"\akilling\x18\x0e \x01(\bR\akillingB\r\n" +
-	"\v_end_reasonB\x16Z\x14mezzo/api/checkpointb\x06proto3"
+	"\v_end_reason\"\xe0\x04\n" +
+	"\x06Nested\x128\n" +
+	"\fcontainer_id\x18\x01 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06within\x18\x03 \x01(\tR\x06within\x12\x19\n" +
+	"\bin_group\x18\x04 \x01(\bR\ainGroup\x128\n" +
+	"\fframework_id\x18\x05 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x125\n" +
+	"\vexecutor_id\x18\x06 \x01(\v2\x14.mesos.v1.ExecutorIDR\n" +
+	"executorId\x120\n" +
+	"\tresources\x18\a \x03(\v2\x12.mesos.v1.ResourceR\tresources\x12?\n" +
+	"\x06limits\x18\b \x03(\v2'.mezzo.checkpoint.v1.Nested.LimitsEntryR\x06limits\x12\x10\n" +
+	"\x03pid\x18\t \x01(\rR\x03pid\x12\x14\n" +
+	"\x05ended\x18\n" +
+	" \x01(\bR\x05ended\x12$\n" +
+	"\vexit_status\x18\v \x01(\x05H\x00R\n" +
+	"exitStatus\x88\x01\x01\x12\x1b\n" +
+	"\x06reason\x18\f \x01(\x05H\x01R\x06reason\x88\x01\x01\x12\x18\n" +
+	"\amessage\x18\r \x01(\tR\amessage\x1aQ\n" +
+	"\vLimitsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.mesos.v1.Value.ScalarR\x05value:\x028\x01B\x0e\n" +
+	"\f_exit_statusB\t\n" +
+	"\a_reasonB\x16Z\x14mezzo/api/checkpointb\x06proto3"
 
 var (
 	file_checkpoint_checkpoint_proto_rawDescOnce sync.Once
@@ -540,34 +704,46 @@ func file_checkpoint_checkpoint_proto_rawDescGZIP() []byte {
 	return file_checkpoint_checkpoint_proto_rawDescData
 }
 
-var file_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_checkpoint_checkpoint_proto_goTypes = []any{
 	(*Framework)(nil),        // 0: mezzo.checkpoint.v1.Framework
 	(*Executor)(nil),         // 1: mezzo.checkpoint.v1.Executor
 	(*Task)(nil),             // 2: mezzo.checkpoint.v1.Task
 	(*Life)(nil),             // 3: mezzo.checkpoint.v1.Life
-	(*v1.FrameworkInfo)(nil), // 4: mesos.v1.FrameworkInfo
-	(*v1.FrameworkID)(nil),   // 5: mesos.v1.FrameworkID
-	(*v1.AgentID)(nil),       // 6: mesos.v1.AgentID
-	(*v1.ExecutorInfo)(nil),  // 7: mesos.v1.ExecutorInfo
-	(*v1.TaskInfo)(nil),      // 8: mesos.v1.TaskInfo
-	(*v1.TaskStatus)(nil),    // 9: mesos.v1.TaskStatus
+	(*Nested)(nil),           // 4: mezzo.checkpoint.v1.Nested
+	nil,                      // 5: mezzo.checkpoint.v1.Nested.LimitsEntry
+	(*v1.FrameworkInfo)(nil), // 6: mesos.v1.FrameworkInfo
+	(*v1.FrameworkID)(nil),   // 7: mesos.v1.FrameworkID
+	(*v1.AgentID)(nil),       // 8: mesos.v1.AgentID
+	(*v1.ExecutorInfo)(nil),  // 9: mesos.v1.ExecutorInfo
+	(*v1.TaskInfo)(nil),      // 10: mesos.v1.TaskInfo
+	(*v1.TaskStatus)(nil),    // 11: mesos.v1.TaskStatus
+	(*v1.ContainerID)(nil),   // 12: mesos.v1.ContainerID
+	(*v1.ExecutorID)(nil),    // 13: mesos.v1.ExecutorID
+	(*v1.Resource)(nil),      // 14: mesos.v1.Resource
+	(*v1.Value_Scalar)(nil),  // 15: mesos.v1.Value.Scalar
 }
 var file_checkpoint_checkpoint_proto_depIdxs = []int32{
-	4, // 0: mezzo.checkpoint.v1.Framework.info:type_name -> mesos.v1.FrameworkInfo
-	5, // 1: mezzo.checkpoint.v1.Executor.framework_id:type_name -> mesos.v1.FrameworkID
-	6, // 2: mezzo.checkpoint.v1.Executor.agent_id:type_name -> mesos.v1.AgentID
-	7, // 3: mezzo.checkpoint.v1.Executor.info:type_name -> mesos.v1.ExecutorInfo
-	5, // 4: mezzo.checkpoint.v1.Task.framework_id:type_name -> mesos.v1.FrameworkID
-	6, // 5: mezzo.checkpoint.v1.Task.agent_id:type_name -> mesos.v1.AgentID
-	8, // 6: mezzo.checkpoint.v1.Task.info:type_name -> mesos.v1.TaskInfo
-	9, // 7: mezzo.checkpoint.v1.Life.statuses:type_name -> mesos.v1.TaskStatus
-	9, // 8: mezzo.checkpoint.v1.Life.unacknowledged:type_name -> mesos.v1.TaskStatus
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	6,  // 0: mezzo.checkpoint.v1.Framework.info:type_name -> mesos.v1.FrameworkInfo
+	7,  // 1: mezzo.checkpoint.v1.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	8,  // 2: mezzo.checkpoint.v1.Executor.agent_id:type_name -> mesos.v1.AgentID
+	9,  // 3: mezzo.checkpoint.v1.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	7,  // 4: mezzo.checkpoint.v1.Task.framework_id:type_name -> mesos.v1.FrameworkID
+	8,  // 5: mezzo.checkpoint.v1.Task.agent_id:type_name -> mesos.v1.AgentID
+	10, // 6: mezzo.checkpoint.v1.Task.info:type_name -> mesos.v1.TaskInfo
+	11, // 7: mezzo.checkpoint.v1.Life.statuses:type_name -> mesos.v1.TaskStatus
+	11, // 8: mezzo.checkpoint.v1.Life.unacknowledged:type_name -> mesos.v1.TaskStatus
+	12, // 9: mezzo.checkpoint.v1.Nested.container_id:type_name -> mesos.v1.ContainerID
+	7,  // 10: mezzo.checkpoint.v1.Nested.framework_id:type_name -> mesos.v1.FrameworkID
+	13, // 11: mezzo.checkpoint.v1.Nested.executor_id:type_name -> mesos.v1.ExecutorID
+	14, // 12: mezzo.checkpoint.v1.Nested.resources:type_name -> mesos.v1.Resource
+	5,  // 13: mezzo.checkpoint.v1.Nested.limits:type_name -> mezzo.checkpoint.v1.Nested.LimitsEntry
+	15, // 14: mezzo.checkpoint.v1.Nested.LimitsEntry.value:type_name -> mesos.v1.Value.Scalar
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_checkpoint_checkpoint_proto_init() }
@@ -577,13 +753,14 @@ func file_checkpoint_checkpoint_proto_init() {
 	}
 	file_checkpoint_checkpoint_proto_msgTypes[1].OneofWrappers = []any{}
 	file_checkpoint_checkpoint_proto_msgTypes[3].OneofWrappers = []any{}
+	file_checkpoint_checkpoint_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_checkpoint_checkpoint_proto_rawDesc), len(file_checkpoint_checkpoint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -15,7 +15,9 @@ import (
 type domain struct {
 	dir    string
 	limits isolator.Limits // complete; guarded by Isolator.mu
-	group  *group          // nil: it stands alone
+	group  *group          // nil: it is in none
+	guest  bool            // of the group
+	nested bool            // in another domain
 
 	mu     sync.Mutex
 	reader *reader // opened by the first sample

@@ -660,3 +660,57 @@ func TestRecoverGroups(t *testing.T) {
 		t.Errorf("usage of the group: %v", err)
 	}
 }
+
+// nestedIn is a container that shares the limits of the one it is in.
+func nestedIn(parent, id isolator.ID) isolator.Container {
+	c := isolatortest.Container(id)
+	c.Within = parent
+	c.Limits = isolator.Limits{CPULimitMilli: isolator.Unlimited, MemLimitBytes: isolator.Unlimited, PidsLimit: isolator.Unlimited}
+	return c
+}
+
+func TestNestedIsInItsParent(t *testing.T) {
+	i := fakeIsolator(t)
+	prepareIn(t, i, isolatortest.Container("p"))
+	prepareIn(t, i, nestedIn("p", "n"))
+	prepareIn(t, i, nestedIn("n", "nn"))
+	prepareIn(t, i, inGroup("m", isolator.Limits{}))
+	guest := inGroup("guest", isolator.Limits{})
+	guest.Group.Guest, guest.Limits = true, nestedIn("", "").Limits
+	prepareIn(t, i, guest)
+	wantFiles(t, filepath.Join(i.root, "p/n"), map[string]string{"memory.max": "max", "cpu.max": "max 100000"})
+	wantFiles(t, filepath.Join(i.root, "g"), map[string]string{"pids.max": "4096"})
+	for _, c := range []isolator.Container{nestedIn("nobody", "x"), nestedIn("p", leafName), nestedIn("p", "..")} {
+		if err := i.Prepare(t.Context(), c, &specs.Spec{}); err == nil {
+			t.Errorf("nested %q in %q: got nil", c.ID, c.Within)
+		}
+	}
+
+	after, err := newIn(i.tree, fakeHost(), Config{Root: i.root, Top: filepath.Dir(i.root)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The order is not that in which they are nested, and one is not known any more.
+	prepareIn(t, i, nestedIn("p", "stray"))
+	orphans, err := after.Recover(t.Context(), []isolator.Container{
+		nestedIn("n", "nn"), nestedIn("p", "n"), nestedIn("nobody", "x"), isolatortest.Container("p"), guest, inGroup("m", isolator.Limits{}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]isolator.ID{"stray"}, orphans); d != "" {
+		t.Errorf("orphans (-want +got):\n%s", d)
+	}
+	var u isolator.Usage
+	if err := after.Usage(t.Context(), "nn", &u); err != nil {
+		t.Errorf("usage of a nested container: %v", err)
+	}
+	for _, id := range []isolator.ID{"stray", "nn", "n", "p"} {
+		if err := errors.Join(after.Kill(t.Context(), id), after.Cleanup(t.Context(), id)); err != nil {
+			t.Errorf("remove %s: %v", id, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(i.root, "p")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the parent is left behind: %v", err)
+	}
+}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"mezzo/internal/errs"
 	"mezzo/isolator"
@@ -31,6 +33,9 @@ func (g *group) limits() isolator.Limits {
 	s := g.own
 	s.Revocable = len(g.members) > 0
 	for _, m := range g.members {
+		if m.guest {
+			continue
+		}
 		s.CPURequestMilli = min(plus(s.CPURequestMilli, m.limits.CPURequestMilli), maxCPUMilli)
 		s.CPULimitMilli = min(plus(s.CPULimitMilli, m.limits.CPULimitMilli), maxCPUMilli)
 		s.MemRequestBytes = plus(s.MemRequestBytes, m.limits.MemRequestBytes)
@@ -95,7 +100,7 @@ func (i *Isolator) adopt(c isolator.Container) (*domain, error) {
 	defer i.mu.Unlock()
 	d := i.domains[c.ID]
 	if d == nil {
-		d = &domain{dir: dir}
+		d = &domain{dir: dir, nested: c.Within != ""}
 		i.domains[c.ID] = d
 	}
 	if d.dir != dir {
@@ -110,7 +115,7 @@ func (i *Isolator) adopt(c isolator.Container) (*domain, error) {
 		g = &group{domain: domain{dir: filepath.Dir(dir)}, own: c.Group.Own, members: make(map[isolator.ID]*domain)}
 		i.groups[c.Group.ID] = g
 	}
-	g.members[c.ID], d.group = d, g
+	g.members[c.ID], d.group, d.guest = d, g, c.Group.Guest
 	return d, nil
 }
 
@@ -208,6 +213,9 @@ func (i *Isolator) path(c isolator.Container) (string, error) {
 	if err := checkID(c.ID); err != nil {
 		return "", err
 	}
+	if c.Within != "" {
+		return i.pathWithin(c)
+	}
 	if c.Group == nil {
 		return filepath.Join(i.root, string(c.ID)), nil
 	}
@@ -215,6 +223,18 @@ func (i *Isolator) path(c isolator.Container) (string, error) {
 		return "", fmt.Errorf("group: %w", err)
 	}
 	return filepath.Join(i.root, string(c.Group.ID), string(c.ID)), nil
+}
+
+// pathWithin is the domain of a nested container.
+func (i *Isolator) pathWithin(c isolator.Container) (string, error) {
+	if c.ID == leafName || c.Group != nil {
+		return "", fmt.Errorf("container %q within %q: nested ones have other names than %q and are in no group: %w", c.ID, c.Within, leafName, errs.Invalid)
+	}
+	around, err := i.member(c.Within)
+	if err != nil {
+		return "", fmt.Errorf("nest container %q: %w", c.ID, err)
+	}
+	return filepath.Join(around.dir, string(c.ID)), nil
 }
 
 // locate is where a container's domain is, or would be if it stood alone.
@@ -233,30 +253,38 @@ func (i *Isolator) locate(id isolator.ID) (string, error) {
 	return filepath.Join(i.root, string(id)), nil
 }
 
-// recoverGroups returns the domains in known groups that belong to none of the
-// known containers, and sets the groups' limits, of which a crash may have kept
-// the last.
-func (i *Isolator) recoverGroups() (orphans []isolator.ID, err error) {
+// recoverInner returns the domains in known groups and in known domains that
+// belong to none of the known containers, and sets the groups' limits, of which a
+// crash may have kept the last.
+func (i *Isolator) recoverInner() (orphans []isolator.ID, err error) {
 	i.mu.Lock()
-	groups := make([]*group, 0, len(i.groups))
-	for _, g := range i.groups {
-		groups = append(groups, g)
+	groups := slices.Collect(maps.Values(i.groups))
+	known := make(map[string]bool, len(i.domains))
+	var dirs []string
+	for _, d := range i.domains {
+		known[d.dir] = true
+		dirs = append(dirs, d.dir)
 	}
 	i.mu.Unlock()
 	for _, g := range groups {
-		entries, err := os.ReadDir(g.dir)
+		dirs = append(dirs, g.dir)
+	}
+	for _, dir := range dirs {
+		entries, err := os.ReadDir(dir)
 		if ignoreMissing(err) != nil {
 			return nil, err
 		}
 		for _, e := range entries {
-			id := isolator.ID(e.Name())
-			i.mu.Lock()
-			if e.IsDir() && g.members[id] == nil {
-				i.strays[id] = filepath.Join(g.dir, e.Name())
+			id, at := isolator.ID(e.Name()), filepath.Join(dir, e.Name())
+			if e.IsDir() && e.Name() != leafName && !known[at] {
+				i.mu.Lock()
+				i.strays[id] = at
+				i.mu.Unlock()
 				orphans = append(orphans, id)
 			}
-			i.mu.Unlock()
 		}
+	}
+	for _, g := range groups {
 		if err := i.regroup(g, true); err != nil && !errors.Is(err, errs.NotFound) {
 			return nil, err
 		}

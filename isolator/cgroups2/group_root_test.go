@@ -57,3 +57,31 @@ func TestRootGroup(t *testing.T) {
 		t.Errorf("the group is left behind: %v", err)
 	}
 }
+
+// TestRootNested: a nested container without limits of its own is held by its
+// parent's, and dies with it.
+func TestRootNested(t *testing.T) {
+	i := realIsolator(t)
+	prepareIn(t, i, isolator.Container{ID: "p", Limits: isolator.Limits{CPURequestMilli: 300, CPULimitMilli: 300, MemLimitBytes: 64 * mib}})
+	prepareIn(t, i, isolator.Container{ID: "n", Within: "p", Limits: isolator.Limits{
+		CPULimitMilli: isolator.Unlimited, MemLimitBytes: isolator.Unlimited, PidsLimit: isolator.Unlimited,
+	}})
+	parent := run(t, i, "p", "eat 8388608")
+	parent.ready(t)
+	nested := run(t, i, "p/n", fmt.Sprintf("child-eats %d", 128*mib))
+	if s := nested.signal(t); s != syscall.SIGKILL {
+		t.Errorf("the nested one that ate ended by %v, want SIGKILL: %s", s, nested.out)
+	}
+	if s := parent.signal(t); s != syscall.SIGKILL {
+		t.Errorf("its parent, whose limit it was, ended by %v, want SIGKILL", s)
+	}
+	l, err := i.Explain(t.Context(), "p")
+	if err != nil || l == nil || l.Cause != isolator.CauseMemory {
+		t.Errorf("Explain: got %+v, %v, want the parent's limit", l, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := errors.Join(i.Cleanup(ctx, "n"), i.Cleanup(ctx, "p")); err != nil {
+		t.Error(err)
+	}
+}

@@ -291,28 +291,7 @@ func (i *Isolator) Cleanup(ctx context.Context, id isolator.ID) error {
 // the domains that belong to none. Their values are as they were: nobody else
 // writes there.
 func (i *Isolator) Recover(_ context.Context, known []isolator.Container) ([]isolator.ID, error) {
-	i.protecting.Lock()
-	ours := make(map[string]bool) // directories right in the root
-	for _, c := range known {
-		dir, err := i.path(c)
-		if err != nil {
-			i.protecting.Unlock()
-			return nil, err
-		}
-		if _, err := os.Stat(dir); err != nil {
-			continue
-		}
-		if _, err := i.adopt(c); err != nil {
-			i.protecting.Unlock()
-			return nil, err
-		}
-		if ours[string(c.ID)] = true; c.Group != nil {
-			delete(ours, string(c.ID))
-			ours[string(c.Group.ID)] = true
-		}
-	}
-	orphans, err := i.recoverGroups()
-	i.protecting.Unlock()
+	ours, orphans, err := i.adoptAll(known)
 	if err != nil {
 		return nil, err
 	}
@@ -327,6 +306,45 @@ func (i *Isolator) Recover(_ context.Context, known []isolator.Container) ([]iso
 	}
 	slices.Sort(orphans)
 	return orphans, i.protect()
+}
+
+// adoptAll keeps what is there of known, with its directories right in the root,
+// and returns what is in them and of nobody.
+func (i *Isolator) adoptAll(known []isolator.Container) (ours map[string]bool, orphans []isolator.ID, err error) {
+	i.protecting.Lock()
+	defer i.protecting.Unlock()
+	ours = make(map[string]bool)
+	for rest := known; len(rest) > 0; {
+		var later []isolator.Container // nested in what has to come first
+		for _, c := range rest {
+			dir, err := i.path(c)
+			if errors.Is(err, errs.NotFound) {
+				later = append(later, c)
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			if _, err := os.Stat(dir); err != nil {
+				continue
+			}
+			if _, err := i.adopt(c); err != nil {
+				return nil, nil, err
+			}
+			switch {
+			case c.Group != nil:
+				ours[string(c.Group.ID)] = true
+			case c.Within == "":
+				ours[string(c.ID)] = true
+			}
+		}
+		if len(later) == len(rest) {
+			break // what they are nested in is gone, and they with it
+		}
+		rest = later
+	}
+	orphans, err = i.recoverInner()
+	return ours, orphans, err
 }
 
 // find returns a container's domain, or a group's.
@@ -398,7 +416,9 @@ func (i *Isolator) promised() (sum int64) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, d := range i.domains {
-		sum = plus(sum, d.limits.MemRequestBytes)
+		if !d.nested {
+			sum = plus(sum, d.limits.MemRequestBytes)
+		}
 	}
 	for _, g := range i.groups {
 		sum = plus(sum, g.own.MemRequestBytes)
