@@ -21,6 +21,7 @@ import (
 
 	"mezzo/agent/core"
 	"mezzo/agent/fetch"
+	"mezzo/agent/nested"
 	"mezzo/agent/session"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -123,7 +124,7 @@ func (a *Agent) assemble(d Deps) error {
 	a.loop = &loop{
 		cfg: a.cfg, deps: d, log: a.log, home: a.home, bootID: boot, endpoint: endpoint,
 		inbox: make(chan func(), inboxSize), done: make(chan struct{}),
-		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), groups: make(map[ids.ContainerID]*isolator.Usage), slots: make(chan struct{}, maxLaunches), probing: make(chan struct{}, maxProbes), streams: make(map[ids.ContainerID]*executorStream),
+		fetcher: fetcher, containers: make(map[ids.ContainerID]*container), others: make(map[ids.ContainerID]*isolator.Usage), nested: nested.New(), guests: make(map[ids.ContainerID]*guest), slots: make(chan struct{}, maxLaunches), probing: make(chan struct{}, maxProbes), streams: make(map[ids.ContainerID]*executorStream),
 		over: newOversubscription(a.cfg),
 		core: core.New(core.Config{
 			Agent: info, Version: d.Version.GetVersion(), Address: endpoint, IP: ip,
@@ -149,7 +150,7 @@ func (a *Agent) assemble(d Deps) error {
 	}
 	a.server = &server{
 		snapshot: a.loop.snapshot, log: d.Log.With("component", "http"), workDir: a.cfg.WorkDir, endpoint: endpoint,
-		flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
+		flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, nestedOwner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
 			return d.Containers.Exec(ctx, id, s, io)
 		}),
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -63,6 +64,9 @@ func (l *loop) sandboxesInUse() map[string]bool {
 				inUse[run.Path(l.cfg.WorkDir)] = true
 			}
 		}
+	}
+	for _, n := range l.nested.All() {
+		inUse[filepath.Join(l.cfg.WorkDir, sandboxOf(n))] = true
 	}
 	return inUse
 }

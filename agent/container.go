@@ -57,6 +57,7 @@ type container struct {
 	group     ids.ContainerID    // empty: it is in none
 	abort     context.CancelFunc // of its launch
 	running   bool
+	ending    bool            // it is being destroyed
 	last      *isolator.Usage // the newest sample; never changed
 	resizing  sync.Mutex      // held by the worker that changes its limits
 	// throttleMilli is the most CPU that it may have for now, in 1/1000; 0: what
@@ -175,6 +176,7 @@ func (l *loop) launch(e core.Launch) {
 		l.result(func() {
 			if err != nil {
 				delete(l.containers, e.Container)
+				l.endIdle(c.group)
 				failed := core.LaunchFailed{Container: e.Container, Err: err}
 				if command := (*containerizer.CommandError)(nil); errors.As(err, &command) {
 					failed.ExitCode = &command.Code
@@ -329,10 +331,19 @@ func (l *loop) signal(id ids.ContainerID, sig syscall.Signal) {
 // destroy removes what is left of a container.
 func (l *loop) destroy(id ids.ContainerID) {
 	l.hangUp(id) // an executor's stream ends with it
+	if c := l.containers[id]; c != nil {
+		c.ending = true
+	}
+	inside := l.endInside(id)
 	l.workers.Go(func() {
+		l.removeAll(inside)
 		err := l.remove(l.ctx, isolator.ID(id))
 		l.result(func() {
-			delete(l.containers, id)
+			l.forgetNested(inside...)
+			if c := l.containers[id]; c != nil {
+				delete(l.containers, id)
+				l.endIdle(c.group)
+			}
 			l.step(core.Destroyed{Container: id, Err: err})
 		})
 		if err != nil {

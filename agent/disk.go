@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
@@ -22,8 +23,9 @@ type diskUse struct{ usedBytes, limitBytes int64 }
 // onDisk is a container whose use is measured.
 type onDisk struct {
 	container  ids.ContainerID
-	path       string
-	limitBytes int64 // 0: none
+	paths      []string      // sandboxes: its own, and of what is nested in it
+	layers     []isolator.ID // of what writes over its image: itself, and what is nested in it
+	limitBytes int64         // 0: none
 }
 
 // measureDisk measures what containers use of the disk, in a worker, one after
@@ -66,29 +68,45 @@ func (l *loop) onDisk() (all []onDisk) {
 	for _, f := range l.core.View().Frameworks {
 		for _, x := range f.Executors {
 			if x.Held && !x.Group && x.PID > 0 {
-				all = append(all, onDisk{x.Container, runOfExecutor(f, x).Path(l.cfg.WorkDir), x.DiskBytes})
+				all = append(all, l.withNested(onDisk{container: x.Container, paths: []string{runOfExecutor(f, x).Path(l.cfg.WorkDir)}, limitBytes: x.DiskBytes}))
 			}
 		}
 		for _, t := range f.Tasks {
 			if t.Held && !t.Custom && t.State == task.Running {
-				all = append(all, onDisk{t.Container, runOf(f, t).Path(l.cfg.WorkDir), t.DiskBytes})
+				all = append(all, l.withNested(onDisk{container: t.Container, paths: []string{runOf(f, t).Path(l.cfg.WorkDir)}, limitBytes: t.DiskBytes}))
 			}
 		}
 	}
 	return all
 }
 
-// diskUsed is a container's sandbox and what it wrote over its image.
-func (l *loop) diskUsed(ctx context.Context, c onDisk) (int64, error) {
-	n, err := sandbox.Size(c.path)
-	if err != nil {
-		return 0, err
+// withNested adds what is nested in a container: its disk is the container's.
+func (l *loop) withNested(c onDisk) onDisk {
+	c.layers = append(c.layers, isolator.ID(c.container))
+	for _, name := range l.nested.Inside(c.container) {
+		c.paths = append(c.paths, filepath.Join(l.cfg.WorkDir, sandbox.Nested(name)))
+		c.layers = append(c.layers, isolator.ID(name))
 	}
-	layer, err := l.deps.Containers.DiskUsage(ctx, isolator.ID(c.container))
-	if err != nil && !errors.Is(err, errs.NotFound) {
-		return 0, err
+	return c
+}
+
+// diskUsed is what is in sandboxes and what was written over images.
+func (l *loop) diskUsed(ctx context.Context, c onDisk) (sum int64, err error) {
+	for _, path := range c.paths {
+		bytes, err := sandbox.Size(path)
+		if err != nil {
+			return 0, err
+		}
+		sum += bytes
 	}
-	return n + layer, nil
+	for _, id := range c.layers {
+		bytes, err := l.deps.Containers.DiskUsage(ctx, id)
+		if err != nil && !errors.Is(err, errs.NotFound) {
+			return 0, err
+		}
+		sum += bytes
+	}
+	return sum, nil
 }
 
 // overDisk is the end of a task that uses too much.

@@ -35,6 +35,12 @@ func (s *server) place(snap *snapshot, p string) (sandbox.Place, error) {
 			}
 		}
 	}
+	for _, n := range snap.nested {
+		root := filepath.Join(s.workDir, sandboxOf(n))
+		if rel, ok := strings.CutPrefix(clean+"/", root+"/"); ok {
+			found = &sandbox.Place{Root: root, Rel: path.Clean("./" + rel), Virtual: clean}
+		}
+	}
 	if found == nil {
 		return sandbox.Place{}, fmt.Errorf("%q is in no sandbox of this agent: %w", p, errs.NotFound)
 	}

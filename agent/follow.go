@@ -23,7 +23,7 @@ const (
 // follow answers with what a container's process writes to its files from now on,
 // until it ends.
 func (s *server) follow(w http.ResponseWriter, r *http.Request, of held) error {
-	root := of.run.Path(s.workDir)
+	root := of.sandbox(s.workDir)
 	files := []*followed{
 		{place: sandbox.Place{Root: root, Rel: logger.Stdout}, of: agent.ProcessIO_Data_STDOUT},
 		{place: sandbox.Place{Root: root, Rel: logger.Stderr}, of: agent.ProcessIO_Data_STDERR},

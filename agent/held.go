@@ -3,7 +3,11 @@ package agent
 import (
 	"fmt"
 	"iter"
+	"path/filepath"
 
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/agent/nested"
 	"mezzo/agent/sandbox"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -21,17 +25,50 @@ type held struct {
 	name      string
 	limits    isolator.Limits
 	status    *v1.ContainerStatus
-	run       sandbox.Run // its sandbox
-	group     bool        // no process is in it: it is what a group's tasks have in common
+	run       sandbox.Run       // its sandbox
+	group     bool              // no process is in it: it is what a group's tasks have in common
+	nested    *nested.Container // nil: it is a task's or an executor's
 }
 
-// held are all containers, and of groups that were seen to use anything theirs.
+// proto is its id with those around it.
+func (h held) proto() *v1.ContainerID {
+	switch {
+	case h.nested != nil:
+		return h.nested.ID
+	case h.parent != "":
+		return &v1.ContainerID{Value: proto.String(string(h.id)), Parent: h.parent.Proto()}
+	}
+	return h.id.Proto()
+}
+
+// sandbox is where its sandbox is.
+func (h held) sandbox(workDir string) string {
+	if h.nested != nil {
+		return filepath.Join(workDir, sandboxOf(*h.nested))
+	}
+	return h.run.Path(workDir)
+}
+
+// shown tells whether it is to be listed. Tasks of groups always are.
+func (h held) shown(showNested, showStandalone bool) bool {
+	switch {
+	case h.nested == nil:
+		return true
+	case h.nested.Within == "":
+		return showStandalone
+	}
+	return showNested
+}
+
+// held are all containers, and those of groups that tasks are in.
 func (s *snapshot) held() iter.Seq[held] {
 	return func(yield func(held) bool) {
+		inUse := make(map[ids.ContainerID]bool) // groups
 		for f, t := range s.containers() {
 			if t.Custom {
 				continue // its executor's
 			}
+			inUse[t.Parent] = true
 			h := held{
 				id: t.Container, parent: t.Parent, framework: ids.FrameworkID(f.Info.GetId().GetValue()), executor: t.Executor,
 				name: t.Info.GetName(), limits: t.Limits, status: statusOfContainer(t), run: runOf(f, t),
@@ -42,7 +79,7 @@ func (s *snapshot) held() iter.Seq[held] {
 		}
 		for _, f := range s.all() {
 			for _, x := range f.Executors {
-				if !x.Held && (!x.Group || s.usage[x.Container] == nil) {
+				if !x.Held && (!x.Group || !inUse[x.Container]) {
 					continue
 				}
 				h := held{
@@ -57,23 +94,46 @@ func (s *snapshot) held() iter.Seq[held] {
 				}
 			}
 		}
-	}
-}
-
-// find returns the container that a reader names: a task's, below its group's
-// executor if it is of one, or an executor's own.
-//
-// Errors: errs.NotFound.
-func (s *snapshot) find(id *v1.ContainerID) (held, error) {
-	name, up := ids.ContainerID(id.GetValue()), ids.ContainerID(id.GetParent().GetValue())
-	if id.GetParent().GetParent() == nil {
-		for h := range s.held() {
-			if h.id == name && h.parent == up && !h.group {
-				return h, nil
+		for i := range s.nested {
+			if n := &s.nested[i]; n.State != nested.Ended && !yield(heldNested(n)) {
+				return
 			}
 		}
 	}
-	return held{}, fmt.Errorf("container %q: %w", sessionID(id), errs.NotFound)
+}
+
+func heldNested(n *nested.Container) held {
+	h := held{
+		id: n.Name, framework: n.Framework, executor: n.Executor, name: nested.Path(n.ID), limits: n.Limits,
+		status: &v1.ContainerStatus{ContainerId: n.ID}, nested: n,
+	}
+	if n.PID > 0 {
+		h.status.ExecutorPid = &n.PID
+	}
+	return h
+}
+
+// find returns the container that a reader names: a task's, below its group's
+// executor if it is of one, an executor's own, a group's, or a nested one.
+//
+// Errors: errs.NotFound.
+func (s *snapshot) find(id *v1.ContainerID) (held, error) {
+	path := nested.Path(id)
+	for h := range s.held() {
+		if nested.Path(h.proto()) == path {
+			return h, nil
+		}
+	}
+	return held{}, fmt.Errorf("container %q: %w", path, errs.NotFound)
+}
+
+// findProcess is find for containers in which there is a process.
+func (s *snapshot) findProcess(id *v1.ContainerID) (held, error) {
+	h, err := s.find(id)
+	if err == nil && h.group {
+		err = fmt.Errorf("container %q is a task group's, only its tasks run: %w", nested.Path(id), errs.NotFound)
+	}
+	return h, err
 }
 
 // holds tells whether a container is still there.

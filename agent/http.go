@@ -26,8 +26,9 @@ type server struct {
 	version  *v1.VersionInfo
 	sessions *session.Sessions
 
-	owner executorOwner
-	start time.Time
+	owner       executorOwner
+	nestedOwner nestedOwner
+	start       time.Time
 }
 
 // view answers a GET with something for JSON.

@@ -14,7 +14,9 @@ import (
 
 	"mezzo/agent/checkpoint"
 	"mezzo/agent/core"
+	"mezzo/agent/nested"
 	pb "mezzo/api/checkpoint"
+	"mezzo/api/ids"
 	"mezzo/internal/errs"
 )
 
@@ -27,6 +29,7 @@ type journal struct {
 	log     *slog.Logger
 	changes map[string][]byte // not durable yet; nil: to be removed
 	held    []core.Effect
+	then    []func() // to be done beside them
 	failing bool
 }
 
@@ -41,7 +44,7 @@ var prefixes = map[core.RecordKind]string{
 	core.FrameworkRecord: "framework/", core.TaskRecord: "task/", core.LifeRecord: "life/", core.ExecutorRecord: "executor/",
 }
 
-func openJournal(workDir string, strict bool, log *slog.Logger) (*journal, core.Recovered, int, error) {
+func openJournal(workDir string, strict bool, log *slog.Logger) (*journal, recovered, int, error) {
 	path := journalPath(workDir)
 	j := &journal{log: log, changes: make(map[string][]byte)}
 	records, problems, err := j.open(path)
@@ -54,12 +57,12 @@ func openJournal(workDir string, strict bool, log *slog.Logger) (*journal, core.
 		}
 	}
 	if err != nil {
-		return nil, core.Recovered{}, 0, fmt.Errorf("%w; %s", err, cure)
+		return nil, recovered{}, 0, fmt.Errorf("%w; %s", err, cure)
 	}
 	r, undecoded := decodeRecords(records)
 	problems = append(problems, undecoded...)
 	if strict && len(problems) > 0 {
-		return nil, core.Recovered{}, 0, errors.Join(fmt.Errorf("recover tasks: %w; %s", errors.Join(problems...), cure), j.close())
+		return nil, recovered{}, 0, errors.Join(fmt.Errorf("recover tasks: %w; %s", errors.Join(problems...), cure), j.close())
 	}
 	for _, p := range problems {
 		log.Error("part of the checkpoint is lost", "err", p)
@@ -99,9 +102,15 @@ func forgetJournal(workDir string) error {
 // prefixes, values as in api/checkpoint.
 func journalPath(workDir string) string { return filepath.Join(workDir, "meta", "tasks.db") }
 
+// recovered is all that an earlier process kept.
+type recovered struct {
+	core.Recovered
+	nested []nested.Container
+}
+
 // decodeRecords makes messages of records. A life without its task is what a removal
 // leaves that nobody needs.
-func decodeRecords(records map[string][]byte) (r core.Recovered, problems []error) {
+func decodeRecords(records map[string][]byte) (r recovered, problems []error) {
 	parse := func(key string, m proto.Message) bool {
 		err := proto.UnmarshalOptions{AllowPartial: true}.Unmarshal(records[key], m)
 		if err != nil {
@@ -118,6 +127,16 @@ func decodeRecords(records map[string][]byte) (r core.Recovered, problems []erro
 		if strings.HasPrefix(key, prefixes[core.ExecutorRecord]) {
 			if x := new(pb.Executor); parse(key, x) {
 				r.Executors = append(r.Executors, core.RecoveredExecutor{Executor: x})
+			}
+		}
+		if strings.HasPrefix(key, nestedPrefix) {
+			if n := new(pb.Nested); parse(key, n) {
+				c, err := nested.FromRecord(n)
+				if err != nil {
+					problems = append(problems, err)
+					continue
+				}
+				r.nested = append(r.nested, c)
 			}
 		}
 		if id, ok := strings.CutPrefix(key, prefixes[core.TaskRecord]); ok {
@@ -158,15 +177,32 @@ func (j *journal) take(e core.Effect) (now bool) {
 	return false
 }
 
+// nestedPrefix is of the keys of containers that calls launch, before their names.
+const nestedPrefix = "nested/"
+
+// note keeps what changed of a nested container; nil: nothing of it any more. Once
+// that is durable, then is called.
+func (j *journal) note(name ids.ContainerID, r *pb.Nested, then func()) {
+	var b []byte
+	if r != nil {
+		var err error
+		if b, err = (proto.MarshalOptions{AllowPartial: true}).Marshal(r); err != nil {
+			panic(fmt.Sprintf("encode a record: %v", err)) // of our own making
+		}
+	}
+	j.changes[nestedPrefix+string(name)] = b
+	j.then = append(j.then, then)
+}
+
 // full says that so much waits for a disk which takes nothing that nothing more
 // should happen.
-func (j *journal) full() bool { return j.failing && len(j.held) >= maxHeld }
+func (j *journal) full() bool { return j.failing && len(j.held)+len(j.then) >= maxHeld }
 
 // maxHeld bounds what is held back while the disk takes nothing.
 const maxHeld = 4096
 
 // commit makes all durable and returns what may be done now.
-func (j *journal) commit() []core.Effect {
+func (j *journal) commit() ([]core.Effect, []func()) {
 	if len(j.changes) > 0 {
 		changes := make([]checkpoint.Change, 0, len(j.changes))
 		for key, value := range j.changes {
@@ -178,7 +214,7 @@ func (j *journal) commit() []core.Effect {
 				j.log.Error("the agent can't write down what it does, and does nothing until it can: free space on the disk of work_dir", "err", err)
 			}
 			j.failing = true
-			return nil
+			return nil, nil
 		}
 		clear(j.changes)
 	}
@@ -186,7 +222,7 @@ func (j *journal) commit() []core.Effect {
 		j.failing = false
 		j.log.Info("the disk takes what the agent writes down again")
 	}
-	out := j.held
-	j.held = nil
-	return out
+	effects, then := j.held, j.then
+	j.held, j.then = nil, nil
+	return effects, then
 }

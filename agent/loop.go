@@ -10,6 +10,7 @@ import (
 
 	"mezzo/agent/core"
 	"mezzo/agent/fetch"
+	"mezzo/agent/nested"
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	"mezzo/internal/errs"
@@ -52,15 +53,18 @@ type loop struct {
 	measuring  bool
 	disk       map[ids.ContainerID]diskUse         // measured last; never changed
 	node       *isolator.Usage                     // the node's newest sample
-	groups     map[ids.ContainerID]*isolator.Usage // newest samples, of groups alone
+	others     map[ids.ContainerID]*isolator.Usage // newest samples of groups and nested containers
+	nested     *nested.Table
+	guests     map[ids.ContainerID]*guest // of the table's
 	gc         collection
 	over       oversubscription
 	exit       *core.Exit
 	streams    map[ids.ContainerID]*executorStream // of executors
 
-	recovered      core.Recovered // until recover takes it over
-	recoveryErrors int            // what was damaged of it
-	recovering     []core.Effect  // to be carried out once run runs
+	recovered       recovered         // until recover takes it over
+	recoveryErrors  int               // what was damaged of it
+	recovering      []core.Effect     // to be carried out once run runs
+	recoveredNested []ids.ContainerID // to be waited for then
 
 	ctx     context.Context // of the workers; ends with run
 	workers sync.WaitGroup
@@ -90,6 +94,7 @@ func (l *loop) run(ctx context.Context) error {
 	stop := ctx.Done()
 	l.take(l.recovering)
 	l.recovering = nil
+	l.adoptNested()
 	if l.cfg.Recover == RecoverCleanup {
 		l.step(core.Stop{Why: "The agent was started with --recover=cleanup"})
 	}
@@ -123,6 +128,9 @@ func (l *loop) run(ctx context.Context) error {
 		}
 		l.arm(wake)
 	}
+	if err := l.endStandalone(context.WithoutCancel(ctx)); err != nil {
+		l.log.Warn("end standalone containers", "err", err)
+	}
 	if l.exit.Removed {
 		return errors.Join(fmt.Errorf("removed by the master: %s: %w", l.exit.Why, errs.Conflict), l.home.forget(), l.journal.forget(l.cfg.WorkDir))
 	}
@@ -143,9 +151,16 @@ func (l *loop) takeMore() {
 
 // settle makes durable what changed, and does what follows from it.
 func (l *loop) settle() {
-	for effects := l.journal.commit(); len(effects) > 0; effects = l.journal.commit() {
+	for {
+		effects, then := l.journal.commit()
+		if len(effects)+len(then) == 0 {
+			return
+		}
 		for _, e := range effects {
 			l.perform(e)
+		}
+		for _, f := range then {
+			f()
 		}
 	}
 }

@@ -127,6 +127,38 @@ func checkCall(c *agent.Call) error {
 		if c.AttachContainerOutput == nil {
 			missing = "attach_container_output"
 		}
+	case agent.Call_LAUNCH_CONTAINER:
+		if c.LaunchContainer == nil {
+			missing = "launch_container"
+		}
+	case agent.Call_WAIT_CONTAINER:
+		if c.WaitContainer == nil {
+			missing = "wait_container"
+		}
+	case agent.Call_KILL_CONTAINER:
+		if c.KillContainer == nil {
+			missing = "kill_container"
+		}
+	case agent.Call_REMOVE_CONTAINER:
+		if c.RemoveContainer == nil {
+			missing = "remove_container"
+		}
+	case agent.Call_LAUNCH_NESTED_CONTAINER:
+		if c.LaunchNestedContainer == nil {
+			missing = "launch_nested_container"
+		}
+	case agent.Call_WAIT_NESTED_CONTAINER:
+		if c.WaitNestedContainer == nil {
+			missing = "wait_nested_container"
+		}
+	case agent.Call_KILL_NESTED_CONTAINER:
+		if c.KillNestedContainer == nil {
+			missing = "kill_nested_container"
+		}
+	case agent.Call_REMOVE_NESTED_CONTAINER:
+		if c.RemoveNestedContainer == nil {
+			missing = "remove_nested_container"
+		}
 	case agent.Call_ATTACH_CONTAINER_INPUT:
 		return fmt.Errorf("ATTACH_CONTAINER_INPUT is a streaming request, of type %s: %w", recordioType, errs.Invalid)
 	default: // no part, or not answered here
@@ -139,7 +171,7 @@ func checkCall(c *agent.Call) error {
 
 // answer writes the response to a call.
 func (s *server) answer(w http.ResponseWriter, r *http.Request, call *agent.Call, out codec.Codec) error {
-	if done, err := s.nested(w, r, call, out); done || err != nil {
+	if done, err := s.nestedCall(w, r, call, out); done {
 		return err
 	}
 	answer, ok := answers[call.GetType()]
@@ -154,50 +186,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, call *agent.Call
 	if err != nil {
 		return err
 	}
-	body, err := out.Marshal(response)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", out.ContentType())
-	_, _ = w.Write(body) // a reader that went away is no error of ours
-	return nil
-}
-
-// nested answers the calls about sessions.
-func (s *server) nested(w http.ResponseWriter, r *http.Request, call *agent.Call, out codec.Codec) (done bool, err error) {
-	var response *agent.Response
-	switch call.GetType() {
-	case agent.Call_WAIT_NESTED_CONTAINER, agent.Call_WAIT_CONTAINER:
-		id := call.GetWaitNestedContainer().GetContainerId()
-		if call.GetType() == agent.Call_WAIT_CONTAINER {
-			id = call.GetWaitContainer().GetContainerId()
-		}
-		ended, err := s.waitSession(r.Context(), id)
-		if err != nil {
-			return false, err
-		}
-		response = &agent.Response{Type: agent.Response_WAIT_NESTED_CONTAINER.Enum(), WaitNestedContainer: ended}
-		if call.GetType() == agent.Call_WAIT_CONTAINER {
-			response = &agent.Response{Type: agent.Response_WAIT_CONTAINER.Enum(), WaitContainer: &agent.Response_WaitContainer{ExitStatus: ended.ExitStatus}}
-		}
-	case agent.Call_KILL_NESTED_CONTAINER:
-		return true, s.killSession(r.Context(), call.GetKillNestedContainer().GetContainerId(), call.GetKillNestedContainer().Signal)
-	case agent.Call_KILL_CONTAINER:
-		return true, s.killSession(r.Context(), call.GetKillContainer().GetContainerId(), call.GetKillContainer().Signal)
-	case agent.Call_REMOVE_NESTED_CONTAINER:
-		return true, s.sessions.Remove(sessionID(call.GetRemoveNestedContainer().GetContainerId()))
-	case agent.Call_REMOVE_CONTAINER:
-		return true, s.sessions.Remove(sessionID(call.GetRemoveContainer().GetContainerId()))
-	default:
-		return false, nil
-	}
-	body, err := out.Marshal(response)
-	if err != nil {
-		return false, err
-	}
-	w.Header().Set("Content-Type", out.ContentType())
-	_, _ = w.Write(body) // a reader that went away is no error of ours
-	return true, nil
+	return writeResponse(w, out, response)
 }
 
 type answer func(*server, *snapshot, *agent.Call) (*agent.Response, error)
@@ -254,8 +243,8 @@ var answers = map[agent.Call_Type]answer{
 			GetTasks: getTasks(snap), GetExecutors: getExecutors(snap), GetFrameworks: getFrameworks(snap),
 		}}, nil
 	},
-	agent.Call_GET_CONTAINERS: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
-		return &agent.Response{Type: agent.Response_GET_CONTAINERS.Enum(), GetContainers: getContainers(snap)}, nil
+	agent.Call_GET_CONTAINERS: func(_ *server, snap *snapshot, c *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_CONTAINERS.Enum(), GetContainers: getContainers(snap, c.GetGetContainers())}, nil
 	},
 	agent.Call_GET_FRAMEWORKS: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
 		return &agent.Response{Type: agent.Response_GET_FRAMEWORKS.Enum(), GetFrameworks: getFrameworks(snap)}, nil
@@ -352,13 +341,19 @@ func getFrameworks(snap *snapshot) *agent.Response_GetFrameworks {
 	return &agent.Response_GetFrameworks{Frameworks: show(snap.Frameworks), CompletedFrameworks: show(snap.Completed)}
 }
 
-func getContainers(snap *snapshot) *agent.Response_GetContainers {
+func getContainers(snap *snapshot, c *agent.Call_GetContainers) *agent.Response_GetContainers {
 	g := &agent.Response_GetContainers{}
 	for h := range snap.held() {
-		g.Containers = append(g.Containers, &agent.Response_GetContainers_Container{
-			FrameworkId: h.framework.Proto(), ExecutorId: h.executor.Proto(), ExecutorName: proto.String(h.name),
-			ContainerId: h.id.Proto(), ContainerStatus: h.status, ResourceStatistics: snap.statistics(h.id, h.limits),
-		})
+		if !h.shown(c.GetShowNested(), c.GetShowStandalone()) {
+			continue
+		}
+		shown := &agent.Response_GetContainers_Container{
+			ContainerId: h.proto(), ContainerStatus: h.status, ResourceStatistics: snap.statistics(h.id, h.limits),
+		}
+		if h.framework != "" {
+			shown.FrameworkId, shown.ExecutorId, shown.ExecutorName = h.framework.Proto(), h.executor.Proto(), proto.String(h.name)
+		}
+		g.Containers = append(g.Containers, shown)
 	}
 	return g
 }

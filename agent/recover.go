@@ -7,9 +7,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"mezzo/agent/core"
 	"mezzo/agent/launch"
 	"mezzo/api/checkpoint"
+	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/isolator"
 	"mezzo/resources"
@@ -21,7 +21,7 @@ import (
 func (l *loop) recover(ctx context.Context) error {
 	start := time.Now()
 	r := l.recovered
-	l.recovered = core.Recovered{}
+	l.recovered = recovered{}
 	r.Rebooted = l.home.saved.BootID != "" && l.home.saved.BootID != l.bootID
 	var known []isolator.ID
 	for i := range r.Tasks {
@@ -45,6 +45,23 @@ func (l *loop) recover(ctx context.Context) error {
 			known = append(known, isolator.ID(x.Executor.GetContainerId()))
 		}
 	}
+	around := make(map[ids.ContainerID]bool)
+	for _, id := range known {
+		around[ids.ContainerID(id)] = true
+	}
+	for _, x := range r.Executors {
+		if x.Executor.GetGroup() {
+			around[ids.ContainerID(x.Executor.GetContainerId())] = !r.Rebooted
+		}
+	}
+	kept := r.nested
+	if r.Rebooted {
+		kept = nil
+		for _, n := range r.nested {
+			l.journal.note(n.Name, nil, func() {})
+		}
+	}
+	known = append(known, l.recoverNested(kept, around)...)
 	taken, orphans, err := l.deps.Containers.Recover(ctx, known)
 	if err != nil {
 		return fmt.Errorf("recover containers: %w", err)
@@ -59,7 +76,8 @@ func (l *loop) recover(ctx context.Context) error {
 	for i := range r.Executors {
 		r.Executors[i].Found = found[r.Executors[i].Executor.GetContainerId()]
 	}
-	effects, problems := l.core.Recover(time.Now(), r)
+	l.resumeNested(found)
+	effects, problems := l.core.Recover(time.Now(), r.Recovered)
 	l.recoveryErrors += len(problems)
 	for _, p := range problems {
 		if l.cfg.Strict {

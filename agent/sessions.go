@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"syscall"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"mezzo/agent/launch"
+	"mezzo/agent/nested"
 	"mezzo/agent/session"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -19,14 +19,6 @@ import (
 	"mezzo/internal/errs"
 	"mezzo/isolator"
 )
-
-// sessionID is a nested container's id with its parents', the outermost first.
-func sessionID(id *v1.ContainerID) string {
-	if id.GetParent() == nil {
-		return id.GetValue()
-	}
-	return sessionID(id.GetParent()) + "." + id.GetValue()
-}
 
 // launchSession runs a command in a container and answers with its output.
 // It ends with the connection.
@@ -42,7 +34,7 @@ func (s *server) launchSession(w http.ResponseWriter, r *http.Request, c *agent.
 	if err != nil {
 		return err
 	}
-	parent, err := snap.find(id.GetParent())
+	parent, err := snap.findProcess(id.GetParent())
 	if err != nil {
 		return err
 	}
@@ -50,7 +42,7 @@ func (s *server) launchSession(w http.ResponseWriter, r *http.Request, c *agent.
 	if err != nil {
 		return err
 	}
-	live, reader, err := s.sessions.Launch(r.Context(), sessionID(id), isolator.ID(parent.id), spec)
+	live, reader, err := s.sessions.Launch(r.Context(), nested.Path(id), isolator.ID(parent.id), spec)
 	if err != nil {
 		return err
 	}
@@ -68,10 +60,10 @@ func (s *server) attachOutput(w http.ResponseWriter, r *http.Request, c *agent.C
 	if err != nil {
 		return err
 	}
-	if of, err := snap.find(c.GetContainerId()); err == nil {
+	if of, err := snap.findProcess(c.GetContainerId()); err == nil {
 		return s.follow(w, r, of)
 	}
-	live, err := s.sessions.Find(sessionID(c.GetContainerId()))
+	live, err := s.sessions.Find(nested.Path(c.GetContainerId()))
 	if err != nil {
 		return err
 	}
@@ -124,7 +116,7 @@ func (s *server) attachInput(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Expecting 'attach_container_input.container_id' in the first record", http.StatusBadRequest)
 		return
 	}
-	live, err := s.sessions.Find(sessionID(c.GetContainerId()))
+	live, err := s.sessions.Find(nested.Path(c.GetContainerId()))
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -186,8 +178,8 @@ func feed(ctx context.Context, live *session.Session, call *agent.Call) error {
 }
 
 // waitSession answers once a session has ended.
-func (s *server) waitSession(ctx context.Context, id *v1.ContainerID) (*agent.Response_WaitNestedContainer, error) {
-	live, err := s.sessions.Find(sessionID(id))
+func (s *server) waitSession(ctx context.Context, id *v1.ContainerID) (*agent.Response_WaitContainer, error) {
+	live, err := s.sessions.Find(nested.Path(id))
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +187,7 @@ func (s *server) waitSession(ctx context.Context, id *v1.ContainerID) (*agent.Re
 	if err != nil {
 		return nil, err
 	}
-	answer := &agent.Response_WaitNestedContainer{}
+	answer := &agent.Response_WaitContainer{}
 	if !unknown {
 		answer.ExitStatus = proto.Int32(waitStatus(code))
 	}
@@ -208,20 +200,4 @@ func waitStatus(code int) int32 {
 		return int32(sig)
 	}
 	return int32(code&0xff) << 8
-}
-
-// killSession signals a session's process; SIGKILL unless another is named.
-func (s *server) killSession(ctx context.Context, id *v1.ContainerID, sig *int32) error {
-	live, err := s.sessions.Find(sessionID(id))
-	if err != nil {
-		return err
-	}
-	number := syscall.SIGKILL
-	if sig != nil {
-		number = syscall.Signal(*sig)
-	}
-	if number <= 0 || number > 64 {
-		return fmt.Errorf("there is no signal %d: %w", int(number), errs.Invalid)
-	}
-	return live.Signal(ctx, number)
 }

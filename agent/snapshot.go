@@ -7,6 +7,7 @@ import (
 
 	"mezzo/agent/core"
 	"mezzo/agent/meter"
+	"mezzo/agent/nested"
 	"mezzo/agent/sandbox"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -21,6 +22,8 @@ type snapshot struct {
 	disk  map[ids.ContainerID]diskUse         // measured last
 	gc    collection
 
+	nested []nested.Container
+
 	revocable resources.Resources // told to the master
 	throttled int                 // containers
 
@@ -30,13 +33,13 @@ type snapshot struct {
 // snapshot takes one.
 func (l *loop) snapshot(ctx context.Context) (*snapshot, error) {
 	return ask(ctx, l, func() *snapshot {
-		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers)), gc: l.gc, disk: l.disk, revocable: revocableCPUs(l.over.told), recoveryErrors: l.recoveryErrors}
+		s := &snapshot{View: l.core.View(), usage: make(map[ids.ContainerID]*isolator.Usage, len(l.containers)), gc: l.gc, disk: l.disk, nested: l.nested.All(), revocable: revocableCPUs(l.over.told), recoveryErrors: l.recoveryErrors}
 		for id, c := range l.containers {
 			if c.last != nil {
 				s.usage[id] = c.last
 			}
 		}
-		maps.Copy(s.usage, l.groups)
+		maps.Copy(s.usage, l.others)
 		if l.over.controller != nil {
 			s.throttled = l.over.controller.Throttled()
 		}

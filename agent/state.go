@@ -217,7 +217,7 @@ func (s *server) statistics(snap *snapshot, _ *http.Request) (any, error) {
 	out := make([]any, 0)
 	for h := range snap.held() {
 		u := snap.statistics(h.id, h.limits)
-		if u == nil {
+		if u == nil || !h.shown(false, false) {
 			continue
 		}
 		m, err := message(u)
@@ -235,7 +235,11 @@ func (s *server) statistics(snap *snapshot, _ *http.Request) (any, error) {
 // containers shows every container, or those that the query names.
 func (s *server) containers(snap *snapshot, r *http.Request) (any, error) {
 	out := make([]any, 0)
+	q := r.URL.Query()
 	for h := range snap.held() {
+		if !h.shown(q.Get("show_nested") == "true", q.Get("show_standalone") == "true") {
+			continue
+		}
 		o := h.model()
 		if !matches(r, o, "container_id", "framework_id", "executor_id") {
 			continue
@@ -256,10 +260,11 @@ func (s *server) containers(snap *snapshot, r *http.Request) (any, error) {
 }
 
 func (h held) model() object {
-	return object{
-		"framework_id": string(h.framework), "executor_id": string(h.executor), "executor_name": h.name,
-		"source": string(h.executor), "container_id": string(h.id),
+	o := object{"container_id": h.proto().GetValue()}
+	if h.framework != "" {
+		o["framework_id"], o["executor_id"], o["executor_name"], o["source"] = string(h.framework), string(h.executor), h.name, string(h.executor)
 	}
+	return o
 }
 
 // matches tells whether o has what the query names, of the given names.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mezzo/agent/meter"
+	"mezzo/agent/nested"
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	"mezzo/api/usage"
@@ -20,7 +21,7 @@ const sweepTimeout = 30 * time.Second
 
 // samples is what a sweep found.
 type samples struct {
-	containers map[ids.ContainerID]isolator.Usage // and groups
+	containers map[ids.ContainerID]isolator.Usage // groups and nested ones too
 	node       node.Sample
 	nodeErr    error
 }
@@ -39,6 +40,11 @@ func (l *loop) sweep() {
 		if c.running && c.group != "" && !groups[c.group] {
 			groups[c.group] = true
 			running = append(running, c.group)
+		}
+	}
+	for _, n := range l.nested.All() {
+		if n.State == nested.Running {
+			running = append(running, n.Name)
 		}
 	}
 	l.workers.Go(func() {
@@ -80,10 +86,10 @@ func (l *loop) swept(s samples) {
 		report.Node = meter.Node(l.node, s.node)
 		l.node = &s.node.Used
 	}
-	clear(l.groups)
+	clear(l.others)
 	for id, u := range s.containers {
 		if l.containers[id] == nil {
-			l.groups[id] = &u
+			l.others[id] = &u
 		}
 		if c := l.containers[id]; c != nil && c.running {
 			if c.last != nil {

@@ -70,6 +70,11 @@ func New(t Task) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	return plan(t, limits)
+}
+
+// plan is of a task that was checked.
+func plan(t Task, limits isolator.Limits) (Plan, error) {
 	p := Plan{Spec: containerizer.Spec{
 		ID: isolator.ID(t.Container),
 		Labels: map[string]string{

@@ -28,9 +28,13 @@ func Collect(workDir string, inUse map[string]bool, maxAge time.Duration, now ti
 		return c, fmt.Errorf("collect sandboxes: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	runs, err := fs.Glob(root.FS(), "slaves/*/frameworks/*/executors/*/runs/*")
-	if err != nil {
-		return c, fmt.Errorf("collect sandboxes: %w", err)
+	var runs []string
+	for _, pattern := range []string{"slaves/*/frameworks/*/executors/*/runs/*", Nested("*"), Standalone("*")} {
+		some, err := fs.Glob(root.FS(), pattern)
+		if err != nil {
+			return c, fmt.Errorf("collect sandboxes: %w", err)
+		}
+		runs = append(runs, some...)
 	}
 	var problems []error
 	for _, run := range runs {

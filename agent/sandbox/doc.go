@@ -4,7 +4,8 @@
 //	work_dir/slaves/<agent>/frameworks/<framework>/executors/<executor>/runs/<container>
 //	                                                                   └─ latest ─▶ <container>
 //
-// A command task is its own executor, of the same id.
+// A command task is its own executor, of the same id. Containers that calls of the
+// agent's API launch are below work_dir/nested and work_dir/standalone.
 //
 // # Invariants
 //

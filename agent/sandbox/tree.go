@@ -38,6 +38,72 @@ func (r Run) Path(workDir string) string {
 	return filepath.Join(workDir, r.dir())
 }
 
+// Nested is where the sandbox of a nested container is below the work_dir, and
+// Standalone that of a standalone one: in none that a task can write in, as a link
+// there would lead where the task likes.
+func Nested(name ids.ContainerID) string { return filepath.Join("nested", string(name)) }
+
+// Standalone is described at Nested.
+func Standalone(id ids.ContainerID) string { return filepath.Join("standalone", string(id)) }
+
+// MakeAt makes the sandbox at dir, one of Nested or Standalone, and the directories
+// in it, and in the sandbox of the group that it is nested in, if any, those that
+// all in the group share.
+func MakeAt(workDir, dir string, dirs []string, group Run, shared []string) (err error) {
+	root, err := os.OpenRoot(workDir)
+	if err != nil {
+		return fmt.Errorf("make sandbox %q: %w", dir, err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if err = root.MkdirAll(filepath.Dir(dir), dirMode); err == nil {
+		err = makeDirs(root, dir, dirs)
+	}
+	if err == nil {
+		err = makeShared(root, group, shared)
+	}
+	if err != nil {
+		return fmt.Errorf("make sandbox %q: %w", dir, err)
+	}
+	return nil
+}
+
+// Remove removes the sandbox at dir, as MakeAt has it, if it is there.
+func Remove(workDir, dir string) (err error) {
+	root, err := os.OpenRoot(workDir)
+	if err != nil {
+		return fmt.Errorf("remove sandbox %q: %w", dir, err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	if err := root.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove sandbox %q: %w", dir, err)
+	}
+	return nil
+}
+
+// makeDirs makes a sandbox and what is in it.
+func makeDirs(root *os.Root, dir string, dirs []string) error {
+	for _, d := range append([]string{"."}, dirs...) {
+		if err := root.MkdirAll(filepath.Join(dir, d), runMode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeShared makes directories in a group's sandbox.
+func makeShared(root *os.Root, r Run, shared []string) error {
+	for _, d := range shared {
+		dir := filepath.Join(r.runs(), string(r.Container), d)
+		if err := root.MkdirAll(dir, runMode); err != nil {
+			return err
+		}
+		if err := root.Chmod(dir, sharedMode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // dir is where r's sandbox is below the work_dir.
 func (r Run) dir() string {
 	dir := filepath.Join(r.runs(), string(r.Container))
@@ -96,19 +162,11 @@ func makeRun(root *os.Root, r Run, dirs, shared []string) error {
 	if err := root.MkdirAll(above, dirMode); err != nil {
 		return err
 	}
-	for _, d := range append([]string{"."}, dirs...) {
-		if err := root.MkdirAll(filepath.Join(r.dir(), d), runMode); err != nil {
-			return err
-		}
+	if err := makeDirs(root, r.dir(), dirs); err != nil {
+		return err
 	}
-	for _, d := range shared {
-		dir := filepath.Join(r.runs(), string(r.Container), d)
-		if err := root.MkdirAll(dir, runMode); err != nil {
-			return err
-		}
-		if err := root.Chmod(dir, sharedMode); err != nil {
-			return err
-		}
+	if err := makeShared(root, r, shared); err != nil {
+		return err
 	}
 	// A link can't be changed, only replaced: at once, so that it is always there.
 	link := filepath.Join(r.runs(), latest)
