@@ -55,9 +55,15 @@ type Containers interface {
 type Deps struct {
 	Log        *slog.Logger
 	Containers Containers
+	Projects   Projects // nil: the file system of the work_dir has no project quotas that are on
 	Detector   election.Detector
 	Flags      map[string]string // as shown by /flags
 	Version    *v1.VersionInfo   // of the program; version is "x.y.z"
+}
+
+// Projects hold directories to an amount of disk: a *projquota.Projects.
+type Projects interface {
+	Limit(dir string, bytes int64) error
 }
 
 // Agent is one agent process's worth of state and goroutines.

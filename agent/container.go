@@ -212,6 +212,7 @@ func (l *loop) start(ctx context.Context, e core.Launch) (containerizer.Spec, co
 	if _, err := sandbox.Make(l.cfg.WorkDir, run, p.Dirs, p.ParentDirs); err != nil {
 		return p.Spec, containerizer.Launched{}, err
 	}
+	l.limitDisk(p.Spec.Sandbox, e.DiskBytes)
 	if len(p.URIs) > 0 {
 		p.Spec.Fill = func(ctx context.Context, uid, gid uint32) error { return l.fill(ctx, p, uid, gid) }
 	}

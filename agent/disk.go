@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
@@ -44,6 +45,7 @@ func (l *loop) measureDisk() {
 			if l.ctx.Err() != nil {
 				break
 			}
+			l.limitDisk(c.paths[0], c.limitBytes) // an executor's grows and shrinks with its tasks
 			n, err := l.diskUsed(l.ctx, c)
 			if err != nil {
 				l.log.Warn("measure the disk of a container", "container_id", c.container, "err", err)
@@ -78,6 +80,17 @@ func (l *loop) onDisk() (all []onDisk) {
 		}
 	}
 	return all
+}
+
+// limitDisk has the file system refuse what a sandbox may not have, where it can.
+// What is measured is what holds.
+func (l *loop) limitDisk(path string, limitBytes int64) {
+	if l.deps.Projects == nil || limitBytes <= 0 || !l.cfg.EnforceContainerDiskQuota {
+		return
+	}
+	if err := l.deps.Projects.Limit(path, limitBytes); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.log.Warn("limit the disk of a container by the file system", "err", err)
+	}
 }
 
 // withNested adds what is nested in a container: its disk is the container's.

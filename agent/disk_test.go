@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +14,45 @@ import (
 
 func oneMiBDisk() *v1.Resource {
 	return &v1.Resource{Name: proto.String("disk"), Type: v1.Value_SCALAR.Enum(), Scalar: &v1.Value_Scalar{Value: proto.Float64(1)}}
+}
+
+// fakeProjects note what is limited.
+type fakeProjects struct {
+	mu     sync.Mutex
+	limits map[string]int64 // by the end of the path
+}
+
+func (p *fakeProjects) Limit(dir string, bytes int64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limits[filepath.Base(dir)] = bytes
+	return nil
+}
+
+// TestProjectQuota: where the file system can, it holds a sandbox before its task
+// runs.
+func TestProjectQuota(t *testing.T) {
+	m := startMaster(t)
+	p := &fakeProjects{limits: make(map[string]int64)}
+	a, err := newAgentOn(t, m.addr, newFakeContainers(), func(c *Config) { c.EnforceContainerDiskQuota = true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.loop.deps.Projects = p
+	a.start()
+	s := m.next()
+	s.welcome("a1")
+	bounded := runMessage("bounded", "sleep")
+	bounded.GetRunTask().Task.Resources = append(bounded.GetRunTask().Task.Resources, oneMiBDisk())
+	s.send(bounded)
+	s.expect(v1.TaskState_TASK_STARTING)
+	s.expect(v1.TaskState_TASK_RUNNING)
+	runningTask(a, s, "free", "sleep")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.limits) != 1 || p.limits[string(a.containers.of("bounded"))] != 1<<20 {
+		t.Errorf("limits %v", p.limits)
+	}
 }
 
 // TestDiskQuota: a task that uses more of the disk than it asked for ends, with

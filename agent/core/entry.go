@@ -132,7 +132,7 @@ func (c *Core) step(e *entry, ev task.Event) {
 }
 
 func (c *Core) launch(e *entry) Launch {
-	l := Launch{Container: e.container, Agent: e.agent, Framework: e.framework.info, Task: e.info}
+	l := Launch{Container: e.container, Agent: e.agent, Framework: e.framework.info, Task: e.info, DiskBytes: diskBytes(e.info.GetResources())}
 	if e.executor != nil {
 		l.Parent, l.ExecutorID = e.executor.container, ids.ExecutorID(e.executor.id())
 		l.Limits = e.executor.limits

@@ -168,6 +168,7 @@ type (
 		Task       *v1.TaskInfo     // or
 		Executor   *v1.ExecutorInfo // with
 		Limits     isolator.Limits  // of it and its tasks; or, of a task in a group, of the group beside its tasks
+		DiskBytes  int64            // 0: no limit
 		Parent     ids.ContainerID
 		ExecutorID ids.ExecutorID
 	}

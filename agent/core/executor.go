@@ -119,7 +119,7 @@ func (c *Core) addExecutor(x *executor) {
 
 // launchExecutor asks for the container of a framework's own executor.
 func (x *executor) launch() Launch {
-	return Launch{Container: x.container, Agent: x.agent, Framework: x.framework.info, Executor: x.info, Limits: x.sum()}
+	return Launch{Container: x.container, Agent: x.agent, Framework: x.framework.info, Executor: x.info, Limits: x.sum(), DiskBytes: x.diskBytes()}
 }
 
 // queueTask hands a task to its executor, which is started if it isn't there.

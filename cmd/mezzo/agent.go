@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"mezzo/internal/errs"
 	"mezzo/internal/flags"
 	"mezzo/isolator"
+	"mezzo/isolator/projquota"
 )
 
 func newAgent(p process, name string) *service {
@@ -124,8 +126,17 @@ func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*ag
 	if err != nil {
 		return nil, err
 	}
-	a, err = agent.New(ctx, cfg, agent.Deps{
-		Log: m.log, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo(),
-	})
+	deps := agent.Deps{Log: m.log, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo()}
+	if cfg.EnforceContainerDiskQuota {
+		if err := os.MkdirAll(cfg.WorkDir, 0o711); err != nil {
+			return nil, fmt.Errorf("work_dir: %w", err)
+		}
+		if p, err := projquota.Open(cfg.WorkDir, projquota.DefaultRange); err == nil {
+			deps.Projects = p
+		} else {
+			m.log.Debug("disk is held to what is measured alone", "why", err)
+		}
+	}
+	a, err = agent.New(ctx, cfg, deps)
 	return a, err
 }

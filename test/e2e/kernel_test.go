@@ -12,10 +12,16 @@ import (
 	"mezzo/test/e2e/cluster"
 )
 
-// TestKernel runs the tests of isolator/cgroups2 that need root and a kernel
-// with cgroups v2 on the first node. They make cgroups of their own, beside
-// those of an agent.
+// TestKernel runs the tests of isolators that need root and a kernel with cgroups
+// v2 and quotas on the first node. They make cgroups and file systems of their own,
+// beside those of an agent.
 func TestKernel(t *testing.T) {
+	for _, of := range []string{"cgroups2", "projquota"} {
+		t.Run(of, func(t *testing.T) { testKernel(t, of) })
+	}
+}
+
+func testKernel(t *testing.T, of string) {
 	c := cluster.Require(t)
 	root, err := cluster.Root()
 	if err != nil {
@@ -23,13 +29,13 @@ func TestKernel(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), c.Slow(2*time.Minute))
 	defer cancel()
-	bin := filepath.Join(t.TempDir(), "cgroups2.test")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-tags", "root", "-o", bin, "./isolator/cgroups2")
+	bin := filepath.Join(t.TempDir(), of+".test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-tags", "root", "-o", bin, "./isolator/"+of)
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	remote := dir + "/cgroups2.test"
+	remote := dir + "/" + of + ".test"
 	if err := c.Nodes[0].Push(ctx, bin, remote); err != nil {
 		t.Fatal(err)
 	}
