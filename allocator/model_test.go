@@ -728,6 +728,54 @@ func (p *pair) release(t *rapid.T) {
 	}
 }
 
+// convert reserves part of what is used, or available, or takes a reservation off.
+func (p *pair) convert(t *rapid.T) {
+	id, known := p.anyAgent(t)
+	f, _ := p.anyFramework(t)
+	if known == nil {
+		return
+	}
+	from := known.used[f]
+	if rapid.Bool().Draw(t, "available") {
+		f, from = "", known.available()
+	}
+	reserve := rapid.Bool().Draw(t, "reserve")
+	role := rapid.SampledFrom([]string{"a", "b", "a/x"}).Draw(t, "for role")
+	from = from.NonShared().Filter(func(r resources.Resource) bool {
+		if reserve && (r.Depth() > 0 || r.Revocable()) || !reserve && !r.Dynamic() {
+			return false
+		}
+		return rapid.IntRange(0, 3).Draw(t, "item") > 0
+	})
+	c := resources.Conversion{From: from, To: from.PopReservation()}
+	if reserve {
+		var err error
+		if c.To, err = from.PushReservation(resources.Reservation{Dynamic: true, Role: role, Principal: "p"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tooMuch := rapid.IntRange(0, 9).Draw(t, "too much") == 0
+	if tooMuch {
+		c.From = c.From.Add(resources.MustParse("cpus(z,z)@a:100"))
+	}
+	total, err := resources.Conversion{From: c.From.Unallocated(), To: c.To.Unallocated()}.Apply(known.Total)
+	p.do(t, err == nil, func(a *Allocator) error { return a.Convert(id, f, c) })
+	if err != nil {
+		return
+	}
+	if known.Total = total; f != "" {
+		known.used[f] = minusAll(known.used[f], c.From).Add(c.To)
+	}
+}
+
+func minusAll(r, part resources.Resources) resources.Resources {
+	left, ok := r.Sub(part)
+	if !ok {
+		panic("not there")
+	}
+	return left
+}
+
 func (p *pair) allocate(t *rapid.T) {
 	var only []ids.AgentID
 	if rapid.Bool().Draw(t, "some") {
@@ -800,6 +848,7 @@ func TestAgainstNaive(t *testing.T) {
 			"connect": p.connect, "suppress": p.suppress, "weigh": p.weigh,
 			"quota": p.setQuota, "quota again": p.setQuota, "request": p.request, "explain": p.explain,
 			"add agent": p.addAgent, "update agent": p.updateAgent, "remove agent": p.removeAgent, "switch agent": p.switchAgent,
+			"convert": p.convert,
 			"release": p.release, "release more": p.release, "release again": p.release,
 			"allocate": p.allocate, "allocate more": p.allocate, "wait": p.wait,
 			"": p.check,

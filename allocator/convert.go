@@ -1,0 +1,61 @@
+package allocator
+
+import (
+	"fmt"
+
+	"mezzo/api/ids"
+	"mezzo/internal/errs"
+	"mezzo/resources"
+)
+
+// Convert makes something else of resources of an agent: of what a framework,
+// known or removed, uses there or is offered, or, if no framework is named, of what
+// nobody does. The agent's total changes with them.
+//
+// Errors: errs.Conflict if they are not there.
+func (a *Allocator) Convert(id ids.AgentID, f ids.FrameworkID, c resources.Conversion) error {
+	g, err := a.agent(id)
+	if err != nil {
+		return fmt.Errorf("convert %w", err)
+	}
+	plain := resources.Conversion{From: c.From.Unallocated(), To: c.To.Unallocated()}
+	n := g.Agent
+	if n.Total, err = plain.Apply(g.Total); err != nil {
+		return fmt.Errorf("convert resources of agent %s: %w", id, err)
+	}
+	if f == "" {
+		if !g.available.Contains(plain.From) {
+			return fmt.Errorf("convert resources of agent %s: %v is in use or offered: %w", id, plain.From, errs.Conflict)
+		}
+		return a.resize(g, n)
+	}
+	left, ok := g.used[f].Sub(c.From)
+	if !ok {
+		return fmt.Errorf("convert %v on agent %s: framework %s uses %q there: %w", c.From, id, f, g.used[f], errs.Conflict)
+	}
+	for r := range c.To.All() {
+		if r.AllocatedTo() == "" {
+			return fmt.Errorf("convert resources of agent %s: %v is allocated to no role: %w", id, r, errs.Invalid)
+		}
+	}
+	a.takeBack(g, f, c.From, left)
+	if err := a.resize(g, n); err != nil { // as before
+		a.hold(g, f, left, c.From)
+		return err
+	}
+	a.hold(g, f, left, c.To)
+	a.offerable(g)
+	return nil
+}
+
+// hold lets a framework use more on g, where it uses had.
+func (a *Allocator) hold(g *agent, f ids.FrameworkID, had, more resources.Resources) {
+	a.use(g, f, had.Add(more))
+	g.taken = g.taken.Add(more.NonShared().Unallocated())
+	fw := a.frameworks[f]
+	for role, part := range more.Allocations() {
+		if a.consume(role, part, 1); fw != nil {
+			a.charge(a.client(fw, role), charged(part), had)
+		}
+	}
+}
