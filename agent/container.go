@@ -212,6 +212,11 @@ func (l *loop) start(ctx context.Context, e core.Launch) (containerizer.Spec, co
 	if _, err := sandbox.Make(l.cfg.WorkDir, run, p.Dirs, p.ParentDirs); err != nil {
 		return p.Spec, containerizer.Launched{}, err
 	}
+	for _, v := range p.Volumes {
+		if err := sandbox.EnsureVolume(v.Host, v.Shared); err != nil {
+			return p.Spec, containerizer.Launched{}, err
+		}
+	}
 	l.limitDisk(p.Spec.Sandbox, e.DiskBytes)
 	if len(p.URIs) > 0 {
 		p.Spec.Fill = func(ctx context.Context, uid, gid uint32) error { return l.fill(ctx, p, uid, gid) }
@@ -225,7 +230,9 @@ func (l *loop) plan(e core.Launch) (sandbox.Run, launch.Plan, error) {
 	run := sandbox.Run{Agent: e.Agent, Framework: ids.FrameworkID(e.Framework.GetId().GetValue()), Container: e.Container}
 	if e.Executor != nil {
 		run.Executor = ids.ExecutorID(e.Executor.GetExecutorId().GetValue())
-		p, err := launch.NewExecutor(l.executor(e, run.Path(l.cfg.WorkDir)))
+		x := l.executor(e, run.Path(l.cfg.WorkDir))
+		x.Volumes = l.volumesOf(e.Executor.GetResources())
+		p, err := launch.NewExecutor(x)
 		p.Spec.Limits = e.Limits
 		return run, p, err
 	}
@@ -238,7 +245,7 @@ func (l *loop) plan(e core.Launch) (sandbox.Run, launch.Plan, error) {
 		run.Task = ids.TaskID(e.Task.GetTaskId().GetValue())
 		t.Group = &isolator.Group{ID: isolator.ID(e.Parent), Own: e.Limits}
 	}
-	t.Sandbox = run.Path(l.cfg.WorkDir)
+	t.Sandbox, t.Volumes = run.Path(l.cfg.WorkDir), l.volumesOf(e.Task.GetResources())
 	p, err := launch.New(t)
 	return run, p, err
 }

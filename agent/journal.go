@@ -17,6 +17,7 @@ import (
 	"mezzo/agent/nested"
 	pb "mezzo/api/checkpoint"
 	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
 )
 
@@ -42,6 +43,7 @@ type disk interface {
 // prefixes of keys.
 var prefixes = map[core.RecordKind]string{
 	core.FrameworkRecord: "framework/", core.TaskRecord: "task/", core.LifeRecord: "life/", core.ExecutorRecord: "executor/",
+	core.OperationRecord: "operation/", core.ConvertedRecord: "converted/",
 }
 
 func openJournal(workDir string, strict bool, log *slog.Logger) (*journal, recovered, int, error) {
@@ -105,7 +107,8 @@ func journalPath(workDir string) string { return filepath.Join(workDir, "meta", 
 // recovered is all that an earlier process kept.
 type recovered struct {
 	core.Recovered
-	nested []nested.Container
+	nested    []nested.Container
+	converted []*v1.Resource
 }
 
 // decodeRecords makes messages of records. A life without its task is what a removal
@@ -127,6 +130,16 @@ func decodeRecords(records map[string][]byte) (r recovered, problems []error) {
 		if strings.HasPrefix(key, prefixes[core.ExecutorRecord]) {
 			if x := new(pb.Executor); parse(key, x) {
 				r.Executors = append(r.Executors, core.RecoveredExecutor{Executor: x})
+			}
+		}
+		if strings.HasPrefix(key, prefixes[core.OperationRecord]) {
+			if o := new(pb.Operation); parse(key, o) {
+				r.Operations = append(r.Operations, o)
+			}
+		}
+		if strings.HasPrefix(key, prefixes[core.ConvertedRecord]) {
+			if c := new(pb.Converted); parse(key, c) {
+				r.converted = append(r.converted, c.GetResources()...)
 			}
 		}
 		if strings.HasPrefix(key, nestedPrefix) {

@@ -219,6 +219,8 @@ func (l *loop) perform(e core.Effect) {
 		l.tell(e)
 	case core.Probe:
 		l.probe(e)
+	case core.Volumes:
+		l.volumes(e)
 	case core.Exit:
 		l.exit = &e
 	case core.Trace:

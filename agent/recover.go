@@ -22,6 +22,9 @@ func (l *loop) recover(ctx context.Context) error {
 	start := time.Now()
 	r := l.recovered
 	l.recovered = recovered{}
+	if err := l.core.Reserve(r.converted); err != nil {
+		return err
+	}
 	r.Rebooted = l.home.saved.BootID != "" && l.home.saved.BootID != l.bootID
 	var known []isolator.ID
 	for i := range r.Tasks {

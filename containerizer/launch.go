@@ -202,7 +202,7 @@ func ownSandbox(s *Spec, who account) error {
 		return invalid("sandbox %q is not a directory", dir)
 	}
 	for _, m := range append([]Mount{{Source: dir}}, s.Mounts...) {
-		if !within(m.Source, dir) {
+		if !within(m.Source, dir) && !m.Own {
 			continue
 		}
 		if err := os.Lchown(m.Source, int(who.UID), int(who.GID)); err != nil {

@@ -58,6 +58,7 @@ const SandboxPath = "/mnt/mesos/sandbox"
 type Mount struct {
 	Source, Target string
 	ReadOnly       bool
+	Own            bool `json:",omitempty"` // it is given to the container's user, as the sandbox is
 }
 
 // Launched tells how a container was started.

@@ -189,3 +189,21 @@ func (r Resources) withoutVolumes() Resources {
 func (r Resources) Volumes() Resources {
 	return r.Filter(func(i Resource) bool { return i.PersistenceID() != "" })
 }
+
+// Converted is what operations made: what is dynamically reserved, and persistent
+// volumes.
+func (r Resources) Converted() Resources {
+	return r.Filter(func(i Resource) bool { return i.Dynamic() || i.PersistenceID() != "" })
+}
+
+// Base is what r was before any operation: without volumes and without dynamic
+// reservations.
+func (r Resources) Base() Resources {
+	return r.withoutVolumes().with(func(i *Resource) {
+		stack := i.Reservations()
+		for len(stack) > 0 && stack[len(stack)-1].Dynamic {
+			stack = stack[:len(stack)-1]
+		}
+		i.attr = i.attr.reserved(stack)
+	})
+}

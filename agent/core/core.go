@@ -37,6 +37,8 @@ type Core struct {
 	attached bool
 	stopping *stopping // set once every task is to end
 
+	operations []*operation // not acknowledged, in order of arrival
+
 	frameworks []*framework // with live tasks, in order of arrival
 	past       []*framework // without, the oldest first
 	live       []*entry     // in order of arrival
@@ -151,6 +153,9 @@ func (c *Core) NextWake() (time.Time, bool) {
 			earlier(e.stream.NextWake())
 		}
 	}
+	for _, o := range c.operations {
+		earlier(o.due, c.attached)
+	}
 	return next, found
 }
 
@@ -166,6 +171,9 @@ func (c *Core) Hello() *link.Hello {
 	for _, e := range c.live {
 		h.Tasks = append(h.Tasks, e.proto())
 	}
+	for _, o := range c.operations {
+		h.Operations = append(h.Operations, o.update())
+	}
 	return h
 }
 
@@ -176,6 +184,8 @@ func capabilities() []*v1.AgentInfo_Capability {
 		v1.AgentInfo_Capability_MULTI_ROLE,
 		v1.AgentInfo_Capability_HIERARCHICAL_ROLE,
 		v1.AgentInfo_Capability_RESERVATION_REFINEMENT,
+		v1.AgentInfo_Capability_RESIZE_VOLUME,
+		v1.AgentInfo_Capability_AGENT_OPERATION_FEEDBACK,
 		v1.AgentInfo_Capability_TASK_RESOURCE_LIMITS,
 	} {
 		all = append(all, &v1.AgentInfo_Capability{Type: t.Enum()})
@@ -200,6 +210,9 @@ func (c *Core) attach(w *link.Welcome) {
 	c.master, c.attached = w.GetMaster(), true
 	for _, e := range c.live {
 		e.stream.Rewind()
+	}
+	for _, o := range c.operations {
+		o.due, o.retry = time.Time{}, 0
 	}
 	c.trace(Info, "registered with master", Attr{"agent_id", c.agentID()}, Attr{"master", w.GetMaster().GetHostname()})
 }
@@ -275,6 +288,7 @@ func (c *Core) flush() {
 			c.send(e, u)
 		}
 	}
+	c.tellOperations()
 }
 
 func (c *Core) agentID() string { return c.agent.GetId().GetValue() }

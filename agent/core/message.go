@@ -31,6 +31,10 @@ func (c *Core) message(m *link.FromMaster) {
 		c.shutdownExecutor(m.ShutdownExecutor)
 	case *link.FromMaster_ExecutorMessage:
 		c.executorTold(m.ExecutorMessage)
+	case *link.FromMaster_ApplyOperation:
+		c.applyOperation(m.ApplyOperation)
+	case *link.FromMaster_AcknowledgeOperation:
+		c.acknowledgeOperation(m.AcknowledgeOperation)
 	case *link.FromMaster_Shutdown:
 		c.stop(Exit{Why: m.Shutdown.GetMessage(), Removed: true})
 	default:
@@ -110,6 +114,7 @@ func (c *Core) acknowledge(m *link.Acknowledge) {
 
 // shutdownFramework ends a framework's tasks. It owes nobody their updates.
 func (c *Core) shutdownFramework(id ids.FrameworkID) {
+	c.forgetOperations(id)
 	f := c.findFramework(id)
 	if f == nil {
 		c.trace(Info, "ignored the shutdown of an unknown framework", Attr{"framework_id", string(id)})

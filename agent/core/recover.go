@@ -20,6 +20,7 @@ type Recovered struct {
 	Frameworks []*checkpoint.Framework
 	Executors  []RecoveredExecutor
 	Tasks      []RecoveredTask
+	Operations []*checkpoint.Operation
 	// Rebooted says that the machine was started anew since: no container is left.
 	Rebooted bool
 }
@@ -72,6 +73,7 @@ func (c *Core) Recover(now time.Time, r Recovered) (effects []Effect, problems [
 	slices.SortFunc(r.Executors, func(a, b RecoveredExecutor) int {
 		return cmp.Or(cmp.Compare(a.Executor.GetArrived(), b.Executor.GetArrived()), cmp.Compare(a.Executor.GetContainerId(), b.Executor.GetContainerId()))
 	})
+	c.recoverOperations(r.Operations)
 	foundExecutors := map[*executor]bool{}
 	for _, t := range r.Executors {
 		x, err := c.recoverExecutor(t)

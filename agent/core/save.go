@@ -18,12 +18,15 @@ type Key struct {
 // RecordKind says what a record is.
 type RecordKind int
 
-// Kinds of records: checkpoint.Framework, Task, Life and Executor.
+// Kinds of records: checkpoint.Framework, Task, Life, Executor, Operation, and the
+// one Converted.
 const (
 	FrameworkRecord RecordKind = iota
 	TaskRecord
 	LifeRecord
 	ExecutorRecord
+	OperationRecord
+	ConvertedRecord
 )
 
 // Save asks for a record to be made durable before any effect after it is

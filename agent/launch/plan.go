@@ -24,6 +24,15 @@ type Task struct {
 	Executor ids.ExecutorID  // whose task it is; empty: the task's own id
 	Parent   string          // sandbox of that executor, if the task has one below it
 	Group    *isolator.Group // whose limits it shares, if it is in one
+	Volumes  []Volume        // persistent ones
+}
+
+// Volume is a persistent volume as a task has it.
+type Volume struct {
+	Host      string // path of its data
+	Container string // where the task finds it, below its sandbox
+	ReadOnly  bool
+	Shared    bool // with others, who may be other users
 }
 
 // Executor is what the container of a framework's own executor is made from.
@@ -35,6 +44,7 @@ type Executor struct {
 	Info      *v1.ExecutorInfo
 	Sandbox   string // on the host
 	Times     Times
+	Volumes   []Volume
 }
 
 // Times are those of the agent that an executor goes by.
@@ -49,6 +59,7 @@ type Plan struct {
 	URIs []*v1.CommandInfo_URI // to be fetched into it; not checked here
 
 	ParentDirs []string // to be made in the executor's sandbox, which the task shares
+	Volumes    []Volume // persistent ones, to be there
 
 	parent string // sandbox above, for volumes
 }
@@ -89,6 +100,9 @@ func plan(t Task, limits isolator.Limits) (Plan, error) {
 	if err := container(&p, t.Info.GetContainer()); err != nil {
 		return Plan{}, err
 	}
+	if err := persistent(&p, t.Volumes); err != nil {
+		return Plan{}, err
+	}
 	if err := command(&p.Spec, t); err != nil {
 		return Plan{}, err
 	}
@@ -106,7 +120,7 @@ func NewExecutor(x Executor) (Plan, error) {
 	}
 	// Described as a task, an executor is planned as one.
 	p, err := New(Task{
-		Container: x.Container, Agent: x.Agent, Endpoint: x.Endpoint, Framework: x.Framework, Sandbox: x.Sandbox,
+		Container: x.Container, Agent: x.Agent, Endpoint: x.Endpoint, Framework: x.Framework, Sandbox: x.Sandbox, Volumes: x.Volumes,
 		Info: &v1.TaskInfo{
 			TaskId: &v1.TaskID{Value: x.Info.GetExecutorId().Value}, Command: x.Info.GetCommand(),
 			Container: x.Info.GetContainer(), Resources: x.Info.GetResources(),

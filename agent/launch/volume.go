@@ -62,6 +62,24 @@ func mount(p *Plan, v *v1.Volume) (m containerizer.Mount, dir string, err error)
 	return m, inSandbox, nil
 }
 
+// persistent mounts volumes that outlive the task.
+func persistent(p *Plan, vs []Volume) error {
+	p.Volumes = vs
+	for _, v := range vs {
+		at, err := target(&p.Spec, v.Container)
+		if err != nil {
+			return fmt.Errorf("persistent volume at %q: %w", v.Container, err)
+		}
+		for _, m := range p.Spec.Mounts {
+			if m.Target == at {
+				return invalid("persistent volume at %q: it has a volume already", v.Container)
+			}
+		}
+		p.Spec.Mounts = append(p.Spec.Mounts, containerizer.Mount{Source: v.Host, Target: at, ReadOnly: v.ReadOnly, Own: !v.Shared})
+	}
+	return nil
+}
+
 // source is where a volume comes from: a path of the host, or a directory of
 // the sandbox.
 func source(v *v1.Volume) (host, inSandbox string, err error) {

@@ -614,11 +614,118 @@ func (x *Nested) GetMessage() string {
 	return ""
 }
 
+// Converted is what operations made of the agent's resources: what is dynamically
+// reserved, and persistent volumes.
+type Converted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Resources     []*v1.Resource         `protobuf:"bytes,1,rep,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Converted) Reset() {
+	*x = Converted{}
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Converted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Converted) ProtoMessage() {}
+
+func (x *Converted) ProtoReflect() protoreflect.Message {
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Converted.ProtoReflect.Descriptor instead.
+func (*Converted) Descriptor() ([]byte, []int) {
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Converted) GetResources() []*v1.Resource {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+// Operation is one whose status is not yet acknowledged.
+type Operation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	Uuid          []byte                 `protobuf:"bytes,2,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	Status        *v1.OperationStatus    `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Operation) Reset() {
+	*x = Operation{}
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Operation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Operation) ProtoMessage() {}
+
+func (x *Operation) ProtoReflect() protoreflect.Message {
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Operation.ProtoReflect.Descriptor instead.
+func (*Operation) Descriptor() ([]byte, []int) {
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Operation) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *Operation) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
+func (x *Operation) GetStatus() *v1.OperationStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
 var File_checkpoint_checkpoint_proto protoreflect.FileDescriptor
 
 const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcheckpoint/checkpoint.proto\x12\x13mezzo.checkpoint.v1\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x17mesos/v1/resource.proto\x1a\x14mesos/v1/value.proto\x1a\x13mesos/v1/task.proto\"R\n" +
+	"\x1bcheckpoint/checkpoint.proto\x12\x13mezzo.checkpoint.v1\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x14mesos/v1/offer.proto\x1a\x17mesos/v1/resource.proto\x1a\x14mesos/v1/value.proto\x1a\x13mesos/v1/task.proto\"R\n" +
 	"\tFramework\x12+\n" +
 	"\x04info\x18\x01 \x01(\v2\x17.mesos.v1.FrameworkInfoR\x04info\x12\x18\n" +
 	"\aremoved\x18\x02 \x01(\bR\aremoved\"\xb3\x03\n" +
@@ -690,7 +797,13 @@ const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
 	"\x05value\x18\x02 \x01(\v2\x16.mesos.v1.Value.ScalarR\x05value:\x028\x01B\x0e\n" +
 	"\f_exit_statusB\t\n" +
-	"\a_reasonB\x16Z\x14mezzo/api/checkpointb\x06proto3"
+	"\a_reason\"=\n" +
+	"\tConverted\x120\n" +
+	"\tresources\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\tresources\"\x8c\x01\n" +
+	"\tOperation\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
+	"\x04uuid\x18\x02 \x01(\fR\x04uuid\x121\n" +
+	"\x06status\x18\x03 \x01(\v2\x19.mesos.v1.OperationStatusR\x06statusB\x16Z\x14mezzo/api/checkpointb\x06proto3"
 
 var (
 	file_checkpoint_checkpoint_proto_rawDescOnce sync.Once
@@ -704,46 +817,52 @@ func file_checkpoint_checkpoint_proto_rawDescGZIP() []byte {
 	return file_checkpoint_checkpoint_proto_rawDescData
 }
 
-var file_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_checkpoint_checkpoint_proto_goTypes = []any{
-	(*Framework)(nil),        // 0: mezzo.checkpoint.v1.Framework
-	(*Executor)(nil),         // 1: mezzo.checkpoint.v1.Executor
-	(*Task)(nil),             // 2: mezzo.checkpoint.v1.Task
-	(*Life)(nil),             // 3: mezzo.checkpoint.v1.Life
-	(*Nested)(nil),           // 4: mezzo.checkpoint.v1.Nested
-	nil,                      // 5: mezzo.checkpoint.v1.Nested.LimitsEntry
-	(*v1.FrameworkInfo)(nil), // 6: mesos.v1.FrameworkInfo
-	(*v1.FrameworkID)(nil),   // 7: mesos.v1.FrameworkID
-	(*v1.AgentID)(nil),       // 8: mesos.v1.AgentID
-	(*v1.ExecutorInfo)(nil),  // 9: mesos.v1.ExecutorInfo
-	(*v1.TaskInfo)(nil),      // 10: mesos.v1.TaskInfo
-	(*v1.TaskStatus)(nil),    // 11: mesos.v1.TaskStatus
-	(*v1.ContainerID)(nil),   // 12: mesos.v1.ContainerID
-	(*v1.ExecutorID)(nil),    // 13: mesos.v1.ExecutorID
-	(*v1.Resource)(nil),      // 14: mesos.v1.Resource
-	(*v1.Value_Scalar)(nil),  // 15: mesos.v1.Value.Scalar
+	(*Framework)(nil),          // 0: mezzo.checkpoint.v1.Framework
+	(*Executor)(nil),           // 1: mezzo.checkpoint.v1.Executor
+	(*Task)(nil),               // 2: mezzo.checkpoint.v1.Task
+	(*Life)(nil),               // 3: mezzo.checkpoint.v1.Life
+	(*Nested)(nil),             // 4: mezzo.checkpoint.v1.Nested
+	(*Converted)(nil),          // 5: mezzo.checkpoint.v1.Converted
+	(*Operation)(nil),          // 6: mezzo.checkpoint.v1.Operation
+	nil,                        // 7: mezzo.checkpoint.v1.Nested.LimitsEntry
+	(*v1.FrameworkInfo)(nil),   // 8: mesos.v1.FrameworkInfo
+	(*v1.FrameworkID)(nil),     // 9: mesos.v1.FrameworkID
+	(*v1.AgentID)(nil),         // 10: mesos.v1.AgentID
+	(*v1.ExecutorInfo)(nil),    // 11: mesos.v1.ExecutorInfo
+	(*v1.TaskInfo)(nil),        // 12: mesos.v1.TaskInfo
+	(*v1.TaskStatus)(nil),      // 13: mesos.v1.TaskStatus
+	(*v1.ContainerID)(nil),     // 14: mesos.v1.ContainerID
+	(*v1.ExecutorID)(nil),      // 15: mesos.v1.ExecutorID
+	(*v1.Resource)(nil),        // 16: mesos.v1.Resource
+	(*v1.OperationStatus)(nil), // 17: mesos.v1.OperationStatus
+	(*v1.Value_Scalar)(nil),    // 18: mesos.v1.Value.Scalar
 }
 var file_checkpoint_checkpoint_proto_depIdxs = []int32{
-	6,  // 0: mezzo.checkpoint.v1.Framework.info:type_name -> mesos.v1.FrameworkInfo
-	7,  // 1: mezzo.checkpoint.v1.Executor.framework_id:type_name -> mesos.v1.FrameworkID
-	8,  // 2: mezzo.checkpoint.v1.Executor.agent_id:type_name -> mesos.v1.AgentID
-	9,  // 3: mezzo.checkpoint.v1.Executor.info:type_name -> mesos.v1.ExecutorInfo
-	7,  // 4: mezzo.checkpoint.v1.Task.framework_id:type_name -> mesos.v1.FrameworkID
-	8,  // 5: mezzo.checkpoint.v1.Task.agent_id:type_name -> mesos.v1.AgentID
-	10, // 6: mezzo.checkpoint.v1.Task.info:type_name -> mesos.v1.TaskInfo
-	11, // 7: mezzo.checkpoint.v1.Life.statuses:type_name -> mesos.v1.TaskStatus
-	11, // 8: mezzo.checkpoint.v1.Life.unacknowledged:type_name -> mesos.v1.TaskStatus
-	12, // 9: mezzo.checkpoint.v1.Nested.container_id:type_name -> mesos.v1.ContainerID
-	7,  // 10: mezzo.checkpoint.v1.Nested.framework_id:type_name -> mesos.v1.FrameworkID
-	13, // 11: mezzo.checkpoint.v1.Nested.executor_id:type_name -> mesos.v1.ExecutorID
-	14, // 12: mezzo.checkpoint.v1.Nested.resources:type_name -> mesos.v1.Resource
-	5,  // 13: mezzo.checkpoint.v1.Nested.limits:type_name -> mezzo.checkpoint.v1.Nested.LimitsEntry
-	15, // 14: mezzo.checkpoint.v1.Nested.LimitsEntry.value:type_name -> mesos.v1.Value.Scalar
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	8,  // 0: mezzo.checkpoint.v1.Framework.info:type_name -> mesos.v1.FrameworkInfo
+	9,  // 1: mezzo.checkpoint.v1.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	10, // 2: mezzo.checkpoint.v1.Executor.agent_id:type_name -> mesos.v1.AgentID
+	11, // 3: mezzo.checkpoint.v1.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	9,  // 4: mezzo.checkpoint.v1.Task.framework_id:type_name -> mesos.v1.FrameworkID
+	10, // 5: mezzo.checkpoint.v1.Task.agent_id:type_name -> mesos.v1.AgentID
+	12, // 6: mezzo.checkpoint.v1.Task.info:type_name -> mesos.v1.TaskInfo
+	13, // 7: mezzo.checkpoint.v1.Life.statuses:type_name -> mesos.v1.TaskStatus
+	13, // 8: mezzo.checkpoint.v1.Life.unacknowledged:type_name -> mesos.v1.TaskStatus
+	14, // 9: mezzo.checkpoint.v1.Nested.container_id:type_name -> mesos.v1.ContainerID
+	9,  // 10: mezzo.checkpoint.v1.Nested.framework_id:type_name -> mesos.v1.FrameworkID
+	15, // 11: mezzo.checkpoint.v1.Nested.executor_id:type_name -> mesos.v1.ExecutorID
+	16, // 12: mezzo.checkpoint.v1.Nested.resources:type_name -> mesos.v1.Resource
+	7,  // 13: mezzo.checkpoint.v1.Nested.limits:type_name -> mezzo.checkpoint.v1.Nested.LimitsEntry
+	16, // 14: mezzo.checkpoint.v1.Converted.resources:type_name -> mesos.v1.Resource
+	9,  // 15: mezzo.checkpoint.v1.Operation.framework_id:type_name -> mesos.v1.FrameworkID
+	17, // 16: mezzo.checkpoint.v1.Operation.status:type_name -> mesos.v1.OperationStatus
+	18, // 17: mezzo.checkpoint.v1.Nested.LimitsEntry.value:type_name -> mesos.v1.Value.Scalar
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_checkpoint_checkpoint_proto_init() }
@@ -760,7 +879,7 @@ func file_checkpoint_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_checkpoint_checkpoint_proto_rawDesc), len(file_checkpoint_checkpoint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

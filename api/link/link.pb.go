@@ -40,6 +40,7 @@ type FromAgent struct {
 	//	*FromAgent_Oversubscribed
 	//	*FromAgent_ExecutorExited
 	//	*FromAgent_ExecutorMessage
+	//	*FromAgent_OperationUpdate
 	Message       isFromAgent_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -145,6 +146,15 @@ func (x *FromAgent) GetExecutorMessage() *ExecutorMessage {
 	return nil
 }
 
+func (x *FromAgent) GetOperationUpdate() *OperationUpdate {
+	if x != nil {
+		if x, ok := x.Message.(*FromAgent_OperationUpdate); ok {
+			return x.OperationUpdate
+		}
+	}
+	return nil
+}
+
 type isFromAgent_Message interface {
 	isFromAgent_Message()
 }
@@ -177,6 +187,10 @@ type FromAgent_ExecutorMessage struct {
 	ExecutorMessage *ExecutorMessage `protobuf:"bytes,7,opt,name=executor_message,json=executorMessage,proto3,oneof"`
 }
 
+type FromAgent_OperationUpdate struct {
+	OperationUpdate *OperationUpdate `protobuf:"bytes,8,opt,name=operation_update,json=operationUpdate,proto3,oneof"`
+}
+
 func (*FromAgent_Hello) isFromAgent_Message() {}
 
 func (*FromAgent_Pong) isFromAgent_Message() {}
@@ -190,6 +204,8 @@ func (*FromAgent_Oversubscribed) isFromAgent_Message() {}
 func (*FromAgent_ExecutorExited) isFromAgent_Message() {}
 
 func (*FromAgent_ExecutorMessage) isFromAgent_Message() {}
+
+func (*FromAgent_OperationUpdate) isFromAgent_Message() {}
 
 // FromMaster is one message to the agent.
 type FromMaster struct {
@@ -206,6 +222,8 @@ type FromMaster struct {
 	//	*FromMaster_RunTaskGroup
 	//	*FromMaster_ShutdownExecutor
 	//	*FromMaster_ExecutorMessage
+	//	*FromMaster_ApplyOperation
+	//	*FromMaster_AcknowledgeOperation
 	Message       isFromMaster_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -338,6 +356,24 @@ func (x *FromMaster) GetExecutorMessage() *ExecutorMessage {
 	return nil
 }
 
+func (x *FromMaster) GetApplyOperation() *ApplyOperation {
+	if x != nil {
+		if x, ok := x.Message.(*FromMaster_ApplyOperation); ok {
+			return x.ApplyOperation
+		}
+	}
+	return nil
+}
+
+func (x *FromMaster) GetAcknowledgeOperation() *AcknowledgeOperation {
+	if x != nil {
+		if x, ok := x.Message.(*FromMaster_AcknowledgeOperation); ok {
+			return x.AcknowledgeOperation
+		}
+	}
+	return nil
+}
+
 type isFromMaster_Message interface {
 	isFromMaster_Message()
 }
@@ -382,6 +418,14 @@ type FromMaster_ExecutorMessage struct {
 	ExecutorMessage *ExecutorMessage `protobuf:"bytes,10,opt,name=executor_message,json=executorMessage,proto3,oneof"`
 }
 
+type FromMaster_ApplyOperation struct {
+	ApplyOperation *ApplyOperation `protobuf:"bytes,11,opt,name=apply_operation,json=applyOperation,proto3,oneof"`
+}
+
+type FromMaster_AcknowledgeOperation struct {
+	AcknowledgeOperation *AcknowledgeOperation `protobuf:"bytes,12,opt,name=acknowledge_operation,json=acknowledgeOperation,proto3,oneof"`
+}
+
 func (*FromMaster_Welcome) isFromMaster_Message() {}
 
 func (*FromMaster_Ping) isFromMaster_Message() {}
@@ -402,6 +446,10 @@ func (*FromMaster_ShutdownExecutor) isFromMaster_Message() {}
 
 func (*FromMaster_ExecutorMessage) isFromMaster_Message() {}
 
+func (*FromMaster_ApplyOperation) isFromMaster_Message() {}
+
+func (*FromMaster_AcknowledgeOperation) isFromMaster_Message() {}
+
 // Hello registers the agent, or reregisters it when agent.id is set. It names
 // everything that runs there, so that a master which knows less learns it and
 // one which knows more can say what was lost.
@@ -418,7 +466,9 @@ type Hello struct {
 	Frameworks []*v1.FrameworkInfo `protobuf:"bytes,6,rep,name=frameworks,proto3" json:"frameworks,omitempty"`
 	// Executors of frameworks' own, and those of task groups, that are there or
 	// about to be. Their framework_id is set.
-	Executors     []*v1.ExecutorInfo `protobuf:"bytes,7,rep,name=executors,proto3" json:"executors,omitempty"`
+	Executors []*v1.ExecutorInfo `protobuf:"bytes,7,rep,name=executors,proto3" json:"executors,omitempty"`
+	// Operations whose status is not yet acknowledged.
+	Operations    []*OperationUpdate `protobuf:"bytes,8,rep,name=operations,proto3" json:"operations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -498,6 +548,13 @@ func (x *Hello) GetFrameworks() []*v1.FrameworkInfo {
 func (x *Hello) GetExecutors() []*v1.ExecutorInfo {
 	if x != nil {
 		return x.Executors
+	}
+	return nil
+}
+
+func (x *Hello) GetOperations() []*OperationUpdate {
+	if x != nil {
+		return x.Operations
 	}
 	return nil
 }
@@ -1315,11 +1372,209 @@ func (x *Shutdown) GetMessage() string {
 	return ""
 }
 
+// ApplyOperation makes something else of resources of the agent; its own
+// description, in the next Hello, has them as they became.
+type ApplyOperation struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"` // unset: an operator's
+	Uuid        []byte                 `protobuf:"bytes,2,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	// Unset if nobody asked to be told: then the OperationUpdate comes once, and is
+	// not acknowledged.
+	OperationId *v1.OperationID `protobuf:"bytes,3,opt,name=operation_id,json=operationId,proto3" json:"operation_id,omitempty"`
+	// Allocated to no role.
+	From          []*v1.Resource `protobuf:"bytes,4,rep,name=from,proto3" json:"from,omitempty"`
+	To            []*v1.Resource `protobuf:"bytes,5,rep,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyOperation) Reset() {
+	*x = ApplyOperation{}
+	mi := &file_link_link_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyOperation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyOperation) ProtoMessage() {}
+
+func (x *ApplyOperation) ProtoReflect() protoreflect.Message {
+	mi := &file_link_link_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyOperation.ProtoReflect.Descriptor instead.
+func (*ApplyOperation) Descriptor() ([]byte, []int) {
+	return file_link_link_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ApplyOperation) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *ApplyOperation) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
+func (x *ApplyOperation) GetOperationId() *v1.OperationID {
+	if x != nil {
+		return x.OperationId
+	}
+	return nil
+}
+
+func (x *ApplyOperation) GetFrom() []*v1.Resource {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *ApplyOperation) GetTo() []*v1.Resource {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+// OperationUpdate says what became of an operation. It is repeated until it is
+// acknowledged.
+type OperationUpdate struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	// Of the operation.
+	Uuid []byte `protobuf:"bytes,2,opt,name=uuid,proto3" json:"uuid,omitempty"`
+	// status.uuid identifies the update; unset if none is to be acknowledged.
+	Status        *v1.OperationStatus `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperationUpdate) Reset() {
+	*x = OperationUpdate{}
+	mi := &file_link_link_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperationUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperationUpdate) ProtoMessage() {}
+
+func (x *OperationUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_link_link_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperationUpdate.ProtoReflect.Descriptor instead.
+func (*OperationUpdate) Descriptor() ([]byte, []int) {
+	return file_link_link_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *OperationUpdate) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *OperationUpdate) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
+func (x *OperationUpdate) GetStatus() *v1.OperationStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// AcknowledgeOperation says that a framework has taken what it was told.
+type AcknowledgeOperation struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId,proto3" json:"framework_id,omitempty"`
+	Uuid          []byte                 `protobuf:"bytes,2,opt,name=uuid,proto3" json:"uuid,omitempty"` // of the operation
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcknowledgeOperation) Reset() {
+	*x = AcknowledgeOperation{}
+	mi := &file_link_link_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcknowledgeOperation) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcknowledgeOperation) ProtoMessage() {}
+
+func (x *AcknowledgeOperation) ProtoReflect() protoreflect.Message {
+	mi := &file_link_link_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcknowledgeOperation.ProtoReflect.Descriptor instead.
+func (*AcknowledgeOperation) Descriptor() ([]byte, []int) {
+	return file_link_link_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *AcknowledgeOperation) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *AcknowledgeOperation) GetUuid() []byte {
+	if x != nil {
+		return x.Uuid
+	}
+	return nil
+}
+
 var File_link_link_proto protoreflect.FileDescriptor
 
 const file_link_link_proto_rawDesc = "" +
 	"\n" +
-	"\x0flink/link.proto\x12\rmezzo.link.v1\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/node.proto\x1a\x17mesos/v1/resource.proto\x1a\x13mesos/v1/task.proto\x1a\x11usage/usage.proto\"\xc1\x03\n" +
+	"\x0flink/link.proto\x12\rmezzo.link.v1\x1a\x16mesos/v1/command.proto\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x13mesos/v1/node.proto\x1a\x14mesos/v1/offer.proto\x1a\x17mesos/v1/resource.proto\x1a\x13mesos/v1/task.proto\x1a\x11usage/usage.proto\"\x8e\x04\n" +
 	"\tFromAgent\x12,\n" +
 	"\x05hello\x18\x01 \x01(\v2\x14.mezzo.link.v1.HelloH\x00R\x05hello\x12)\n" +
 	"\x04pong\x18\x02 \x01(\v2\x13.mezzo.link.v1.PongH\x00R\x04pong\x12B\n" +
@@ -1327,8 +1582,9 @@ const file_link_link_proto_rawDesc = "" +
 	"\x05usage\x18\x04 \x01(\v2\x14.mezzo.link.v1.UsageH\x00R\x05usage\x12G\n" +
 	"\x0eoversubscribed\x18\x05 \x01(\v2\x1d.mezzo.link.v1.OversubscribedH\x00R\x0eoversubscribed\x12H\n" +
 	"\x0fexecutor_exited\x18\x06 \x01(\v2\x1d.mezzo.link.v1.ExecutorExitedH\x00R\x0eexecutorExited\x12K\n" +
-	"\x10executor_message\x18\a \x01(\v2\x1e.mezzo.link.v1.ExecutorMessageH\x00R\x0fexecutorMessageB\t\n" +
-	"\amessage\"\x8f\x05\n" +
+	"\x10executor_message\x18\a \x01(\v2\x1e.mezzo.link.v1.ExecutorMessageH\x00R\x0fexecutorMessage\x12K\n" +
+	"\x10operation_update\x18\b \x01(\v2\x1e.mezzo.link.v1.OperationUpdateH\x00R\x0foperationUpdateB\t\n" +
+	"\amessage\"\xb5\x06\n" +
 	"\n" +
 	"FromMaster\x122\n" +
 	"\awelcome\x18\x01 \x01(\v2\x16.mezzo.link.v1.WelcomeH\x00R\awelcome\x12)\n" +
@@ -1341,8 +1597,10 @@ const file_link_link_proto_rawDesc = "" +
 	"\x0erun_task_group\x18\b \x01(\v2\x1b.mezzo.link.v1.RunTaskGroupH\x00R\frunTaskGroup\x12N\n" +
 	"\x11shutdown_executor\x18\t \x01(\v2\x1f.mezzo.link.v1.ShutdownExecutorH\x00R\x10shutdownExecutor\x12K\n" +
 	"\x10executor_message\x18\n" +
-	" \x01(\v2\x1e.mezzo.link.v1.ExecutorMessageH\x00R\x0fexecutorMessageB\t\n" +
-	"\amessage\"\xbf\x02\n" +
+	" \x01(\v2\x1e.mezzo.link.v1.ExecutorMessageH\x00R\x0fexecutorMessage\x12H\n" +
+	"\x0fapply_operation\x18\v \x01(\v2\x1d.mezzo.link.v1.ApplyOperationH\x00R\x0eapplyOperation\x12Z\n" +
+	"\x15acknowledge_operation\x18\f \x01(\v2#.mezzo.link.v1.AcknowledgeOperationH\x00R\x14acknowledgeOperationB\t\n" +
+	"\amessage\"\xff\x02\n" +
 	"\x05Hello\x12)\n" +
 	"\x05agent\x18\x01 \x01(\v2\x13.mesos.v1.AgentInfoR\x05agent\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x18\n" +
@@ -1352,7 +1610,10 @@ const file_link_link_proto_rawDesc = "" +
 	"\n" +
 	"frameworks\x18\x06 \x03(\v2\x17.mesos.v1.FrameworkInfoR\n" +
 	"frameworks\x124\n" +
-	"\texecutors\x18\a \x03(\v2\x16.mesos.v1.ExecutorInfoR\texecutors\"\xc1\x01\n" +
+	"\texecutors\x18\a \x03(\v2\x16.mesos.v1.ExecutorInfoR\texecutors\x12>\n" +
+	"\n" +
+	"operations\x18\b \x03(\v2\x1e.mezzo.link.v1.OperationUpdateR\n" +
+	"operations\"\xc1\x01\n" +
 	"\aWelcome\x12,\n" +
 	"\bagent_id\x18\x01 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12,\n" +
 	"\x06master\x18\x02 \x01(\v2\x14.mesos.v1.MasterInfoR\x06master\x120\n" +
@@ -1404,7 +1665,20 @@ const file_link_link_proto_rawDesc = "" +
 	"\x11ShutdownFramework\x128\n" +
 	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\"$\n" +
 	"\bShutdown\x12\x18\n" +
-	"\amessage\x18\x01 \x01(\tR\amessage2N\n" +
+	"\amessage\x18\x01 \x01(\tR\amessage\"\xe4\x01\n" +
+	"\x0eApplyOperation\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
+	"\x04uuid\x18\x02 \x01(\fR\x04uuid\x128\n" +
+	"\foperation_id\x18\x03 \x01(\v2\x15.mesos.v1.OperationIDR\voperationId\x12&\n" +
+	"\x04from\x18\x04 \x03(\v2\x12.mesos.v1.ResourceR\x04from\x12\"\n" +
+	"\x02to\x18\x05 \x03(\v2\x12.mesos.v1.ResourceR\x02to\"\x92\x01\n" +
+	"\x0fOperationUpdate\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
+	"\x04uuid\x18\x02 \x01(\fR\x04uuid\x121\n" +
+	"\x06status\x18\x03 \x01(\v2\x19.mesos.v1.OperationStatusR\x06status\"d\n" +
+	"\x14AcknowledgeOperation\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12\x12\n" +
+	"\x04uuid\x18\x02 \x01(\fR\x04uuid2N\n" +
 	"\tAgentLink\x12A\n" +
 	"\x06Attach\x12\x18.mezzo.link.v1.FromAgent\x1a\x19.mezzo.link.v1.FromMaster(\x010\x01B\x10Z\x0emezzo/api/linkb\x06proto3"
 
@@ -1420,7 +1694,7 @@ func file_link_link_proto_rawDescGZIP() []byte {
 	return file_link_link_proto_rawDescData
 }
 
-var file_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_link_link_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_link_link_proto_goTypes = []any{
 	(*FromAgent)(nil),               // 0: mezzo.link.v1.FromAgent
 	(*FromMaster)(nil),              // 1: mezzo.link.v1.FromMaster
@@ -1440,23 +1714,28 @@ var file_link_link_proto_goTypes = []any{
 	(*Acknowledge)(nil),             // 15: mezzo.link.v1.Acknowledge
 	(*ShutdownFramework)(nil),       // 16: mezzo.link.v1.ShutdownFramework
 	(*Shutdown)(nil),                // 17: mezzo.link.v1.Shutdown
-	(*v1.AgentInfo)(nil),            // 18: mesos.v1.AgentInfo
-	(*v1.AgentInfo_Capability)(nil), // 19: mesos.v1.AgentInfo.Capability
-	(*v1.Task)(nil),                 // 20: mesos.v1.Task
-	(*v1.FrameworkInfo)(nil),        // 21: mesos.v1.FrameworkInfo
-	(*v1.ExecutorInfo)(nil),         // 22: mesos.v1.ExecutorInfo
-	(*v1.AgentID)(nil),              // 23: mesos.v1.AgentID
-	(*v1.MasterInfo)(nil),           // 24: mesos.v1.MasterInfo
-	(*v1.FrameworkID)(nil),          // 25: mesos.v1.FrameworkID
-	(*v1.TaskStatus)(nil),           // 26: mesos.v1.TaskStatus
-	(*usage.NodeUsage)(nil),         // 27: mezzo.usage.v1.NodeUsage
-	(*usage.ContainerUsage)(nil),    // 28: mezzo.usage.v1.ContainerUsage
-	(*v1.Resource)(nil),             // 29: mesos.v1.Resource
-	(*v1.TaskInfo)(nil),             // 30: mesos.v1.TaskInfo
-	(*v1.TaskGroupInfo)(nil),        // 31: mesos.v1.TaskGroupInfo
-	(*v1.ExecutorID)(nil),           // 32: mesos.v1.ExecutorID
-	(*v1.TaskID)(nil),               // 33: mesos.v1.TaskID
-	(*v1.KillPolicy)(nil),           // 34: mesos.v1.KillPolicy
+	(*ApplyOperation)(nil),          // 18: mezzo.link.v1.ApplyOperation
+	(*OperationUpdate)(nil),         // 19: mezzo.link.v1.OperationUpdate
+	(*AcknowledgeOperation)(nil),    // 20: mezzo.link.v1.AcknowledgeOperation
+	(*v1.AgentInfo)(nil),            // 21: mesos.v1.AgentInfo
+	(*v1.AgentInfo_Capability)(nil), // 22: mesos.v1.AgentInfo.Capability
+	(*v1.Task)(nil),                 // 23: mesos.v1.Task
+	(*v1.FrameworkInfo)(nil),        // 24: mesos.v1.FrameworkInfo
+	(*v1.ExecutorInfo)(nil),         // 25: mesos.v1.ExecutorInfo
+	(*v1.AgentID)(nil),              // 26: mesos.v1.AgentID
+	(*v1.MasterInfo)(nil),           // 27: mesos.v1.MasterInfo
+	(*v1.FrameworkID)(nil),          // 28: mesos.v1.FrameworkID
+	(*v1.TaskStatus)(nil),           // 29: mesos.v1.TaskStatus
+	(*usage.NodeUsage)(nil),         // 30: mezzo.usage.v1.NodeUsage
+	(*usage.ContainerUsage)(nil),    // 31: mezzo.usage.v1.ContainerUsage
+	(*v1.Resource)(nil),             // 32: mesos.v1.Resource
+	(*v1.TaskInfo)(nil),             // 33: mesos.v1.TaskInfo
+	(*v1.TaskGroupInfo)(nil),        // 34: mesos.v1.TaskGroupInfo
+	(*v1.ExecutorID)(nil),           // 35: mesos.v1.ExecutorID
+	(*v1.TaskID)(nil),               // 36: mesos.v1.TaskID
+	(*v1.KillPolicy)(nil),           // 37: mesos.v1.KillPolicy
+	(*v1.OperationID)(nil),          // 38: mesos.v1.OperationID
+	(*v1.OperationStatus)(nil),      // 39: mesos.v1.OperationStatus
 }
 var file_link_link_proto_depIdxs = []int32{
 	2,  // 0: mezzo.link.v1.FromAgent.hello:type_name -> mezzo.link.v1.Hello
@@ -1466,53 +1745,64 @@ var file_link_link_proto_depIdxs = []int32{
 	8,  // 4: mezzo.link.v1.FromAgent.oversubscribed:type_name -> mezzo.link.v1.Oversubscribed
 	13, // 5: mezzo.link.v1.FromAgent.executor_exited:type_name -> mezzo.link.v1.ExecutorExited
 	12, // 6: mezzo.link.v1.FromAgent.executor_message:type_name -> mezzo.link.v1.ExecutorMessage
-	3,  // 7: mezzo.link.v1.FromMaster.welcome:type_name -> mezzo.link.v1.Welcome
-	4,  // 8: mezzo.link.v1.FromMaster.ping:type_name -> mezzo.link.v1.Ping
-	9,  // 9: mezzo.link.v1.FromMaster.run_task:type_name -> mezzo.link.v1.RunTask
-	14, // 10: mezzo.link.v1.FromMaster.kill_task:type_name -> mezzo.link.v1.KillTask
-	15, // 11: mezzo.link.v1.FromMaster.acknowledge:type_name -> mezzo.link.v1.Acknowledge
-	16, // 12: mezzo.link.v1.FromMaster.shutdown_framework:type_name -> mezzo.link.v1.ShutdownFramework
-	17, // 13: mezzo.link.v1.FromMaster.shutdown:type_name -> mezzo.link.v1.Shutdown
-	10, // 14: mezzo.link.v1.FromMaster.run_task_group:type_name -> mezzo.link.v1.RunTaskGroup
-	11, // 15: mezzo.link.v1.FromMaster.shutdown_executor:type_name -> mezzo.link.v1.ShutdownExecutor
-	12, // 16: mezzo.link.v1.FromMaster.executor_message:type_name -> mezzo.link.v1.ExecutorMessage
-	18, // 17: mezzo.link.v1.Hello.agent:type_name -> mesos.v1.AgentInfo
-	19, // 18: mezzo.link.v1.Hello.capabilities:type_name -> mesos.v1.AgentInfo.Capability
-	20, // 19: mezzo.link.v1.Hello.tasks:type_name -> mesos.v1.Task
-	21, // 20: mezzo.link.v1.Hello.frameworks:type_name -> mesos.v1.FrameworkInfo
-	22, // 21: mezzo.link.v1.Hello.executors:type_name -> mesos.v1.ExecutorInfo
-	23, // 22: mezzo.link.v1.Welcome.agent_id:type_name -> mesos.v1.AgentID
-	24, // 23: mezzo.link.v1.Welcome.master:type_name -> mesos.v1.MasterInfo
-	25, // 24: mezzo.link.v1.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
-	26, // 25: mezzo.link.v1.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
-	26, // 26: mezzo.link.v1.StatusUpdate.latest:type_name -> mesos.v1.TaskStatus
-	27, // 27: mezzo.link.v1.Usage.node:type_name -> mezzo.usage.v1.NodeUsage
-	28, // 28: mezzo.link.v1.Usage.containers:type_name -> mezzo.usage.v1.ContainerUsage
-	29, // 29: mezzo.link.v1.Oversubscribed.resources:type_name -> mesos.v1.Resource
-	21, // 30: mezzo.link.v1.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
-	30, // 31: mezzo.link.v1.RunTask.task:type_name -> mesos.v1.TaskInfo
-	21, // 32: mezzo.link.v1.RunTaskGroup.framework:type_name -> mesos.v1.FrameworkInfo
-	22, // 33: mezzo.link.v1.RunTaskGroup.executor:type_name -> mesos.v1.ExecutorInfo
-	31, // 34: mezzo.link.v1.RunTaskGroup.group:type_name -> mesos.v1.TaskGroupInfo
-	25, // 35: mezzo.link.v1.ShutdownExecutor.framework_id:type_name -> mesos.v1.FrameworkID
-	32, // 36: mezzo.link.v1.ShutdownExecutor.executor_id:type_name -> mesos.v1.ExecutorID
-	25, // 37: mezzo.link.v1.ExecutorMessage.framework_id:type_name -> mesos.v1.FrameworkID
-	32, // 38: mezzo.link.v1.ExecutorMessage.executor_id:type_name -> mesos.v1.ExecutorID
-	25, // 39: mezzo.link.v1.ExecutorExited.framework_id:type_name -> mesos.v1.FrameworkID
-	32, // 40: mezzo.link.v1.ExecutorExited.executor_id:type_name -> mesos.v1.ExecutorID
-	25, // 41: mezzo.link.v1.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
-	33, // 42: mezzo.link.v1.KillTask.task_id:type_name -> mesos.v1.TaskID
-	34, // 43: mezzo.link.v1.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
-	25, // 44: mezzo.link.v1.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
-	33, // 45: mezzo.link.v1.Acknowledge.task_id:type_name -> mesos.v1.TaskID
-	25, // 46: mezzo.link.v1.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
-	0,  // 47: mezzo.link.v1.AgentLink.Attach:input_type -> mezzo.link.v1.FromAgent
-	1,  // 48: mezzo.link.v1.AgentLink.Attach:output_type -> mezzo.link.v1.FromMaster
-	48, // [48:49] is the sub-list for method output_type
-	47, // [47:48] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	19, // 7: mezzo.link.v1.FromAgent.operation_update:type_name -> mezzo.link.v1.OperationUpdate
+	3,  // 8: mezzo.link.v1.FromMaster.welcome:type_name -> mezzo.link.v1.Welcome
+	4,  // 9: mezzo.link.v1.FromMaster.ping:type_name -> mezzo.link.v1.Ping
+	9,  // 10: mezzo.link.v1.FromMaster.run_task:type_name -> mezzo.link.v1.RunTask
+	14, // 11: mezzo.link.v1.FromMaster.kill_task:type_name -> mezzo.link.v1.KillTask
+	15, // 12: mezzo.link.v1.FromMaster.acknowledge:type_name -> mezzo.link.v1.Acknowledge
+	16, // 13: mezzo.link.v1.FromMaster.shutdown_framework:type_name -> mezzo.link.v1.ShutdownFramework
+	17, // 14: mezzo.link.v1.FromMaster.shutdown:type_name -> mezzo.link.v1.Shutdown
+	10, // 15: mezzo.link.v1.FromMaster.run_task_group:type_name -> mezzo.link.v1.RunTaskGroup
+	11, // 16: mezzo.link.v1.FromMaster.shutdown_executor:type_name -> mezzo.link.v1.ShutdownExecutor
+	12, // 17: mezzo.link.v1.FromMaster.executor_message:type_name -> mezzo.link.v1.ExecutorMessage
+	18, // 18: mezzo.link.v1.FromMaster.apply_operation:type_name -> mezzo.link.v1.ApplyOperation
+	20, // 19: mezzo.link.v1.FromMaster.acknowledge_operation:type_name -> mezzo.link.v1.AcknowledgeOperation
+	21, // 20: mezzo.link.v1.Hello.agent:type_name -> mesos.v1.AgentInfo
+	22, // 21: mezzo.link.v1.Hello.capabilities:type_name -> mesos.v1.AgentInfo.Capability
+	23, // 22: mezzo.link.v1.Hello.tasks:type_name -> mesos.v1.Task
+	24, // 23: mezzo.link.v1.Hello.frameworks:type_name -> mesos.v1.FrameworkInfo
+	25, // 24: mezzo.link.v1.Hello.executors:type_name -> mesos.v1.ExecutorInfo
+	19, // 25: mezzo.link.v1.Hello.operations:type_name -> mezzo.link.v1.OperationUpdate
+	26, // 26: mezzo.link.v1.Welcome.agent_id:type_name -> mesos.v1.AgentID
+	27, // 27: mezzo.link.v1.Welcome.master:type_name -> mesos.v1.MasterInfo
+	28, // 28: mezzo.link.v1.StatusUpdate.framework_id:type_name -> mesos.v1.FrameworkID
+	29, // 29: mezzo.link.v1.StatusUpdate.status:type_name -> mesos.v1.TaskStatus
+	29, // 30: mezzo.link.v1.StatusUpdate.latest:type_name -> mesos.v1.TaskStatus
+	30, // 31: mezzo.link.v1.Usage.node:type_name -> mezzo.usage.v1.NodeUsage
+	31, // 32: mezzo.link.v1.Usage.containers:type_name -> mezzo.usage.v1.ContainerUsage
+	32, // 33: mezzo.link.v1.Oversubscribed.resources:type_name -> mesos.v1.Resource
+	24, // 34: mezzo.link.v1.RunTask.framework:type_name -> mesos.v1.FrameworkInfo
+	33, // 35: mezzo.link.v1.RunTask.task:type_name -> mesos.v1.TaskInfo
+	24, // 36: mezzo.link.v1.RunTaskGroup.framework:type_name -> mesos.v1.FrameworkInfo
+	25, // 37: mezzo.link.v1.RunTaskGroup.executor:type_name -> mesos.v1.ExecutorInfo
+	34, // 38: mezzo.link.v1.RunTaskGroup.group:type_name -> mesos.v1.TaskGroupInfo
+	28, // 39: mezzo.link.v1.ShutdownExecutor.framework_id:type_name -> mesos.v1.FrameworkID
+	35, // 40: mezzo.link.v1.ShutdownExecutor.executor_id:type_name -> mesos.v1.ExecutorID
+	28, // 41: mezzo.link.v1.ExecutorMessage.framework_id:type_name -> mesos.v1.FrameworkID
+	35, // 42: mezzo.link.v1.ExecutorMessage.executor_id:type_name -> mesos.v1.ExecutorID
+	28, // 43: mezzo.link.v1.ExecutorExited.framework_id:type_name -> mesos.v1.FrameworkID
+	35, // 44: mezzo.link.v1.ExecutorExited.executor_id:type_name -> mesos.v1.ExecutorID
+	28, // 45: mezzo.link.v1.KillTask.framework_id:type_name -> mesos.v1.FrameworkID
+	36, // 46: mezzo.link.v1.KillTask.task_id:type_name -> mesos.v1.TaskID
+	37, // 47: mezzo.link.v1.KillTask.kill_policy:type_name -> mesos.v1.KillPolicy
+	28, // 48: mezzo.link.v1.Acknowledge.framework_id:type_name -> mesos.v1.FrameworkID
+	36, // 49: mezzo.link.v1.Acknowledge.task_id:type_name -> mesos.v1.TaskID
+	28, // 50: mezzo.link.v1.ShutdownFramework.framework_id:type_name -> mesos.v1.FrameworkID
+	28, // 51: mezzo.link.v1.ApplyOperation.framework_id:type_name -> mesos.v1.FrameworkID
+	38, // 52: mezzo.link.v1.ApplyOperation.operation_id:type_name -> mesos.v1.OperationID
+	32, // 53: mezzo.link.v1.ApplyOperation.from:type_name -> mesos.v1.Resource
+	32, // 54: mezzo.link.v1.ApplyOperation.to:type_name -> mesos.v1.Resource
+	28, // 55: mezzo.link.v1.OperationUpdate.framework_id:type_name -> mesos.v1.FrameworkID
+	39, // 56: mezzo.link.v1.OperationUpdate.status:type_name -> mesos.v1.OperationStatus
+	28, // 57: mezzo.link.v1.AcknowledgeOperation.framework_id:type_name -> mesos.v1.FrameworkID
+	0,  // 58: mezzo.link.v1.AgentLink.Attach:input_type -> mezzo.link.v1.FromAgent
+	1,  // 59: mezzo.link.v1.AgentLink.Attach:output_type -> mezzo.link.v1.FromMaster
+	59, // [59:60] is the sub-list for method output_type
+	58, // [58:59] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_link_link_proto_init() }
@@ -1528,6 +1818,7 @@ func file_link_link_proto_init() {
 		(*FromAgent_Oversubscribed)(nil),
 		(*FromAgent_ExecutorExited)(nil),
 		(*FromAgent_ExecutorMessage)(nil),
+		(*FromAgent_OperationUpdate)(nil),
 	}
 	file_link_link_proto_msgTypes[1].OneofWrappers = []any{
 		(*FromMaster_Welcome)(nil),
@@ -1540,6 +1831,8 @@ func file_link_link_proto_init() {
 		(*FromMaster_RunTaskGroup)(nil),
 		(*FromMaster_ShutdownExecutor)(nil),
 		(*FromMaster_ExecutorMessage)(nil),
+		(*FromMaster_ApplyOperation)(nil),
+		(*FromMaster_AcknowledgeOperation)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1547,7 +1840,7 @@ func file_link_link_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_link_link_proto_rawDesc), len(file_link_link_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -27,7 +27,7 @@ func TestRootGroup(t *testing.T) {
 	wantFiles(t, filepath.Join(i.root, "g"), map[string]string{
 		"cpu.max": "60000 100000", "memory.max": fmt.Sprint(104 * mib), "pids.max": "8192", "memory.oom.group": "0",
 	})
-	survivor := run(t, i, "g/b", fmt.Sprintf("eat %d", 40*mib))
+	survivor := run(t, i, "g/b", fmt.Sprintf("eat %d", 24*mib)) // the helper itself takes some 10 MiB
 	survivor.ready(t)
 	victim := run(t, i, "g/a", fmt.Sprintf("child-eats %d", 128*mib))
 	if s := victim.signal(t); s != syscall.SIGKILL {
