@@ -121,7 +121,7 @@ func (c *Core) operate(f *framework, a *agent, role string, op *v1.Offer_Operati
 			rest = c.launch(f, a, role, task, rest)
 		}
 	default:
-		c.failOperation(f, op, fmt.Sprintf("operation %v is not supported yet", op.GetType()))
+		rest = c.convertOffered(f, a, role, op, rest)
 	}
 	return rest
 }

@@ -47,6 +47,8 @@ type agent struct {
 
 	executors map[executorKey]*Executor
 
+	operations map[string]*Operation // by UUID
+
 	inverse map[ids.FrameworkID]*inverseOffer
 	answers map[ids.FrameworkID]*Answer // since it is scheduled
 }
@@ -76,6 +78,8 @@ func (c *Core) agentMessage(ev AgentMessage) {
 		c.executorExited(a, m.ExecutorExited)
 	case *link.FromAgent_ExecutorMessage:
 		c.executorMessage(a, m.ExecutorMessage)
+	case *link.FromAgent_OperationUpdate:
+		c.operationUpdate(a, m.OperationUpdate)
 	case *link.FromAgent_Oversubscribed:
 		c.oversubscribed(a, m.Oversubscribed)
 	default:

@@ -41,6 +41,10 @@ var commands = map[string]func(*world, *datadriven.TestData){
 	"usage":      usageCommand,
 	"state":      stateCommand,
 	"matrix":     matrixCommand,
+	"operate":    operateCommand,
+	"operated":   operatedCommand,
+	"opack":      opackCommand,
+	"operations": reconcileOperationsCommand,
 }
 
 func first(d *datadriven.TestData) string          { return d.CmdArgs[0].Key }
@@ -172,6 +176,14 @@ func helloCommand(w *world, d *datadriven.TestData) {
 				ExecutorId: executorID(l[2]), FrameworkId: &v1.FrameworkID{Value: proto.String(l[1])},
 				Command: &v1.CommandInfo{Value: proto.String("x")}, Resources: mustResources(w.t, l[3]),
 			})
+			continue
+		}
+		if l[0] == "resources" {
+			hello.Agent.Resources = w.withVolumes(l[1:])
+			continue
+		}
+		if l[0] == "operation" {
+			hello.Operations = append(hello.Operations, w.operationUpdate(l[1], l[2], l[3], l[4]))
 			continue
 		}
 		hello.Tasks = append(hello.Tasks, &v1.Task{

@@ -33,7 +33,7 @@ type Core struct {
 
 	offers map[ids.OfferID]*offer
 
-	lastFramework, lastAgent, lastOffer uint64
+	lastFramework, lastAgent, lastOffer, lastOperation uint64
 
 	timers   timers
 	timerSeq uint64
@@ -132,6 +132,8 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.reply(c.startMaintenance(ev.Machines))
 	case StopMaintenance:
 		c.reply(c.stopMaintenance(ev.Machines))
+	case Operate:
+		c.reply(c.convertByOperator(ev))
 	case SetWhitelist:
 		c.setWhitelist(ev)
 	case Explain:

@@ -90,6 +90,13 @@ type (
 	StartMaintenance struct{ Machines []*v1.MachineID }
 	StopMaintenance  struct{ Machines []*v1.MachineID }
 
+	// Operate performs an operation, RESERVE to SHRINK_VOLUME, on what nobody uses
+	// of an agent. Answered by Reply; errs.Conflict if there is not enough.
+	Operate struct {
+		Agent     ids.AgentID
+		Operation *v1.Offer_Operation
+	}
+
 	// SetWhitelist says which hosts' agents are offered.
 	SetWhitelist struct {
 		Hosts []string
@@ -122,6 +129,7 @@ func (MarkAgentGone) isEvent()     {}
 func (SetSchedule) isEvent()       {}
 func (StartMaintenance) isEvent()  {}
 func (StopMaintenance) isEvent()   {}
+func (Operate) isEvent()           {}
 func (SetWhitelist) isEvent()      {}
 func (Explain) isEvent()           {}
 func (Tick) isEvent()              {}

@@ -102,6 +102,8 @@ func (c *Core) admit(conn ConnID, h *hello, id ids.AgentID) bool {
 
 		executors: map[executorKey]*Executor{},
 
+		operations: map[string]*Operation{},
+
 		inverse: map[ids.FrameworkID]*inverseOffer{},
 		answers: map[ids.FrameworkID]*Answer{},
 	}
@@ -237,6 +239,7 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 	for _, id := range sortedKeys(removed) {
 		c.shutdownFramework(a, id)
 	}
+	c.adoptOperations(a, h.GetOperations())
 	c.wantAllocation(a.ID)
 	return true
 }

@@ -32,7 +32,9 @@ func filters(a args) *v1.Filters {
 //	task t1 a1 cpus:1;mem:32 [limit=cpus:2] [without=command] [with=executor] [grace=-1] [role=r]
 //	group t2 a1 cpus:1
 //	pod e cpus:0.1 a1 t2 cpus:1 t3 cpus:2
-//	op RESERVE [id]
+//	op RESERVE [id|-] [cpus(r,p):1 disk(r,p):10=volume disk(r,p):10=volume,shared]
+//
+// Tasks after an operation are launched after it.
 func acceptCommand(w *world, d *datadriven.TestData) {
 	a := argsOf(w, d)
 	accept := &scheduler.Call_Accept{OfferIds: offerIDs(a.list("offers")), Filters: filters(a)}
@@ -41,6 +43,10 @@ func acceptCommand(w *world, d *datadriven.TestData) {
 	for _, l := range lines(d) {
 		switch l[0] {
 		case "task":
+			if launch == nil {
+				launch = &v1.Offer_Operation{Type: v1.Offer_Operation_LAUNCH.Enum(), Launch: &v1.Offer_Operation_Launch{}}
+				accept.Operations = append(accept.Operations, launch)
+			}
 			launch.Launch.TaskInfos = append(launch.Launch.TaskInfos, w.taskInfo(l[1:]))
 		case "group":
 			accept.Operations = append(accept.Operations, &v1.Offer_Operation{
@@ -62,11 +68,12 @@ func acceptCommand(w *world, d *datadriven.TestData) {
 			}
 			accept.Operations = append(accept.Operations, &v1.Offer_Operation{Type: v1.Offer_Operation_LAUNCH_GROUP.Enum(), LaunchGroup: group})
 		case "op":
-			op := &v1.Offer_Operation{Type: v1.Offer_Operation_Type(v1.Offer_Operation_Type_value[l[1]]).Enum()}
-			if len(l) > 2 {
+			op := w.operation(l[1], l[min(len(l), 3):])
+			if len(l) > 2 && l[2] != "-" {
 				op.Id = &v1.OperationID{Value: proto.String(l[2])}
 			}
 			accept.Operations = append(accept.Operations, op)
+			launch = nil
 		}
 	}
 	w.call(d, &scheduler.Call{Type: scheduler.Call_ACCEPT.Enum(), FrameworkId: w.framework(first(d)), Accept: accept})
@@ -75,7 +82,7 @@ func acceptCommand(w *world, d *datadriven.TestData) {
 func (w *world) taskInfo(l []string) *v1.TaskInfo {
 	t := &v1.TaskInfo{Name: proto.String(l[0]), TaskId: taskID(l[0]), AgentId: w.agentID(l[1]), Command: &v1.CommandInfo{Value: proto.String("true")}}
 	if l[2] != "-" {
-		t.Resources = mustResources(w.t, l[2])
+		t.Resources = w.withVolumes(strings.Split(l[2], "+"))
 	}
 	for _, option := range l[3:] {
 		name, value, _ := strings.Cut(option, "=")

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"maps"
+
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
@@ -18,6 +20,9 @@ func (c *Core) removeFramework(f *framework) {
 		if a, ok := c.agents[id]; ok {
 			c.shutdownFramework(a, f.ID)
 		}
+	}
+	for _, a := range c.agents {
+		maps.DeleteFunc(a.operations, func(_ string, o *Operation) bool { return o.Framework == f.ID })
 	}
 	for _, id := range sortedKeys(f.agents) {
 		if a, ok := c.agents[id]; ok {
@@ -79,6 +84,7 @@ func (c *Core) removeAgent(a *agent, why string, state v1.TaskState) {
 	for _, x := range a.sortedExecutors() {
 		c.removeExecutor(a, x)
 	}
+	c.loseOperations(a, state, why)
 	delete(c.agents, a.ID)
 	c.move(a, "")
 	c.touchAgent(a.ID)

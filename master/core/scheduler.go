@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
 	"mezzo/api/ids"
-	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/allocator"
 	"mezzo/api/mesos/v1/scheduler"
 	"mezzo/internal/errs"
@@ -153,8 +150,10 @@ func (c *Core) perform(f *framework, call *scheduler.Call) error {
 		c.message(f, call.GetMessage())
 	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
 		c.counts[MessagesOperationStatusUpdateAcknowledgement]++
-		c.counts[InvalidOperationStatusUpdateAcknowledgements]++
-		c.drop(f, call)
+		if !c.operationAcknowledged(f, call.GetAcknowledgeOperationStatus()) {
+			c.counts[InvalidOperationStatusUpdateAcknowledgements]++
+			c.drop(f, call)
+		}
 	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
 		accept := call.GetAcceptInverseOffers()
 		c.answerInverse(f, allocator.InverseOfferStatus_ACCEPT, accept.GetInverseOfferIds(), accept.GetFilters())
@@ -214,24 +213,4 @@ func (c *Core) ownRoles(f *framework, roles []string) bool {
 		}
 	}
 	return true
-}
-
-// reconcileOperations answers for operations: there are none.
-func (c *Core) reconcileOperations(f *framework, call *scheduler.Call_ReconcileOperations) {
-	for _, op := range call.GetOperations() {
-		state := v1.OperationState_OPERATION_UNKNOWN
-		on := ids.AgentID(op.GetAgentId().GetValue())
-		if _, lost := c.unreachable.get(on); lost {
-			state = v1.OperationState_OPERATION_UNREACHABLE
-		}
-		if _, gone := c.orders.gone.get(on); gone {
-			state = v1.OperationState_OPERATION_GONE_BY_OPERATOR
-		}
-		c.send(f, operationEvent(&v1.OperationStatus{
-			OperationId: op.OperationId,
-			State:       state.Enum(),
-			Message:     proto.String("reconciliation: operation is unknown"),
-			AgentId:     op.AgentId,
-		}))
-	}
 }

@@ -7,6 +7,7 @@ package core_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -47,18 +48,19 @@ func TestScripts(t *testing.T) {
 
 // world is a core with names for who talks to it.
 type world struct {
-	t      tester
-	cfg    core.Config
-	core   *core.Core
-	now    time.Time
-	conns  map[string]core.ConnID // by agent name
-	names  map[core.ConnID]string
-	agents map[string]string // ids by name
-	frames map[string]string // framework ids by name of stream
-	last   core.ConnID
-	traces bool
-	out    *strings.Builder
-	kept   map[string][]byte // by Store effects
+	t       tester
+	cfg     core.Config
+	core    *core.Core
+	now     time.Time
+	conns   map[string]core.ConnID // by agent name
+	names   map[core.ConnID]string
+	agents  map[string]string // ids by name
+	frames  map[string]string // framework ids by name of stream
+	last    core.ConnID
+	traces  bool
+	out     *strings.Builder
+	kept    map[string][]byte // by Store effects
+	applied map[string][]byte // UUIDs of operations by their ids
 }
 
 // tester is what *testing.T and *rapid.T have in common.
@@ -81,7 +83,7 @@ func newWorld(t tester, cfg core.Config) *world {
 	w := &world{
 		t: t, cfg: cfg, now: time.Unix(1000, 0), out: &strings.Builder{},
 		conns: map[string]core.ConnID{}, names: map[core.ConnID]string{}, agents: map[string]string{}, frames: map[string]string{},
-		kept: map[string][]byte{},
+		kept: map[string][]byte{}, applied: map[string][]byte{},
 	}
 	w.start()
 	return w
@@ -184,6 +186,9 @@ func (w *world) print(e core.Effect) {
 		if m := e.Message.GetWelcome(); m != nil {
 			w.agents[name] = m.GetAgentId().GetValue()
 		}
+		if m := e.Message.GetApplyOperation(); m != nil {
+			w.applied[cmp.Or(m.GetOperationId().GetValue(), "-")] = m.GetUuid()
+		}
 		fmt.Fprintf(w.out, "%s <- %s\n", name, messageText(e.Message))
 	case core.CloseAgent:
 		fmt.Fprintf(w.out, "%s closed: %v\n", w.names[e.Conn], e.Err)
@@ -245,7 +250,11 @@ func eventText(ev *scheduler.Event) string {
 		return text
 	case scheduler.Event_UPDATE_OPERATION_STATUS:
 		s := ev.GetUpdateOperationStatus().GetStatus()
-		return fmt.Sprintf("UPDATE_OPERATION_STATUS %s %v: %q", s.GetOperationId().GetValue(), s.GetState(), s.GetMessage())
+		text := fmt.Sprintf("UPDATE_OPERATION_STATUS %s %v: %q", s.GetOperationId().GetValue(), s.GetState(), s.GetMessage())
+		if s.Uuid != nil {
+			text += " to acknowledge"
+		}
+		return text
 	case scheduler.Event_FAILURE:
 		if x := ev.GetFailure(); x.ExecutorId != nil {
 			return fmt.Sprintf("FAILURE of executor %s on %s, %d", x.GetExecutorId().GetValue(), x.GetAgentId().GetValue(), x.GetStatus())
@@ -286,6 +295,10 @@ func messageText(m *link.FromMaster) string {
 		return fmt.Sprintf("Acknowledge %s %s", m.Acknowledge.GetTaskId().GetValue(), uuidName(m.Acknowledge.GetUuid()))
 	case *link.FromMaster_ShutdownFramework:
 		return "ShutdownFramework " + m.ShutdownFramework.GetFrameworkId().GetValue()
+	case *link.FromMaster_ApplyOperation:
+		return fmt.Sprintf("ApplyOperation %s %s makes %s", cmp.Or(m.ApplyOperation.GetOperationId().GetValue(), "-"), protoText(m.ApplyOperation.GetFrom()), protoText(m.ApplyOperation.GetTo()))
+	case *link.FromMaster_AcknowledgeOperation:
+		return "AcknowledgeOperation"
 	case *link.FromMaster_Shutdown:
 		return fmt.Sprintf("Shutdown %q", m.Shutdown.GetMessage())
 	default:

@@ -20,6 +20,7 @@ type Snapshot struct {
 	Completed   []FrameworkView // oldest first
 	Agents      []Agent
 	Executors   []*Executor
+	Operations  []*Operation
 	Unreachable map[ids.AgentID]time.Time
 	Recovered   []*v1.AgentInfo   // agents of masters before that are not back yet, by id
 	Quotas      []QuotaView       // by role
@@ -74,6 +75,9 @@ func (c *Core) Snapshot() *Snapshot {
 	}
 	for _, a := range c.agents {
 		s.Agents = append(s.Agents, a.Agent)
+		for _, o := range a.operations {
+			s.Operations = append(s.Operations, o)
+		}
 		for _, x := range a.executors {
 			s.Executors = append(s.Executors, x)
 			if i, ok := at[x.Framework]; ok {
@@ -140,6 +144,7 @@ func (f *FrameworkView) OldestOffer() time.Time {
 func (s *Snapshot) Sort() {
 	slices.SortFunc(s.Agents, func(a, b Agent) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(s.Executors, compareExecutors)
+	slices.SortFunc(s.Operations, func(a, b *Operation) int { return cmp.Compare(a.UUID, b.UUID) })
 	slices.SortFunc(s.Shares, func(a, b allocator.Share) int { return cmp.Compare(a.Role, b.Role) })
 	slices.SortFunc(s.Frameworks, func(a, b FrameworkView) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range s.Frameworks {
