@@ -27,6 +27,14 @@ var changes = map[master.Call_Type]struct {
 	master.Call_DRAIN_AGENT:      {drainAgent, http.StatusOK},
 	master.Call_MARK_AGENT_GONE:  {markAgentGone, http.StatusOK},
 
+	master.Call_TEARDOWN:            {teardown, http.StatusOK},
+	master.Call_RESERVE_RESOURCES:   {reserveResources, http.StatusAccepted},
+	master.Call_UNRESERVE_RESOURCES: {unreserveResources, http.StatusAccepted},
+	master.Call_CREATE_VOLUMES:      {createVolumes, http.StatusAccepted},
+	master.Call_DESTROY_VOLUMES:     {destroyVolumes, http.StatusAccepted},
+	master.Call_GROW_VOLUME:         {growVolume, http.StatusAccepted},
+	master.Call_SHRINK_VOLUME:       {shrinkVolume, http.StatusAccepted},
+
 	master.Call_UPDATE_MAINTENANCE_SCHEDULE: {updateMaintenanceSchedule, http.StatusOK},
 	master.Call_START_MAINTENANCE:           {startMaintenance, http.StatusOK},
 	master.Call_STOP_MAINTENANCE:            {stopMaintenance, http.StatusOK},

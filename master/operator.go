@@ -110,6 +110,9 @@ var shows = map[master.Call_Type]func(*Master, *core.Snapshot) *master.Response{
 	master.Call_GET_EXECUTORS: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_EXECUTORS.Enum(), GetExecutors: showExecutors(s)}
 	},
+	master.Call_GET_OPERATIONS: func(_ *Master, s *core.Snapshot) *master.Response {
+		return &master.Response{Type: master.Response_GET_OPERATIONS.Enum(), GetOperations: showOperations(s)}
+	},
 	master.Call_GET_TASKS: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_TASKS.Enum(), GetTasks: showTasks(s)}
 	},

@@ -31,6 +31,12 @@ func (m *Master) routes() map[string]http.HandlerFunc {
 		"/machine/down":         methods(map[string]http.HandlerFunc{"POST": m.machineDown}),
 		"/machine/up":           methods(map[string]http.HandlerFunc{"POST": m.machineUp}),
 
+		"/teardown":        methods(map[string]http.HandlerFunc{"POST": m.postTeardown}),
+		"/reserve":         methods(map[string]http.HandlerFunc{"POST": m.postOperation("resources", reserveForm)}),
+		"/unreserve":       methods(map[string]http.HandlerFunc{"POST": m.postOperation("resources", unreserveForm)}),
+		"/create-volumes":  methods(map[string]http.HandlerFunc{"POST": m.postOperation("volumes", createForm)}),
+		"/destroy-volumes": methods(map[string]http.HandlerFunc{"POST": m.postOperation("volumes", destroyForm)}),
+
 		"/redirect": m.redirect,
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"mezzo/agent/task"
 	"mezzo/agent/updates"
 	"mezzo/api/checkpoint"
 	"mezzo/api/ids"
@@ -88,7 +87,7 @@ func (c *Core) convert(m *link.ApplyOperation) (conversion resources.Conversion,
 	gone, made := volumesGone(conversion.From, conversion.To), volumesGone(conversion.To, conversion.From)
 	for v := range gone.All() {
 		for _, e := range c.live {
-			if (e.held || e.life.State() != task.Done) && usesVolume(e.info.GetResources(), v) {
+			if !e.ended() && usesVolume(e.info.GetResources(), v) {
 				return conversion, fmt.Errorf("volume %q is in use by task %q: %w", v.PersistenceID(), e.id(), errs.Conflict)
 			}
 		}

@@ -132,6 +132,8 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 		c.reply(c.startMaintenance(ev.Machines))
 	case StopMaintenance:
 		c.reply(c.stopMaintenance(ev.Machines))
+	case Teardown:
+		c.reply(c.teardownByOperator(ev.Framework))
 	case Operate:
 		c.reply(c.convertByOperator(ev))
 	case SetWhitelist:

@@ -90,6 +90,9 @@ type (
 	StartMaintenance struct{ Machines []*v1.MachineID }
 	StopMaintenance  struct{ Machines []*v1.MachineID }
 
+	// Teardown removes a framework with its tasks. Answered by Reply.
+	Teardown struct{ Framework ids.FrameworkID }
+
 	// Operate performs an operation, RESERVE to SHRINK_VOLUME, on what nobody uses
 	// of an agent. Answered by Reply; errs.Conflict if there is not enough.
 	Operate struct {
@@ -129,6 +132,7 @@ func (MarkAgentGone) isEvent()     {}
 func (SetSchedule) isEvent()       {}
 func (StartMaintenance) isEvent()  {}
 func (StopMaintenance) isEvent()   {}
+func (Teardown) isEvent()          {}
 func (Operate) isEvent()           {}
 func (SetWhitelist) isEvent()      {}
 func (Explain) isEvent()           {}

@@ -51,6 +51,20 @@ func (c *Core) removeFramework(f *framework) {
 	c.trace(Info, "framework removed", "framework_id", string(f.ID), "name", f.Info.GetName())
 }
 
+// teardownByOperator removes a framework over its scheduler's head.
+func (c *Core) teardownByOperator(id ids.FrameworkID) error {
+	f := c.frameworks[id]
+	if f == nil {
+		return invalid("framework %q is not registered", id)
+	}
+	if f.Connected {
+		c.send(f, errorEvent("the framework was removed by an operator"))
+		c.emit(CloseFramework{f.stream})
+	}
+	c.removeFramework(f)
+	return nil
+}
+
 func (c *Core) shutdownFramework(a *agent, f ids.FrameworkID) {
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_ShutdownFramework{
 		ShutdownFramework: &link.ShutdownFramework{FrameworkId: f.Proto()},

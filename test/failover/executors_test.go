@@ -33,14 +33,15 @@ type site struct {
 	image  string
 	client *scheduler.Client
 
-	mu       sync.Mutex
-	offers   []*v1.Offer
-	statuses map[string][]*v1.TaskStatus
-	messages []string
-	failures []*wire.Event_Failure
+	mu         sync.Mutex
+	offers     []*v1.Offer
+	statuses   map[string][]*v1.TaskStatus
+	messages   []string
+	failures   []*wire.Event_Failure
+	operations map[string][]*v1.OperationStatus
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, change ...func(*v1.FrameworkInfo)) *site {
 	t.Helper()
 	if os.Getuid() != 0 {
 		native.Skip(t, "containerd needs root")
@@ -53,7 +54,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &site{t: t, work: dir + "/a", image: "file://" + filepath.Join(dir, "busybox.tar"), statuses: map[string][]*v1.TaskStatus{}}
+	s := &site{t: t, work: dir + "/a", image: "file://" + filepath.Join(dir, "busybox.tar"), statuses: map[string][]*v1.TaskStatus{}, operations: map[string][]*v1.OperationStatus{}}
 	if err := imagetest.WriteBusybox(filepath.Join(dir, "busybox.tar"), imagetest.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -65,22 +66,25 @@ func newSite(t *testing.T) *site {
 		"--isolation=none", "--containerd=private", "--resources=cpus:8;mem:4096", "--registration_backoff_factor=50ms",
 		"--executor_registration_timeout=5secs", "--executor_shutdown_grace_period=2secs")
 	t.Cleanup(func() { endContainerd(t, s.agent, s.work) })
-	s.subscribe()
+	s.subscribe(change...)
 	return s
 }
 
-func (s *site) subscribe() {
+func (s *site) subscribe(change ...func(*v1.FrameworkInfo)) {
 	s.t.Helper()
 	detector, err := election.Parse(s.master)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	info := &v1.FrameworkInfo{
+		User: proto.String("root"), Name: proto.String("own"), FailoverTimeout: proto.Float64(3600),
+		Capabilities: []*v1.FrameworkInfo_Capability{{Type: v1.FrameworkInfo_Capability_PARTITION_AWARE.Enum()}},
+	}
+	for _, f := range change {
+		f(info)
+	}
 	s.client, err = scheduler.New(scheduler.Config{
-		Master: detector, MinBackoff: 50 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
-		Framework: &v1.FrameworkInfo{
-			User: proto.String("root"), Name: proto.String("own"), FailoverTimeout: proto.Float64(3600),
-			Capabilities: []*v1.FrameworkInfo_Capability{{Type: v1.FrameworkInfo_Capability_PARTITION_AWARE.Enum()}},
-		},
+		Master: detector, MinBackoff: 50 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, Framework: info,
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -102,6 +106,11 @@ func (s *site) subscribe() {
 			Update: func(_ context.Context, st *v1.TaskStatus) error {
 				id := st.GetTaskId().GetValue()
 				s.note(func() { s.statuses[id] = append(s.statuses[id], st) })
+				return nil
+			},
+			OperationUpdate: func(_ context.Context, st *v1.OperationStatus) error {
+				id := st.GetOperationId().GetValue()
+				s.note(func() { s.operations[id] = append(s.operations[id], st) })
 				return nil
 			},
 			Message: func(_ context.Context, m *wire.Event_Message) error {
