@@ -24,7 +24,7 @@ func TestOperationsHistory(t *testing.T) {
 	form := func(field, value string) string { return url.Values{"slaveId": {id}, field: {value}}.Encode() }
 	asks(t, m, []row{
 		{"POST", "/api/v1", `{"type":"RESERVE_RESOURCES"}`, 400, "reserve_resources is missing"},
-		{"POST", "/api/v1", callText("RESERVE_RESOURCES", `{"agent_id":{"value":"nobody"},"resources":[` + reserved + `]}`), 400, `agent "nobody" is not registered`},
+		{"POST", "/api/v1", callText("RESERVE_RESOURCES", `{"agent_id":{"value":"nobody"},"resources":[`+reserved+`]}`), 400, `agent "nobody" is not registered`},
 		{"POST", "/api/v1", call("RESERVE_RESOURCES", "resources", cpus), 400, "not dynamically reserved"},
 		{"POST", "/api/v1", call("UNRESERVE_RESOURCES", "resources", reserved), 409, "is not in"},
 		{"POST", "/api/v1", call("RESERVE_RESOURCES", "resources", reserved), 202, ""},
