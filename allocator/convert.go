@@ -48,6 +48,26 @@ func (a *Allocator) Convert(id ids.AgentID, f ids.FrameworkID, c resources.Conve
 	return nil
 }
 
+// Share lets a framework use shared resources of an agent once more, for one more of
+// its tasks.
+//
+// Errors: errs.Invalid if they are not shared, or allocated to no role;
+// errs.Conflict if the framework has none of them there.
+func (a *Allocator) Share(id ids.AgentID, f ids.FrameworkID, r resources.Resources) error {
+	g, err := a.agent(id)
+	if err != nil {
+		return fmt.Errorf("share %w", err)
+	}
+	if !r.NonShared().IsEmpty() || r.IsAllocatedTo("") {
+		return fmt.Errorf("share %v on agent %s: it is not shared, or allocated to no role: %w", r, id, errs.Invalid)
+	}
+	if !g.used[f].Contains(r) {
+		return fmt.Errorf("share %v on agent %s: framework %s does not have it: %w", r, id, f, errs.Conflict)
+	}
+	a.hold(g, f, g.used[f], r)
+	return nil
+}
+
 // hold lets a framework use more on g, where it uses had.
 func (a *Allocator) hold(g *agent, f ids.FrameworkID, had, more resources.Resources) {
 	a.use(g, f, had.Add(more))

@@ -156,7 +156,7 @@ func (c *Core) launch(f *framework, a *agent, role string, info *v1.TaskInfo, re
 	c.addTask(f, a, t)
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_RunTask{RunTask: &link.RunTask{Framework: f.Info, Task: info}}})
 	c.trace(Info, "task launched", "task_id", string(t.ID), "framework_id", string(f.ID), "agent_id", string(a.ID), "resources", res.String())
-	return minus(rest, need)
+	return c.leave(f, a, rest, need)
 }
 
 // refuseTasks answers for tasks that never came to be.

@@ -256,7 +256,7 @@ func (c *Core) launchGroup(f *framework, a *agent, role string, op *v1.Offer_Ope
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_RunTaskGroup{RunTaskGroup: &link.RunTaskGroup{
 		Framework: f.Info, Executor: x.Info, Group: op.GetTaskGroup(),
 	}}})
-	return minus(rest, need)
+	return c.leave(f, a, rest, need)
 }
 
 // checkGroup returns the executor of a group, and what both need of the offers.

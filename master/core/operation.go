@@ -204,6 +204,17 @@ func holdsVolume(r resources.Resources, v resources.Resource) bool {
 	return false
 }
 
+// leave is what is left of offers of which a task or a group got need: what is
+// shared is there for the next one, too.
+func (c *Core) leave(f *framework, a *agent, rest, need resources.Resources) resources.Resources {
+	shared := need.Shared()
+	if shared.IsEmpty() {
+		return minus(rest, need)
+	}
+	must(c.alloc.Share(a.ID, f.ID, shared))
+	return minus(rest, need).Add(shared)
+}
+
 // convertByOperator performs an operation on what nobody uses of an agent; what is
 // offered of it is taken back.
 func (c *Core) convertByOperator(ev Operate) error {
