@@ -214,7 +214,7 @@ func testOffers(t *testing.T, c *cluster, bad *framework) {
 	})
 }
 
-// testOperations asks for what is not there yet: who wants to know is told.
+// testOperations asks for what makes no sense: who wants to know is told.
 func testOperations(t *testing.T, c *cluster, bad *framework) {
 	bad.t = t
 	bad.wake()
@@ -234,7 +234,7 @@ func testOperations(t *testing.T, c *cluster, bad *framework) {
 	for {
 		ev := bad.next()
 		if s := ev.GetUpdateOperationStatus().GetStatus(); s != nil {
-			if s.GetState() != v1.OperationState_OPERATION_ERROR || s.GetOperationId().GetValue() != "reserve" || !strings.Contains(s.GetMessage(), "RESERVE") {
+			if s.GetState() != v1.OperationState_OPERATION_ERROR || s.GetOperationId().GetValue() != "reserve" || !strings.Contains(s.GetMessage(), "no resources are named") {
 				t.Errorf("status of the operation: %v", s)
 			}
 			break
