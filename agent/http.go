@@ -55,6 +55,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.executorAPI(w, r)
 	case "/health":
 		s.get(w, r, func(http.ResponseWriter) error { return nil })
+	case "/metrics":
+		s.get(w, r, func(w http.ResponseWriter) error { return s.prometheus(w, r) })
 	case "/files/download":
 		s.get(w, r, func(w http.ResponseWriter) error { return s.download(w, r) })
 	default:

@@ -448,6 +448,16 @@ func FuzzWindow(f *testing.F) {
 	})
 }
 
+func TestPrometheus(t *testing.T) {
+	s := newTestServer(t)
+	if w := do(s, http.MethodGet, "/metrics", nil, nil); w.Code != 200 || !strings.Contains(w.Body.String(), "\nmezzo_slave_registered ") {
+		t.Errorf("/metrics: %d %s", w.Code, w.Body)
+	}
+	if w := do(s, http.MethodPost, "/metrics", nil, nil); w.Code != 405 {
+		t.Errorf("POST /metrics: %d", w.Code)
+	}
+}
+
 func TestModeText(t *testing.T) {
 	for mode, want := range map[uint32]string{
 		0o100644: "-rw-r--r--", 0o040755: "drwxr-xr-x", 0o120777: "lrwxrwxrwx", 0o010600: "prw-------",

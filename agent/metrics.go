@@ -11,6 +11,7 @@ import (
 	"mezzo/agent/task"
 	"mezzo/internal/errs"
 	"mezzo/internal/flags"
+	"mezzo/internal/prom"
 	"mezzo/resources"
 )
 
@@ -152,4 +153,22 @@ func (s *server) metrics(snap *snapshot, r *http.Request) (any, error) {
 		}
 	}
 	return s.metricValues(snap), nil
+}
+
+// prometheus answers /metrics.
+func (s *server) prometheus(w http.ResponseWriter, r *http.Request) error {
+	snap, err := s.snapshot(r.Context())
+	if err != nil {
+		return err
+	}
+	help := make(map[string]string, len(metrics))
+	for _, m := range metrics {
+		help[m.name] = m.help
+	}
+	var samples []prom.Sample
+	for name, value := range s.metricValues(snap) {
+		samples = append(samples, prom.Sample{Name: name, Help: help[name], Value: value})
+	}
+	prom.Serve(w, r, samples)
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/flags"
+	"mezzo/internal/prom"
 	"mezzo/master/core"
 )
 
@@ -24,15 +25,42 @@ func (m *Master) metrics(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	s := &core.Snapshot{}
-	if t := m.lead(); !t.elected.IsZero() {
-		var err error
-		if s, err = t.loop.read(); err != nil {
-			fail(w, err)
-			return
-		}
+	s, err := m.measured()
+	if err != nil {
+		fail(w, err)
+		return
 	}
 	respondJSON(w, r, m.readings(s))
+}
+
+// measured is what metrics are read from: nothing, of a master that doesn't lead.
+func (m *Master) measured() (*core.Snapshot, error) {
+	if t := m.lead(); !t.elected.IsZero() {
+		return t.loop.read()
+	}
+	return &core.Snapshot{}, nil
+}
+
+// prometheus serves GET /metrics.
+func (m *Master) prometheus(w http.ResponseWriter, r *http.Request) {
+	s, err := m.measured()
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	known := make(map[string]*metric, len(declared))
+	for i := range declared {
+		known[declared[i].name] = &declared[i]
+	}
+	var samples []prom.Sample
+	for name, value := range m.readings(s) {
+		sample := prom.Sample{Name: name, Value: value}
+		if d := known[name]; d != nil {
+			sample.Help, sample.Kind = d.help, d.kind
+		}
+		samples = append(samples, sample)
+	}
+	prom.Serve(w, r, samples)
 }
 
 // metricList is the metrics in the form of GET_METRICS, by name.

@@ -17,6 +17,7 @@ func (m *Master) routes() map[string]http.HandlerFunc {
 		"/version":          get(m.version),
 		"/flags":            get(m.flags),
 		"/metrics/snapshot": get(m.metrics),
+		"/metrics":          get(m.prometheus),
 		"/state":            get(m.state),
 		"/slaves":           get(m.slaves),
 		"/frameworks":       get(m.frameworks),
