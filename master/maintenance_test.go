@@ -115,6 +115,8 @@ func TestMaintenanceHistory(t *testing.T) {
 		{"GET", "/slaves", "", 200, `"slaves":[]`},
 		{"GET", "/maintenance/status", "", 200, `"down_machines":[{"hostname":"a1"}]`},
 		{"GET", "/metrics/snapshot", "", 200, `"master/machines_down":1`},
+		{"GET", "/help", "", 200, "\n/state-summary\n"},
+		{"GET", "/master/state-summary.json", "", 200, `"slaves":[]`},
 		{"GET", "/metrics", "", 200, "\n# TYPE mezzo_master_machines_down gauge"},
 		{"GET", "/metrics/snapshot", "", 200, `"master/slave_removals/reason_operator":1`},
 		{"POST", "/machine/down", `[` + a1 + `]`, 400, "down already"},

@@ -19,6 +19,8 @@ func (m *Master) routes() map[string]http.HandlerFunc {
 		"/metrics/snapshot": get(m.metrics),
 		"/metrics":          get(m.prometheus),
 		"/state":            get(m.state),
+		"/state-summary":    get(m.stateSummary),
+		"/help":             get(m.help),
 		"/slaves":           get(m.slaves),
 		"/frameworks":       get(m.frameworks),
 		"/tasks":            get(m.tasks),
