@@ -53,6 +53,7 @@ const (
 type container struct {
 	framework ids.FrameworkID
 	task      ids.TaskID
+	executor  ids.ExecutorID // whose container it is; empty: a task's
 	limits    isolator.Limits
 	group     ids.ContainerID    // empty: it is in none
 	abort     context.CancelFunc // of its launch
@@ -165,6 +166,7 @@ func (l *loop) launch(e core.Launch) {
 	c := &container{
 		framework: ids.FrameworkID(e.Framework.GetId().GetValue()),
 		task:      ids.TaskID(e.Task.GetTaskId().GetValue()),
+		executor:  ids.ExecutorID(e.Executor.GetExecutorId().GetValue()),
 		limits:    e.Limits,
 		group:     e.Parent,
 		abort:     abort,
@@ -273,7 +275,7 @@ func (l *loop) launchWithPatience(ctx context.Context, s containerizer.Spec) (co
 // adopt waits for a container that an earlier agent launched.
 func (l *loop) adopt(e core.Adopt) {
 	l.containers[e.Container] = &container{
-		framework: e.Framework, task: e.Task, limits: e.Limits, group: e.Group, abort: func() {}, running: true,
+		framework: e.Framework, task: e.Task, executor: e.Executor, limits: e.Limits, group: e.Group, abort: func() {}, running: true,
 	}
 	if e.Limits.Revocable { // it may be throttled still
 		l.applyLimits(e.Container, l.containers[e.Container])

@@ -80,9 +80,7 @@ func TestDiskQuota(t *testing.T) {
 		!strings.Contains(end.GetMessage(), "MiB used of 1 MiB, in the sandbox") || end.GetLimitation().GetResources()[0].GetScalar().GetValue() != 1 {
 		t.Errorf("end %v", end)
 	}
-	if body, status := a.get("/containers"); status != 200 || !strings.Contains(body, `"disk_used_bytes":`) {
-		t.Errorf("/containers: %d %s", status, body)
-	}
+	a.until("/containers", `"disk_used_bytes":`)
 	b := startAgent(t, m.addr, func(c *Config) {
 		c.ContainerDiskWatchInterval, c.EnforceContainerDiskQuota = 10*time.Millisecond, false
 	})

@@ -113,6 +113,9 @@ func (l *loop) lastSample(id ids.ContainerID, c *container, u isolator.Usage) {
 func (c *container) sampled(id ids.ContainerID, u isolator.Usage) *usage.ContainerUsage {
 	r := meter.Container(c.last, u, c.limits)
 	r.FrameworkId, r.TaskId, r.ContainerId = c.framework.Proto(), c.task.Proto(), id.Proto()
+	if c.executor != "" {
+		r.ExecutorId = c.executor.Proto()
+	}
 	c.last = &u
 	return r
 }

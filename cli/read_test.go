@@ -130,6 +130,17 @@ new-1     STAGING  1     -      -     -          0B     -      -       -      - 
 spin-1    RUNNING  0.5   0.5    0.5   98.7%      64MiB  none   1.2MiB  2MiB   0    host1
 greedy-1  FAILED   0.2   0.2    -     -          32MiB  32MiB  -       32MiB  1    host1
 `)
+	withExecutor := strings.Replace(clusterUsage, `"get_usage":{`, `"get_usage":{"executors":[{"executor_id":{"value":"own"},"agent_id":{"value":"a1"},
+  "allocated":[{"name":"cpus","type":"SCALAR","scalar":{"value":0.7}},{"name":"mem","type":"SCALAR","scalar":{"value":96}}],
+  "used":{"cpu":{"limit_cpus":0.7,"rate_cpus":0.4},"memory":{"limit_bytes":100663296,"working_set_bytes":1258291,"peak_bytes":2097152}}}],`, 1)
+	c.set(master.Call_GET_USAGE, withExecutor)
+	if r := c.run("top", "--once"); !strings.HasSuffix(r.stdout, `
+EXECUTOR, WITH ITS TASKS  CPUS  LIMIT  USED  MEM    LIMIT  USED    PEAK  OOM  NODE
+own                       0.7   0.7    0.4   96MiB  96MiB  1.2MiB  2MiB  0    host1
+`) {
+		t.Errorf("with an executor: %s", r.stdout)
+	}
+	c.set(master.Call_GET_USAGE, clusterUsage)
 	if r := c.run("top"); strings.Contains(r.stdout, "greedy") || strings.Contains(r.stdout, "\x1b") {
 		t.Errorf("not a terminal, not --all:\n%q", r.stdout)
 	}

@@ -97,7 +97,25 @@ func topTables(w io.Writer, c *usage.Cluster, all bool) error {
 			given(mem != nil, fmt.Sprint(mem.GetOomKills())),
 			cmp.Or(hosts[t.GetAgentId().GetValue()], t.GetAgentId().GetValue()))
 	}
-	return tasks.flush()
+	if err := tasks.flush(); err != nil || len(c.GetExecutors()) == 0 {
+		return err
+	}
+	fmt.Fprintln(w)
+	executors := newTable(w, "EXECUTOR, WITH ITS TASKS", "CPUS", "LIMIT", "USED", "MEM", "LIMIT", "USED", "PEAK", "OOM", "NODE")
+	for _, x := range c.GetExecutors() {
+		cpu, mem := x.GetUsed().GetCpu(), x.GetUsed().GetMemory()
+		executors.row(x.GetExecutorId().GetValue(),
+			cpus(scalar(x.GetAllocated(), "cpus")),
+			ceiling(cpu.GetLimitCpus() > 0, cpus(cpu.GetLimitCpus())),
+			given(cpu != nil && cpu.RateCpus != nil, cpus(cpu.GetRateCpus())),
+			mib(scalar(x.GetAllocated(), "mem")),
+			ceiling(mem.GetLimitBytes() > 0, size(float64(mem.GetLimitBytes()))),
+			size(float64(mem.GetWorkingSetBytes())),
+			given(mem.GetPeakBytes() > 0, size(float64(mem.GetPeakBytes()))),
+			fmt.Sprint(mem.GetOomKills()),
+			cmp.Or(hosts[x.GetAgentId().GetValue()], x.GetAgentId().GetValue()))
+	}
+	return executors.flush()
 }
 
 // rank puts running tasks before ended ones.

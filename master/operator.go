@@ -13,6 +13,7 @@ import (
 	"mezzo/api/usage"
 	"mezzo/internal/errs"
 	"mezzo/master/core"
+	"mezzo/resources"
 )
 
 // operator serves POST /api/v1.
@@ -254,6 +255,22 @@ func clusterUsage(s *core.Snapshot) *usage.Cluster {
 			Allocated:   t.Info.Resources,
 			Used:        t.Usage,
 		})
+	}
+	for i := range s.Frameworks {
+		f := &s.Frameworks[i]
+		var held map[*core.Executor]resources.Resources
+		for _, x := range f.Executors {
+			if x.Usage == nil {
+				continue // a group's, which has no process, or one that did not start yet
+			}
+			if held == nil {
+				held = f.HeldByExecutors()
+			}
+			out.Executors = append(out.Executors, &usage.ExecutorUsage{
+				FrameworkId: x.Framework.Proto(), ExecutorId: x.ID.Proto(), AgentId: x.Agent.Proto(), Name: x.Info.Name,
+				Allocated: operatorProto(held[x]), Used: x.Usage,
+			})
+		}
 	}
 	slices.SortStableFunc(out.Tasks, func(a, b *usage.TaskUsage) int {
 		if c := strings.Compare(a.GetFrameworkId().GetValue(), b.GetFrameworkId().GetValue()); c != 0 {

@@ -49,7 +49,8 @@ type RecoveredExecutor struct {
 type Adopt struct {
 	Container ids.ContainerID
 	Framework ids.FrameworkID
-	Task      ids.TaskID
+	Task      ids.TaskID     // or
+	Executor  ids.ExecutorID // whose container it is
 	Limits    isolator.Limits
 	Group     ids.ContainerID // empty: it is in none
 }
@@ -179,7 +180,7 @@ func (c *Core) resumeExecutor(x *executor, found, rebooted bool) {
 		c.loseTasks(x, end)
 		return
 	case found:
-		c.emit(Adopt{Container: x.container, Framework: ids.FrameworkID(x.framework.id()), Limits: x.sum()})
+		c.emit(Adopt{Container: x.container, Framework: ids.FrameworkID(x.framework.id()), Executor: ids.ExecutorID(x.id()), Limits: x.sum()})
 	case state == task.ExecutorStarting:
 		c.emit(x.launch())
 		return

@@ -431,11 +431,13 @@ type ContainerUsage struct {
 	TaskId      *v1.TaskID             `protobuf:"bytes,2,opt,name=task_id,json=taskId" json:"task_id,omitempty"`
 	ContainerId *v1.ContainerID        `protobuf:"bytes,3,opt,name=container_id,json=containerId" json:"container_id,omitempty"`
 	// Seconds since the epoch, on the agent's clock.
-	Timestamp     *float64  `protobuf:"fixed64,4,opt,name=timestamp" json:"timestamp,omitempty"`
-	Cpu           *CPU      `protobuf:"bytes,5,opt,name=cpu" json:"cpu,omitempty"`
-	Memory        *Memory   `protobuf:"bytes,6,opt,name=memory" json:"memory,omitempty"`
-	Pids          *Pids     `protobuf:"bytes,7,opt,name=pids" json:"pids,omitempty"`
-	IoPressure    *Pressure `protobuf:"bytes,8,opt,name=io_pressure,json=ioPressure" json:"io_pressure,omitempty"`
+	Timestamp  *float64  `protobuf:"fixed64,4,opt,name=timestamp" json:"timestamp,omitempty"`
+	Cpu        *CPU      `protobuf:"bytes,5,opt,name=cpu" json:"cpu,omitempty"`
+	Memory     *Memory   `protobuf:"bytes,6,opt,name=memory" json:"memory,omitempty"`
+	Pids       *Pids     `protobuf:"bytes,7,opt,name=pids" json:"pids,omitempty"`
+	IoPressure *Pressure `protobuf:"bytes,8,opt,name=io_pressure,json=ioPressure" json:"io_pressure,omitempty"`
+	// Of an executor's own container, which has its tasks in it; task_id is empty then.
+	ExecutorId    *v1.ExecutorID `protobuf:"bytes,9,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -522,6 +524,13 @@ func (x *ContainerUsage) GetPids() *Pids {
 func (x *ContainerUsage) GetIoPressure() *Pressure {
 	if x != nil {
 		return x.IoPressure
+	}
+	return nil
+}
+
+func (x *ContainerUsage) GetExecutorId() *v1.ExecutorID {
+	if x != nil {
+		return x.ExecutorId
 	}
 	return nil
 }
@@ -774,18 +783,105 @@ func (x *TaskUsage) GetUsed() *ContainerUsage {
 	return nil
 }
 
+// ExecutorUsage is of a framework's own executor, whose tasks are in its container.
+type ExecutorUsage struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	FrameworkId *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
+	ExecutorId  *v1.ExecutorID         `protobuf:"bytes,2,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
+	AgentId     *v1.AgentID            `protobuf:"bytes,3,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
+	Name        *string                `protobuf:"bytes,4,opt,name=name" json:"name,omitempty"`
+	// To it and its tasks.
+	Allocated     []*v1.Resource  `protobuf:"bytes,5,rep,name=allocated" json:"allocated,omitempty"`
+	Used          *ContainerUsage `protobuf:"bytes,6,opt,name=used" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExecutorUsage) Reset() {
+	*x = ExecutorUsage{}
+	mi := &file_usage_usage_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExecutorUsage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutorUsage) ProtoMessage() {}
+
+func (x *ExecutorUsage) ProtoReflect() protoreflect.Message {
+	mi := &file_usage_usage_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutorUsage.ProtoReflect.Descriptor instead.
+func (*ExecutorUsage) Descriptor() ([]byte, []int) {
+	return file_usage_usage_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExecutorUsage) GetFrameworkId() *v1.FrameworkID {
+	if x != nil {
+		return x.FrameworkId
+	}
+	return nil
+}
+
+func (x *ExecutorUsage) GetExecutorId() *v1.ExecutorID {
+	if x != nil {
+		return x.ExecutorId
+	}
+	return nil
+}
+
+func (x *ExecutorUsage) GetAgentId() *v1.AgentID {
+	if x != nil {
+		return x.AgentId
+	}
+	return nil
+}
+
+func (x *ExecutorUsage) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *ExecutorUsage) GetAllocated() []*v1.Resource {
+	if x != nil {
+		return x.Allocated
+	}
+	return nil
+}
+
+func (x *ExecutorUsage) GetUsed() *ContainerUsage {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
 // Cluster is the answer to GET_USAGE, ordered by id.
 type Cluster struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Agents        []*AgentUsage          `protobuf:"bytes,1,rep,name=agents" json:"agents,omitempty"`
 	Tasks         []*TaskUsage           `protobuf:"bytes,2,rep,name=tasks" json:"tasks,omitempty"`
+	Executors     []*ExecutorUsage       `protobuf:"bytes,3,rep,name=executors" json:"executors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_usage_usage_proto_msgTypes[8]
+	mi := &file_usage_usage_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -797,7 +893,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_usage_usage_proto_msgTypes[8]
+	mi := &file_usage_usage_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -810,7 +906,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_usage_usage_proto_rawDescGZIP(), []int{8}
+	return file_usage_usage_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Cluster) GetAgents() []*AgentUsage {
@@ -823,6 +919,13 @@ func (x *Cluster) GetAgents() []*AgentUsage {
 func (x *Cluster) GetTasks() []*TaskUsage {
 	if x != nil {
 		return x.Tasks
+	}
+	return nil
+}
+
+func (x *Cluster) GetExecutors() []*ExecutorUsage {
+	if x != nil {
+		return x.Executors
 	}
 	return nil
 }
@@ -878,7 +981,7 @@ const file_usage_usage_proto_rawDesc = "" +
 	"\bpressure\x18\v \x01(\v2\x18.mezzo.usage.v1.PressureR\bpressure\"6\n" +
 	"\x04Pids\x12\x18\n" +
 	"\acurrent\x18\x01 \x01(\x04R\acurrent\x12\x14\n" +
-	"\x05limit\x18\x02 \x01(\x04R\x05limit\"\x89\x03\n" +
+	"\x05limit\x18\x02 \x01(\x04R\x05limit\"\xc0\x03\n" +
 	"\x0eContainerUsage\x128\n" +
 	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12)\n" +
 	"\atask_id\x18\x02 \x01(\v2\x10.mesos.v1.TaskIDR\x06taskId\x128\n" +
@@ -888,7 +991,9 @@ const file_usage_usage_proto_rawDesc = "" +
 	"\x06memory\x18\x06 \x01(\v2\x16.mezzo.usage.v1.MemoryR\x06memory\x12(\n" +
 	"\x04pids\x18\a \x01(\v2\x14.mezzo.usage.v1.PidsR\x04pids\x129\n" +
 	"\vio_pressure\x18\b \x01(\v2\x18.mezzo.usage.v1.PressureR\n" +
-	"ioPressure\"\xbb\x01\n" +
+	"ioPressure\x125\n" +
+	"\vexecutor_id\x18\t \x01(\v2\x14.mesos.v1.ExecutorIDR\n" +
+	"executorId\"\xbb\x01\n" +
 	"\tNodeUsage\x12\x1c\n" +
 	"\ttimestamp\x18\x01 \x01(\x01R\ttimestamp\x12%\n" +
 	"\x03cpu\x18\x02 \x01(\v2\x13.mezzo.usage.v1.CPUR\x03cpu\x12.\n" +
@@ -910,10 +1015,19 @@ const file_usage_usage_proto_rawDesc = "" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12)\n" +
 	"\x05state\x18\x05 \x01(\x0e2\x13.mesos.v1.TaskStateR\x05state\x120\n" +
 	"\tallocated\x18\x06 \x03(\v2\x12.mesos.v1.ResourceR\tallocated\x122\n" +
-	"\x04used\x18\a \x01(\v2\x1e.mezzo.usage.v1.ContainerUsageR\x04used\"n\n" +
+	"\x04used\x18\a \x01(\v2\x1e.mezzo.usage.v1.ContainerUsageR\x04used\"\xa8\x02\n" +
+	"\rExecutorUsage\x128\n" +
+	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x125\n" +
+	"\vexecutor_id\x18\x02 \x01(\v2\x14.mesos.v1.ExecutorIDR\n" +
+	"executorId\x12,\n" +
+	"\bagent_id\x18\x03 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x120\n" +
+	"\tallocated\x18\x05 \x03(\v2\x12.mesos.v1.ResourceR\tallocated\x122\n" +
+	"\x04used\x18\x06 \x01(\v2\x1e.mezzo.usage.v1.ContainerUsageR\x04used\"\xab\x01\n" +
 	"\aCluster\x122\n" +
 	"\x06agents\x18\x01 \x03(\v2\x1a.mezzo.usage.v1.AgentUsageR\x06agents\x12/\n" +
-	"\x05tasks\x18\x02 \x03(\v2\x19.mezzo.usage.v1.TaskUsageR\x05tasksB\x11Z\x0fmezzo/api/usage"
+	"\x05tasks\x18\x02 \x03(\v2\x19.mezzo.usage.v1.TaskUsageR\x05tasks\x12;\n" +
+	"\texecutors\x18\x03 \x03(\v2\x1d.mezzo.usage.v1.ExecutorUsageR\texecutorsB\x11Z\x0fmezzo/api/usage"
 
 var (
 	file_usage_usage_proto_rawDescOnce sync.Once
@@ -927,7 +1041,7 @@ func file_usage_usage_proto_rawDescGZIP() []byte {
 	return file_usage_usage_proto_rawDescData
 }
 
-var file_usage_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_usage_usage_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_usage_usage_proto_goTypes = []any{
 	(*Pressure)(nil),       // 0: mezzo.usage.v1.Pressure
 	(*CPU)(nil),            // 1: mezzo.usage.v1.CPU
@@ -937,45 +1051,54 @@ var file_usage_usage_proto_goTypes = []any{
 	(*NodeUsage)(nil),      // 5: mezzo.usage.v1.NodeUsage
 	(*AgentUsage)(nil),     // 6: mezzo.usage.v1.AgentUsage
 	(*TaskUsage)(nil),      // 7: mezzo.usage.v1.TaskUsage
-	(*Cluster)(nil),        // 8: mezzo.usage.v1.Cluster
-	(*v1.FrameworkID)(nil), // 9: mesos.v1.FrameworkID
-	(*v1.TaskID)(nil),      // 10: mesos.v1.TaskID
-	(*v1.ContainerID)(nil), // 11: mesos.v1.ContainerID
-	(*v1.AgentID)(nil),     // 12: mesos.v1.AgentID
-	(*v1.Resource)(nil),    // 13: mesos.v1.Resource
-	(v1.TaskState)(0),      // 14: mesos.v1.TaskState
+	(*ExecutorUsage)(nil),  // 8: mezzo.usage.v1.ExecutorUsage
+	(*Cluster)(nil),        // 9: mezzo.usage.v1.Cluster
+	(*v1.FrameworkID)(nil), // 10: mesos.v1.FrameworkID
+	(*v1.TaskID)(nil),      // 11: mesos.v1.TaskID
+	(*v1.ContainerID)(nil), // 12: mesos.v1.ContainerID
+	(*v1.ExecutorID)(nil),  // 13: mesos.v1.ExecutorID
+	(*v1.AgentID)(nil),     // 14: mesos.v1.AgentID
+	(*v1.Resource)(nil),    // 15: mesos.v1.Resource
+	(v1.TaskState)(0),      // 16: mesos.v1.TaskState
 }
 var file_usage_usage_proto_depIdxs = []int32{
 	0,  // 0: mezzo.usage.v1.CPU.pressure:type_name -> mezzo.usage.v1.Pressure
 	0,  // 1: mezzo.usage.v1.Memory.pressure:type_name -> mezzo.usage.v1.Pressure
-	9,  // 2: mezzo.usage.v1.ContainerUsage.framework_id:type_name -> mesos.v1.FrameworkID
-	10, // 3: mezzo.usage.v1.ContainerUsage.task_id:type_name -> mesos.v1.TaskID
-	11, // 4: mezzo.usage.v1.ContainerUsage.container_id:type_name -> mesos.v1.ContainerID
+	10, // 2: mezzo.usage.v1.ContainerUsage.framework_id:type_name -> mesos.v1.FrameworkID
+	11, // 3: mezzo.usage.v1.ContainerUsage.task_id:type_name -> mesos.v1.TaskID
+	12, // 4: mezzo.usage.v1.ContainerUsage.container_id:type_name -> mesos.v1.ContainerID
 	1,  // 5: mezzo.usage.v1.ContainerUsage.cpu:type_name -> mezzo.usage.v1.CPU
 	2,  // 6: mezzo.usage.v1.ContainerUsage.memory:type_name -> mezzo.usage.v1.Memory
 	3,  // 7: mezzo.usage.v1.ContainerUsage.pids:type_name -> mezzo.usage.v1.Pids
 	0,  // 8: mezzo.usage.v1.ContainerUsage.io_pressure:type_name -> mezzo.usage.v1.Pressure
-	1,  // 9: mezzo.usage.v1.NodeUsage.cpu:type_name -> mezzo.usage.v1.CPU
-	2,  // 10: mezzo.usage.v1.NodeUsage.memory:type_name -> mezzo.usage.v1.Memory
-	0,  // 11: mezzo.usage.v1.NodeUsage.io_pressure:type_name -> mezzo.usage.v1.Pressure
-	12, // 12: mezzo.usage.v1.AgentUsage.agent_id:type_name -> mesos.v1.AgentID
-	13, // 13: mezzo.usage.v1.AgentUsage.total:type_name -> mesos.v1.Resource
-	13, // 14: mezzo.usage.v1.AgentUsage.allocated:type_name -> mesos.v1.Resource
-	13, // 15: mezzo.usage.v1.AgentUsage.offered:type_name -> mesos.v1.Resource
-	5,  // 16: mezzo.usage.v1.AgentUsage.used:type_name -> mezzo.usage.v1.NodeUsage
-	9,  // 17: mezzo.usage.v1.TaskUsage.framework_id:type_name -> mesos.v1.FrameworkID
-	10, // 18: mezzo.usage.v1.TaskUsage.task_id:type_name -> mesos.v1.TaskID
-	12, // 19: mezzo.usage.v1.TaskUsage.agent_id:type_name -> mesos.v1.AgentID
-	14, // 20: mezzo.usage.v1.TaskUsage.state:type_name -> mesos.v1.TaskState
-	13, // 21: mezzo.usage.v1.TaskUsage.allocated:type_name -> mesos.v1.Resource
-	4,  // 22: mezzo.usage.v1.TaskUsage.used:type_name -> mezzo.usage.v1.ContainerUsage
-	6,  // 23: mezzo.usage.v1.Cluster.agents:type_name -> mezzo.usage.v1.AgentUsage
-	7,  // 24: mezzo.usage.v1.Cluster.tasks:type_name -> mezzo.usage.v1.TaskUsage
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	13, // 9: mezzo.usage.v1.ContainerUsage.executor_id:type_name -> mesos.v1.ExecutorID
+	1,  // 10: mezzo.usage.v1.NodeUsage.cpu:type_name -> mezzo.usage.v1.CPU
+	2,  // 11: mezzo.usage.v1.NodeUsage.memory:type_name -> mezzo.usage.v1.Memory
+	0,  // 12: mezzo.usage.v1.NodeUsage.io_pressure:type_name -> mezzo.usage.v1.Pressure
+	14, // 13: mezzo.usage.v1.AgentUsage.agent_id:type_name -> mesos.v1.AgentID
+	15, // 14: mezzo.usage.v1.AgentUsage.total:type_name -> mesos.v1.Resource
+	15, // 15: mezzo.usage.v1.AgentUsage.allocated:type_name -> mesos.v1.Resource
+	15, // 16: mezzo.usage.v1.AgentUsage.offered:type_name -> mesos.v1.Resource
+	5,  // 17: mezzo.usage.v1.AgentUsage.used:type_name -> mezzo.usage.v1.NodeUsage
+	10, // 18: mezzo.usage.v1.TaskUsage.framework_id:type_name -> mesos.v1.FrameworkID
+	11, // 19: mezzo.usage.v1.TaskUsage.task_id:type_name -> mesos.v1.TaskID
+	14, // 20: mezzo.usage.v1.TaskUsage.agent_id:type_name -> mesos.v1.AgentID
+	16, // 21: mezzo.usage.v1.TaskUsage.state:type_name -> mesos.v1.TaskState
+	15, // 22: mezzo.usage.v1.TaskUsage.allocated:type_name -> mesos.v1.Resource
+	4,  // 23: mezzo.usage.v1.TaskUsage.used:type_name -> mezzo.usage.v1.ContainerUsage
+	10, // 24: mezzo.usage.v1.ExecutorUsage.framework_id:type_name -> mesos.v1.FrameworkID
+	13, // 25: mezzo.usage.v1.ExecutorUsage.executor_id:type_name -> mesos.v1.ExecutorID
+	14, // 26: mezzo.usage.v1.ExecutorUsage.agent_id:type_name -> mesos.v1.AgentID
+	15, // 27: mezzo.usage.v1.ExecutorUsage.allocated:type_name -> mesos.v1.Resource
+	4,  // 28: mezzo.usage.v1.ExecutorUsage.used:type_name -> mezzo.usage.v1.ContainerUsage
+	6,  // 29: mezzo.usage.v1.Cluster.agents:type_name -> mezzo.usage.v1.AgentUsage
+	7,  // 30: mezzo.usage.v1.Cluster.tasks:type_name -> mezzo.usage.v1.TaskUsage
+	8,  // 31: mezzo.usage.v1.Cluster.executors:type_name -> mezzo.usage.v1.ExecutorUsage
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_usage_usage_proto_init() }
@@ -989,7 +1112,7 @@ func file_usage_usage_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_usage_usage_proto_rawDesc), len(file_usage_usage_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -153,6 +153,11 @@ func (c *Core) usage(a *agent, u *link.Usage) {
 	}
 	for _, s := range u.GetContainers() {
 		key := taskKey{ids.FrameworkID(s.GetFrameworkId().GetValue()), ids.TaskID(s.GetTaskId().GetValue())}
+		if x := a.executors[executorKey{key.framework, ids.ExecutorID(s.GetExecutorId().GetValue())}]; x != nil && s.ExecutorId != nil {
+			sampled := *x
+			sampled.Usage = s
+			a.executors[x.key()] = &sampled
+		}
 		if t, ok := a.tasks[key]; ok {
 			sampled := *t
 			sampled.Usage = s

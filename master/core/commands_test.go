@@ -334,12 +334,16 @@ func reconcileCommand(w *world, d *datadriven.TestData) {
 // usage a1 s1 t1 cpus=0.5
 func usageCommand(w *world, d *datadriven.TestData) {
 	a := argsOf(w, d)
+	of := &usage.ContainerUsage{
+		FrameworkId: w.framework(d.CmdArgs[1].Key), TaskId: taskID(d.CmdArgs[2].Key),
+		Cpu: &usage.CPU{RateCpus: proto.Float64(a.number("cpus", 0))},
+	}
+	if x := a.text("executor", ""); x != "" {
+		of.TaskId, of.ExecutorId = taskID(""), executorID(x)
+	}
 	w.step(core.AgentMessage{Conn: w.conns[first(d)], Message: &link.FromAgent{Message: &link.FromAgent_Usage{Usage: &link.Usage{
-		Node: &usage.NodeUsage{Cpu: &usage.CPU{RateCpus: proto.Float64(a.number("node", 1))}},
-		Containers: []*usage.ContainerUsage{{
-			FrameworkId: w.framework(d.CmdArgs[1].Key), TaskId: taskID(d.CmdArgs[2].Key),
-			Cpu: &usage.CPU{RateCpus: proto.Float64(a.number("cpus", 0))},
-		}},
+		Node:       &usage.NodeUsage{Cpu: &usage.CPU{RateCpus: proto.Float64(a.number("node", 1))}},
+		Containers: []*usage.ContainerUsage{of},
 	}}}})
 }
 
@@ -355,7 +359,11 @@ func stateCommand(w *world, _ *datadriven.TestData) {
 		fmt.Fprintln(w.out)
 	}
 	for _, x := range s.Executors {
-		fmt.Fprintf(w.out, "executor %s of %s on %s [%v]\n", x.ID, x.Framework, x.Agent, x.Resources)
+		fmt.Fprintf(w.out, "executor %s of %s on %s [%v]", x.ID, x.Framework, x.Agent, x.Resources)
+		if x.Usage != nil {
+			fmt.Fprintf(w.out, " cpus=%v", x.Usage.GetCpu().GetRateCpus())
+		}
+		fmt.Fprintln(w.out)
 	}
 	for _, info := range s.Recovered {
 		fmt.Fprintf(w.out, "agent %s was there before\n", info.GetId().GetValue())

@@ -11,6 +11,7 @@ import (
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/api/usage"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
@@ -24,6 +25,7 @@ type Executor struct {
 	Agent     ids.AgentID
 	Info      *v1.ExecutorInfo // its framework_id is set
 	Resources resources.Resources
+	Usage     *usage.ContainerUsage // the last sample, of it and its tasks; nil if there is none
 }
 
 // executorKey names an executor on its agent.

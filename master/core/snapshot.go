@@ -121,6 +121,26 @@ func (f *FrameworkView) Used() resources.Resources {
 	return sum
 }
 
+// HeldByExecutors is what each of the framework's executors holds with its tasks.
+func (f *FrameworkView) HeldByExecutors() map[*Executor]resources.Resources {
+	type place struct {
+		agent    ids.AgentID
+		executor ids.ExecutorID
+	}
+	tasks := make(map[place]resources.Resources)
+	for _, t := range f.Tasks {
+		if id := t.Info.GetExecutorId().GetValue(); id != "" && t.live() {
+			at := place{t.Agent, ids.ExecutorID(id)}
+			tasks[at] = tasks[at].Add(t.Resources)
+		}
+	}
+	held := make(map[*Executor]resources.Resources, len(f.Executors))
+	for _, x := range f.Executors {
+		held[x] = x.Resources.Add(tasks[place{x.Agent, x.ID}])
+	}
+	return held
+}
+
 // Offered is what is offered to the framework now.
 func (f *FrameworkView) Offered() resources.Resources {
 	var sum resources.Resources
