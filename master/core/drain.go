@@ -93,10 +93,13 @@ func drainPolicy(t *Task, before *v1.KillPolicy, limit *v1.DurationInfo) *v1.Kil
 	return &v1.KillPolicy{GracePeriod: limit}
 }
 
+// empty tells whether a has no tasks, and nobody is to hear of an operation on it.
+func (a *agent) empty() bool { return len(a.tasks) == 0 && len(a.operations) == 0 }
+
 // noteEmpty marks an agent of which nothing is left to end. That has its
 // consequences at the end of the Step, when all else is settled.
 func (c *Core) noteEmpty(a *agent) {
-	if a.Drain.GetState() == v1.DrainState_DRAINING && len(a.tasks) == 0 {
+	if a.Drain.GetState() == v1.DrainState_DRAINING && a.empty() {
 		c.emptied = append(c.emptied, a.ID)
 	}
 }
@@ -105,7 +108,7 @@ func (c *Core) noteEmpty(a *agent) {
 func (c *Core) finishDrains() {
 	for _, id := range c.emptied {
 		a := c.agents[id]
-		if a == nil || a.Drain.GetState() != v1.DrainState_DRAINING || len(a.tasks) > 0 {
+		if a == nil || a.Drain.GetState() != v1.DrainState_DRAINING || !a.empty() {
 			continue
 		}
 		c.trace(Info, "agent drained", "agent_id", string(id))

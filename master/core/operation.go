@@ -313,7 +313,7 @@ func (c *Core) noteOperation(a *agent, m *link.OperationUpdate) {
 	a.operations[o.UUID] = o
 	switch fw := c.frameworks[o.Framework]; {
 	case status.GetUuid() == nil:
-		delete(a.operations, o.UUID)
+		c.forgetOperation(a, o)
 	case fw != nil:
 		told := proto.CloneOf(status)
 		told.AgentId = a.ID.Proto()
@@ -325,9 +325,14 @@ func (c *Core) noteOperation(a *agent, m *link.OperationUpdate) {
 	}
 }
 
+func (c *Core) forgetOperation(a *agent, o *Operation) {
+	delete(a.operations, o.UUID)
+	c.noteEmpty(a)
+}
+
 // settleOperation ends an operation of which nothing more is to be told.
 func (c *Core) settleOperation(a *agent, o *Operation) {
-	delete(a.operations, o.UUID)
+	c.forgetOperation(a, o)
 	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_AcknowledgeOperation{AcknowledgeOperation: &link.AcknowledgeOperation{
 		FrameworkId: o.Framework.Proto(), Uuid: []byte(o.UUID),
 	}}})
@@ -360,7 +365,7 @@ func (c *Core) adoptOperations(a *agent, told []*link.OperationUpdate) {
 		if there[o.UUID] {
 			continue
 		}
-		delete(a.operations, o.UUID)
+		c.forgetOperation(a, o)
 		if o.Latest().GetUuid() == nil {
 			c.endOperation(o, v1.OperationState_OPERATION_DROPPED, "the agent came back and does not know the operation")
 		}

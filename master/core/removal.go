@@ -1,8 +1,6 @@
 package core
 
 import (
-	"maps"
-
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
@@ -21,8 +19,12 @@ func (c *Core) removeFramework(f *framework) {
 			c.shutdownFramework(a, f.ID)
 		}
 	}
-	for _, a := range c.agents {
-		maps.DeleteFunc(a.operations, func(_ string, o *Operation) bool { return o.Framework == f.ID })
+	for _, id := range sortedKeys(c.agents) {
+		for _, o := range c.agents[id].sortedOperations() {
+			if o.Framework == f.ID {
+				c.forgetOperation(c.agents[id], o)
+			}
+		}
 	}
 	for _, id := range sortedKeys(f.agents) {
 		if a, ok := c.agents[id]; ok {
