@@ -16,6 +16,7 @@ import (
 	"mezzo/api/ids"
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/mesos/v1/agent"
 	"mezzo/internal/errs"
 	"mezzo/resources"
 )
@@ -152,6 +153,10 @@ func TestOperationsOutliveTheAgent(t *testing.T) {
 	}
 	if u := s.operated(v1.OperationState_OPERATION_FINISHED); !proto.Equal(u.GetStatus(), first.GetStatus()) {
 		t.Errorf("told again: %v, before: %v", u, first)
+	}
+	if _, answer := a.call(&agent.Call{Type: agent.Call_GET_OPERATIONS.Enum()}); len(answer.GetGetOperations().GetOperations()) != 1 ||
+		answer.GetGetOperations().GetOperations()[0].GetLatestStatus().GetOperationId().GetValue() != "reserve" {
+		t.Errorf("GET_OPERATIONS: %v", answer)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "file")); err != nil || string(b) != "kept" {
 		t.Errorf("the volume has %q, %v", b, err)

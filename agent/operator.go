@@ -259,8 +259,8 @@ var answers = map[agent.Call_Type]answer{
 		return &agent.Response{Type: agent.Response_GET_AGENT.Enum(),
 			GetAgent: &agent.Response_GetAgent{AgentInfo: snap.Agent}}, nil
 	},
-	agent.Call_GET_OPERATIONS: func(*server, *snapshot, *agent.Call) (*agent.Response, error) {
-		return &agent.Response{Type: agent.Response_GET_OPERATIONS.Enum(), GetOperations: &agent.Response_GetOperations{}}, nil
+	agent.Call_GET_OPERATIONS: func(_ *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_OPERATIONS.Enum(), GetOperations: &agent.Response_GetOperations{Operations: snap.Operations}}, nil
 	},
 	agent.Call_GET_RESOURCE_PROVIDERS: func(*server, *snapshot, *agent.Call) (*agent.Response, error) {
 		return &agent.Response{Type: agent.Response_GET_RESOURCE_PROVIDERS.Enum(),

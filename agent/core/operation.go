@@ -59,6 +59,18 @@ func (c *Core) applyOperation(m *link.ApplyOperation) {
 	c.emit(Save{Key{OperationRecord, o.key()}, &checkpoint.Operation{FrameworkId: o.framework.Proto(), Uuid: o.uuid, Status: status}})
 }
 
+// proto is o in the form of the v1 API. What was asked for is the master's to tell.
+func (o *operation) proto() *v1.Operation {
+	p := &v1.Operation{
+		AgentId: o.status.GetAgentId(), Info: &v1.Offer_Operation{Type: v1.Offer_Operation_UNKNOWN.Enum(), Id: o.status.GetOperationId()},
+		LatestStatus: o.status, Statuses: []*v1.OperationStatus{o.status}, Uuid: &v1.UUID{Value: o.uuid},
+	}
+	if o.framework != "" {
+		p.FrameworkId = o.framework.Proto()
+	}
+	return p
+}
+
 func (o *operation) key() string { return fmt.Sprintf("%x", o.uuid) }
 
 func (o *operation) update() *link.OperationUpdate {

@@ -16,6 +16,7 @@ type View struct {
 	Frameworks []Framework // with live tasks
 	Completed  []Framework // without
 	Counters   Counters
+	Operations []*v1.Operation // whose status is not acknowledged
 }
 
 // Framework is one framework of a View.
@@ -88,6 +89,9 @@ func (n *Counters) count(u task.Update) {
 // View returns the state as it is now.
 func (c *Core) View() *View {
 	v := &View{Agent: c.agent, Master: c.master, Registered: c.attached, Counters: c.counters}
+	for _, o := range c.operations {
+		v.Operations = append(v.Operations, o.proto())
+	}
 	for _, f := range c.frameworks {
 		v.Frameworks = append(v.Frameworks, f.view())
 	}
