@@ -29,6 +29,7 @@ import (
 	"mezzo/election"
 	"mezzo/images"
 	"mezzo/internal/deadline"
+	"mezzo/internal/loglevel"
 	"mezzo/isolator"
 	"mezzo/isolator/node"
 )
@@ -54,6 +55,7 @@ type Containers interface {
 // Deps are the things an agent is given.
 type Deps struct {
 	Log        *slog.Logger
+	LogLevel   *loglevel.Level // of Log; nil: it cannot be changed
 	Containers Containers
 	Projects   Projects // nil: the file system of the work_dir has no project quotas that are on
 	Detector   election.Detector
@@ -156,7 +158,7 @@ func (a *Agent) assemble(d Deps) error {
 	}
 	a.server = &server{
 		snapshot: a.loop.snapshot, log: d.Log.With("component", "http"), workDir: a.cfg.WorkDir, endpoint: endpoint,
-		flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, nestedOwner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
+		logLevel: d.LogLevel, flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, nestedOwner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
 			return d.Containers.Exec(ctx, id, s, io)
 		}),
 	}

@@ -13,6 +13,7 @@ import (
 	"mezzo/agent/session"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
+	"mezzo/internal/loglevel"
 )
 
 // server is the agent's HTTP API. Each answer comes from a snapshot, in the
@@ -20,6 +21,7 @@ import (
 type server struct {
 	snapshot func(context.Context) (*snapshot, error)
 	log      *slog.Logger
+	logLevel *loglevel.Level // nil: it cannot be changed
 	workDir  string
 	endpoint string // "ip:port"
 	flags    map[string]string
@@ -55,6 +57,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.executorAPI(w, r)
 	case "/health":
 		s.get(w, r, func(http.ResponseWriter) error { return nil })
+	case "/logging/toggle":
+		loglevel.Serve(w, r, s.logLevel)
 	case "/metrics":
 		s.get(w, r, func(w http.ResponseWriter) error { return s.prometheus(w, r) })
 	case "/files/download":

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -111,6 +112,10 @@ func checkCall(c *agent.Call) error {
 		if c.GetMetrics == nil {
 			missing = "get_metrics"
 		}
+	case agent.Call_SET_LOGGING_LEVEL:
+		if c.SetLoggingLevel == nil {
+			missing = "set_logging_level"
+		}
 	case agent.Call_LIST_FILES:
 		if c.ListFiles == nil {
 			missing = "list_files"
@@ -174,6 +179,9 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, call *agent.Call
 	if done, err := s.nestedCall(w, r, call, out); done {
 		return err
 	}
+	if c := call.GetSetLoggingLevel(); call.GetType() == agent.Call_SET_LOGGING_LEVEL {
+		return s.logLevel.Call(c.GetLevel(), time.Duration(c.GetDuration().GetNanoseconds()))
+	}
 	answer, ok := answers[call.GetType()]
 	if !ok {
 		return fmt.Errorf("call %s: %w", call.GetType(), errs.Unsupported)
@@ -207,6 +215,10 @@ var answers = map[agent.Call_Type]answer{
 	agent.Call_GET_VERSION: func(s *server, _ *snapshot, _ *agent.Call) (*agent.Response, error) {
 		return &agent.Response{Type: agent.Response_GET_VERSION.Enum(),
 			GetVersion: &agent.Response_GetVersion{VersionInfo: s.version}}, nil
+	},
+	agent.Call_GET_LOGGING_LEVEL: func(s *server, _ *snapshot, _ *agent.Call) (*agent.Response, error) {
+		return &agent.Response{Type: agent.Response_GET_LOGGING_LEVEL.Enum(),
+			GetLoggingLevel: &agent.Response_GetLoggingLevel{Level: proto.Uint32(s.logLevel.Ask())}}, nil
 	},
 	agent.Call_GET_METRICS: func(s *server, snap *snapshot, _ *agent.Call) (*agent.Response, error) {
 		g := &agent.Response_GetMetrics{}

@@ -21,13 +21,15 @@ import (
 	v1 "mezzo/api/mesos/v1"
 	replica "mezzo/api/replog"
 	"mezzo/internal/deadline"
+	"mezzo/internal/loglevel"
 	"mezzo/master/core"
 )
 
 // Deps are the things a master is given.
 type Deps struct {
 	Log       *slog.Logger
-	Contender Contender // how it comes to lead; nil: it leads, and keeps nothing
+	LogLevel  *loglevel.Level // of Log; nil: it cannot be changed
+	Contender Contender       // how it comes to lead; nil: it leads, and keeps nothing
 	// Replica, if not nil, is served beside agents: the replicated log's side of
 	// this master.
 	Replica replica.ReplicaServer

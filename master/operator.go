@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -35,6 +36,12 @@ func (m *Master) operator(w http.ResponseWriter, r *http.Request) {
 		m.change(w, ev, err, c.done)
 		return
 	}
+	if call.GetType() == master.Call_SET_LOGGING_LEVEL {
+		if err := m.setLoggingLevel(call.GetSetLoggingLevel()); err != nil {
+			fail(w, err)
+		}
+		return
+	}
 	response, err := m.answer(call)
 	if err != nil {
 		fail(w, err)
@@ -46,6 +53,14 @@ func (m *Master) operator(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	respond(w, r, out.ContentType(), body)
+}
+
+// setLoggingLevel is the SET_LOGGING_LEVEL call.
+func (m *Master) setLoggingLevel(c *master.Call_SetLoggingLevel) error {
+	if c == nil {
+		return fmt.Errorf("set_logging_level is missing: %w", errs.Invalid)
+	}
+	return m.deps.LogLevel.Call(c.GetLevel(), time.Duration(c.GetDuration().GetNanoseconds()))
 }
 
 // answer makes the response to a call that only asks.
@@ -68,6 +83,11 @@ func (m *Master) answer(call *master.Call) (*master.Response, error) {
 		return &master.Response{
 			Type:      master.Response_GET_MASTER.Enum(),
 			GetMaster: &master.Response_GetMaster{MasterInfo: m.lead().info, StartTime: &started, ElectedTime: &elected},
+		}, nil
+	case master.Call_GET_LOGGING_LEVEL:
+		return &master.Response{
+			Type:            master.Response_GET_LOGGING_LEVEL.Enum(),
+			GetLoggingLevel: &master.Response_GetLoggingLevel{Level: proto.Uint32(m.deps.LogLevel.Ask())},
 		}, nil
 	case master.Call_EXPLAIN:
 		return m.explain(call.GetExplain())

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"mezzo/internal/loglevel"
 )
 
 // routes maps the paths of the API to what serves them. All are served below
@@ -39,6 +41,8 @@ func (m *Master) routes() map[string]http.HandlerFunc {
 		"/unreserve":       methods(map[string]http.HandlerFunc{"POST": m.postOperation("resources", unreserveForm)}),
 		"/create-volumes":  methods(map[string]http.HandlerFunc{"POST": m.postOperation("volumes", createForm)}),
 		"/destroy-volumes": methods(map[string]http.HandlerFunc{"POST": m.postOperation("volumes", destroyForm)}),
+
+		"/logging/toggle": func(w http.ResponseWriter, r *http.Request) { loglevel.Serve(w, r, m.deps.LogLevel) },
 
 		"/redirect": m.redirect,
 	}

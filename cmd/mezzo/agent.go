@@ -16,6 +16,7 @@ import (
 	"mezzo/images"
 	"mezzo/internal/errs"
 	"mezzo/internal/flags"
+	"mezzo/internal/loglevel"
 	"mezzo/isolator"
 	"mezzo/isolator/projquota"
 )
@@ -52,7 +53,7 @@ func newAgent(p process, name string) *service {
 		if err != nil {
 			return err
 		}
-		a, err := m.agent(ctx, cfg, agentDeps{detector: detector, flags: s.flags.Values()})
+		a, err := m.agent(ctx, cfg, agentDeps{detector: detector, flags: s.flags.Values(), loud: s.loud})
 		if err != nil {
 			return errors.Join(err, m.abandon(ctx))
 		}
@@ -117,6 +118,7 @@ func addFetcher(s *flags.Set, c *fetch.Config) {
 type agentDeps struct {
 	detector election.Detector
 	flags    map[string]string
+	loud     *loglevel.Level
 }
 
 func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*agent.Agent, error) {
@@ -126,7 +128,7 @@ func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*ag
 	if err != nil {
 		return nil, err
 	}
-	deps := agent.Deps{Log: m.log, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo()}
+	deps := agent.Deps{Log: m.log, LogLevel: d.loud, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo()}
 	if cfg.EnforceContainerDiskQuota {
 		if err := os.MkdirAll(cfg.WorkDir, 0o711); err != nil {
 			return nil, fmt.Errorf("work_dir: %w", err)

@@ -17,11 +17,13 @@ import (
 	"mezzo/election"
 	"mezzo/internal/dirlock"
 	"mezzo/internal/errs"
+	"mezzo/internal/loglevel"
 	"mezzo/master"
 )
 
 // local is `mezzo local`: what its flags say.
 type local struct {
+	loud    *loglevel.Level
 	p       process
 	master  master.Config
 	agent   agent.Config // of each agent, less what tells them apart
@@ -43,7 +45,10 @@ func newLocal(p process, name string) *service {
 	masterTuning(s.flags, &l.master)
 	agentTuning(s.flags, &l.agent)
 	l.node.add(s.flags)
-	s.run = l.run
+	s.run = func(ctx context.Context, log *slog.Logger) error {
+		l.loud = s.loud
+		return l.run(ctx, log)
+	}
 	return s
 }
 
@@ -69,7 +74,7 @@ func (l *local) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.lead(ctx, master.Deps{Log: log, Flags: l.flags(), Version: versionInfo(), Contender: e, Replica: replica.Server()}, dir), e.Close())
+	return errors.Join(l.lead(ctx, master.Deps{Log: log, LogLevel: l.loud, Flags: l.flags(), Version: versionInfo(), Contender: e, Replica: replica.Server()}, dir), e.Close())
 }
 
 // lead runs the master, and the agents if there are to be any.
@@ -98,7 +103,7 @@ func (l *local) together(ctx context.Context, m *master.Master, machine *machine
 	}
 	var agents []*agent.Agent
 	for i := range l.agents {
-		a, err := machine.agent(ctx, l.agentConfig(i, dir), agentDeps{detector: detector, flags: l.flags()})
+		a, err := machine.agent(ctx, l.agentConfig(i, dir), agentDeps{detector: detector, flags: l.flags(), loud: l.loud})
 		if err != nil {
 			return err
 		}

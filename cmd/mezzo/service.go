@@ -14,6 +14,7 @@ import (
 	"mezzo/cli"
 	"mezzo/internal/errs"
 	"mezzo/internal/flags"
+	"mezzo/internal/loglevel"
 )
 
 // service is the part of a command line that every daemon has.
@@ -26,6 +27,7 @@ type service struct {
 	run func(ctx context.Context, log *slog.Logger) error
 
 	level, format string
+	loud          *loglevel.Level // of the log
 }
 
 func newService(p process, name, about string) *service {
@@ -114,7 +116,8 @@ func (s *service) heedSignals(ctx context.Context, cancel context.CancelFunc, lo
 }
 
 func (s *service) logger() *slog.Logger {
-	o := &slog.HandlerOptions{Level: levels[s.level]}
+	s.loud = loglevel.New(levels[s.level])
+	o := &slog.HandlerOptions{Level: s.loud}
 	if s.format == "json" {
 		return slog.New(slog.NewJSONHandler(s.p.stderr, o))
 	}
