@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +47,7 @@ var views = map[string]view{
 	"/metrics/snapshot":   (*server).metrics,
 	"/monitor/statistics": (*server).statistics,
 	"/state":              (*server).state,
+	"/system/stats":       (*server).systemStats,
 	"/version":            (*server).versionView,
 }
 
@@ -57,6 +60,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.executorAPI(w, r)
 	case "/health":
 		s.get(w, r, func(http.ResponseWriter) error { return nil })
+	case "/help":
+		s.get(w, r, func(w http.ResponseWriter) error { return s.help(w) })
 	case "/logging/toggle":
 		loglevel.Serve(w, r, s.logLevel)
 	case "/metrics":
@@ -154,4 +159,16 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, v view) error {
 // notOfJavaScript says that r is in no name of a function or its object.
 func notOfJavaScript(r rune) bool {
 	return (r < 'a' || 'z' < r) && (r < 'A' || 'Z' < r) && (r < '0' || '9' < r) && !strings.ContainsRune("_$.[]", r)
+}
+
+// help answers /help: the paths there are.
+func (s *server) help(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	paths := append(slices.Collect(maps.Keys(views)), "/api/v1", "/api/v1/executor", "/files/download", "/health", "/help", "/logging/toggle", "/metrics")
+	slices.Sort(paths)
+	_, err := fmt.Fprintf(w, "The paths of a mezzo agent. All are served below /slave(1) too, and with .json at their end.\n%s\n", strings.Join(paths, "\n"))
+	if err != nil {
+		s.log.Debug("answer /help", "err", err) // a reader that went away is no error of ours
+	}
+	return nil
 }

@@ -450,6 +450,12 @@ func FuzzWindow(f *testing.F) {
 
 func TestPrometheus(t *testing.T) {
 	s := newTestServer(t)
+	if w := do(s, http.MethodGet, "/slave(1)/system/stats.json", nil, nil); w.Code != 200 || !strings.Contains(w.Body.String(), `"avg_load_15min":`) {
+		t.Errorf("/system/stats.json: %d %s", w.Code, w.Body)
+	}
+	if w := do(s, http.MethodGet, "/help", nil, nil); w.Code != 200 || !strings.Contains(w.Body.String(), "\n/system/stats\n") {
+		t.Errorf("/help: %d %s", w.Code, w.Body)
+	}
 	if w := do(s, http.MethodGet, "/metrics", nil, nil); w.Code != 200 || !strings.Contains(w.Body.String(), "\nmezzo_slave_registered ") {
 		t.Errorf("/metrics: %d %s", w.Code, w.Body)
 	}

@@ -172,3 +172,18 @@ func (s *server) prometheus(w http.ResponseWriter, r *http.Request) error {
 	prom.Serve(w, r, samples)
 	return nil
 }
+
+// systemStats answers /system/stats: the node's load, processors and memory.
+//
+// Source: 3rdparty/libprocess/include/process/system.hpp.
+func (s *server) systemStats(snap *snapshot, _ *http.Request) (any, error) {
+	values := s.metricValues(snap)
+	o := make(object)
+	for name, of := range map[string]string{
+		"avg_load_1min": "load_1min", "avg_load_5min": "load_5min", "avg_load_15min": "load_15min",
+		"cpus_total": "cpus_total", "mem_total_bytes": "mem_total_bytes", "mem_free_bytes": "mem_free_bytes",
+	} {
+		o[name] = values["system/"+of]
+	}
+	return o, nil
+}

@@ -123,6 +123,7 @@ func TestMaintenanceHistory(t *testing.T) {
 		{"POST", "/api/v1", `{"type":"GET_LOGGING_LEVEL"}`, 200, `"level":0`},
 		{"POST", "/api/v1", `{"type":"SET_LOGGING_LEVEL"}`, 400, "set_logging_level is missing"},
 		{"POST", "/api/v1", callText("SET_LOGGING_LEVEL", `{"level":1,"duration":{"nanoseconds":1000}}`), 501, "cannot be changed"},
+		{"GET", "/system/stats.json", "", 200, `"avg_load_15min":`},
 		{"GET", "/help", "", 200, "\n/state-summary\n"},
 		{"GET", "/master/state-summary.json", "", 200, `"slaves":[]`},
 		{"GET", "/metrics", "", 200, "\n# TYPE mezzo_master_machines_down gauge"},

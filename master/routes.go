@@ -23,6 +23,7 @@ func (m *Master) routes() map[string]http.HandlerFunc {
 		"/state":            get(m.state),
 		"/state-summary":    get(m.stateSummary),
 		"/help":             get(m.help),
+		"/system/stats":     get(m.systemStats),
 		"/slaves":           get(m.slaves),
 		"/frameworks":       get(m.frameworks),
 		"/tasks":            get(m.tasks),

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -128,4 +129,20 @@ func (m *Master) help(w http.ResponseWriter, _ *http.Request) {
 	for _, path := range slices.Sorted(maps.Keys(m.handlers)) {
 		fmt.Fprintln(w, path)
 	}
+}
+
+// systemStats serves GET /system/stats: the machine's load, processors and memory.
+//
+// Source: 3rdparty/libprocess/include/process/system.hpp.
+func (m *Master) systemStats(w http.ResponseWriter, r *http.Request) {
+	values, out := make(map[string]float64), make(map[string]float64)
+	systemReadings(values)
+	for name, v := range values {
+		name = strings.TrimPrefix(name, "system/")
+		if strings.HasPrefix(name, "load_") {
+			name = "avg_" + name
+		}
+		out[name] = v
+	}
+	respondJSON(w, r, out)
 }
