@@ -35,6 +35,7 @@ var arrows = []arrow{
 	{"cli", []string{"scheduler", "api/...", "resources", "election", "internal/..."}, "user commands use the public HTTP API alone"},
 	{"internal", []string{"internal/..."}, "small things without domain words"},
 	{"test/e2e", []string{"test/...", "api/...", "scheduler", "images/imagetest/...", "internal/..."}, "end-to-end tests see the product from outside"},
+	{"docs", []string{"scheduler", "executor", "api/...", "resources", "election"}, "examples use what people who write frameworks have"},
 	{"cmd", []string{"..."}, "wiring may know everything"},
 	{"test", []string{"..."}, "tests may know everything"},
 }

@@ -108,6 +108,7 @@ func TestCommands(t *testing.T) {
 	t.Run("health", func(t *testing.T) { testHealth(t, c) })
 	t.Run("disk", func(t *testing.T) { testDisk(t, c) })
 	t.Run("exec", func(t *testing.T) { testExec(t, c) })
+	t.Run("example", func(t *testing.T) { testExample(t, c) })
 	t.Run("terminal", func(t *testing.T) { testTerminal(t, c) })
 	t.Run("tables", func(t *testing.T) { testTables(t, c) })
 	t.Run("nothing is left", func(t *testing.T) {
