@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/containerd/containerd/api/services/tasks/v1"
@@ -125,13 +126,40 @@ func (e *containerdEngine) create(ctx context.Context, n creation) (uint32, erro
 	if _, err := e.client.ContainerService().Create(ctx, rec); err != nil {
 		return 0, fmt.Errorf("create record: %w", classify(err))
 	}
-	r, err := e.client.TaskService().Create(ctx, &tasks.CreateTaskRequest{
+	r, err := e.createTask(ctx, &tasks.CreateTaskRequest{
 		ContainerID: string(n.id), Rootfs: root, Stdout: n.output, Stderr: n.output,
 	})
 	if err != nil {
 		return 0, explainRuntime(errgrpc.ToNative(err), n.spec.Process.Args[0])
 	}
 	return r.Pid, nil
+}
+
+// createPatience is how long containerd may take to clear up after a creation of
+// the same container whose asker is gone.
+const createPatience = 15 * time.Second
+
+// createTask waits for such a clearing up: an agent that was killed in the middle
+// of a launch leaves containerd at work on it, and the next one asks again.
+func (e *containerdEngine) createTask(ctx context.Context, req *tasks.CreateTaskRequest) (*tasks.CreateTaskResponse, error) {
+	for deadline := time.Now().Add(createPatience); ; {
+		r, err := e.client.TaskService().Create(ctx, req)
+		if err == nil || !bundleTaken(err) || time.Now().After(deadline) {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(retryMin):
+		}
+	}
+}
+
+// bundleTaken tells whether a shim's directory was there already. containerd has no
+// class for it.
+func bundleTaken(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "mkdir") && strings.Contains(text, "io.containerd.runtime.v2.task") && strings.Contains(text, "file exists")
 }
 
 func (e *containerdEngine) start(ctx context.Context, id isolator.ID) error {

@@ -43,6 +43,19 @@ func TestMany(t *testing.T) {
 		}
 		return count
 	}
+	t.Cleanup(func() { // who is missing, and what is known of it
+		if !t.Failed() {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i := range n {
+			all := s.statuses[id(i)]
+			if k := len(all); k == 0 || all[k-1].GetState() != v1.TaskState_TASK_RUNNING && all[k-1].GetState() != v1.TaskState_TASK_KILLED {
+				t.Logf("%s: %v", id(i), all)
+			}
+		}
+	})
 	again := func() {
 		s.agent.kill()
 		s.agent.start()
