@@ -155,11 +155,12 @@ func (e *containerdEngine) createTask(ctx context.Context, req *tasks.CreateTask
 	}
 }
 
-// bundleTaken tells whether a shim's directory was there already. containerd has no
-// class for it.
+// bundleTaken tells whether a shim's directory was there already, or was taken away
+// under the shim: by an earlier creation, which ends. containerd has no class for it.
 func bundleTaken(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "mkdir") && strings.Contains(text, "io.containerd.runtime.v2.task") && strings.Contains(text, "file exists")
+	return strings.Contains(text, "failed to start shim") &&
+		(strings.Contains(text, "mkdir") && strings.Contains(text, "file exists") || strings.Contains(text, "no such file or directory"))
 }
 
 func (e *containerdEngine) start(ctx context.Context, id isolator.ID) error {
