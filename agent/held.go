@@ -118,13 +118,12 @@ func heldNested(n *nested.Container) held {
 //
 // Errors: errs.NotFound.
 func (s *snapshot) find(id *v1.ContainerID) (held, error) {
-	path := nested.Path(id)
 	for h := range s.held() {
-		if nested.Path(h.proto()) == path {
+		if nested.Same(h.proto(), id) {
 			return h, nil
 		}
 	}
-	return held{}, fmt.Errorf("container %q: %w", path, errs.NotFound)
+	return held{}, fmt.Errorf("container %q: %w", nested.Path(id), errs.NotFound)
 }
 
 // findProcess is find for containers in which there is a process.

@@ -94,6 +94,7 @@ func (l *loop) run(ctx context.Context) error {
 	stop := ctx.Done()
 	l.take(l.recovering)
 	l.recovering = nil
+	l.settle() // what they are nested in is there before them
 	l.adoptNested()
 	if l.cfg.Recover == RecoverCleanup {
 		l.step(core.Stop{Why: "The agent was started with --recover=cleanup"})

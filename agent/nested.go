@@ -417,9 +417,8 @@ func (l *loop) signalNested(ctx context.Context, id *v1.ContainerID, sig syscall
 
 func (l *loop) removeNested(ctx context.Context, id *v1.ContainerID) error {
 	g, c, err := l.guestOf(ctx, id)
-	if errors.Is(err, errs.NotFound) { // as in Mesos, it may be asked for again
-		_, err = ask(ctx, l, func() error { return nil })
-		return err
+	if errors.Is(err, errs.NotFound) {
+		return nil // as in Mesos, it may be asked for again
 	}
 	if err != nil {
 		return err

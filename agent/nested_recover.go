@@ -69,8 +69,11 @@ func (l *loop) resumeNested(found map[string]bool) {
 func (l *loop) adoptNested() {
 	groups := make(map[ids.ContainerID]bool)
 	for _, name := range l.recoveredNested {
-		l.awaitNested(name)
-		if n := l.nested.Get(name); n.InGroup {
+		n := l.nested.Get(name)
+		if n == nil {
+			continue // it went with what it was in
+		}
+		if l.awaitNested(name); n.InGroup {
 			groups[n.Within] = true
 		}
 	}

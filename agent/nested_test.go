@@ -263,8 +263,11 @@ func TestNestedEndsWithItsParent(t *testing.T) {
 // TestNestedInGroup: what is in a group's own container is there as long as a task
 // of the group.
 func TestNestedInGroup(t *testing.T) {
-	m := startMaster(t)
-	a := startAgent(t, m.addr, nil)
+	m, f, work := startMaster(t), newFakeContainers(), t.TempDir()
+	start := func() *running {
+		return startAgentOn(t, m.addr, f, func(c *Config) { c.WorkDir = work })
+	}
+	a := start()
 	s := m.next()
 	s.welcome("a1")
 	one := runMessage("t1", "sleep").GetRunTask()
@@ -284,6 +287,26 @@ func TestNestedInGroup(t *testing.T) {
 	spec := a.containers.specOf(nameOf(group, "side")).spec
 	if spec.Group == nil || spec.Group.ID != isolator.ID(group) || !spec.Group.Guest || spec.Within != "" {
 		t.Errorf("spec %+v", spec)
+	}
+	if got := a.launchIn("sleep", group+"."+string(f.of("t1"))); got != 200 { // another id, of the same look
+		t.Errorf("launch standalone: %d", got)
+	}
+	if got := a.killIt(group + "." + string(f.of("t1"))); got != 200 {
+		t.Errorf("kill: %d", got)
+	}
+	if got := a.launchIn("sleep", group, string(f.of("t1")), "other"); got != 200 {
+		t.Errorf("launch in the task whose id looks the same: %d", got)
+	}
+
+	// The next agent goes on with it: the group's tasks run.
+	if err := a.stop(); err != nil {
+		t.Fatal(err)
+	}
+	a = start()
+	s = m.next()
+	s.welcome("a1")
+	if got := a.launchIn("sleep", group, "side"); got != 202 || f.gone(nameOf(group, "side")) {
+		t.Errorf("after a restart: %d, want 202; gone: %t", got, f.gone(nameOf(group, "side")))
 	}
 	s.kill("t1", 0)
 	s.expect(v1.TaskState_TASK_KILLED)

@@ -56,7 +56,18 @@ type End struct {
 	Message string
 }
 
-// Path is a container's id with those around it, the outermost first.
+// Same tells whether two ids, with those around them, are the same.
+func Same(a, b *v1.ContainerID) bool {
+	for ; a != nil && b != nil; a, b = a.GetParent(), b.GetParent() {
+		if a.GetValue() != b.GetValue() {
+			return false
+		}
+	}
+	return a == nil && b == nil
+}
+
+// Path is a container's id with those around it, the outermost first, for people:
+// an id may have a dot in it.
 func Path(id *v1.ContainerID) string {
 	if id.GetParent() == nil {
 		return id.GetValue()

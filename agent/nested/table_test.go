@@ -36,6 +36,20 @@ func TestNamesDiffer(t *testing.T) {
 	}
 }
 
+func TestSame(t *testing.T) {
+	for _, c := range []struct {
+		a, b *v1.ContainerID
+		same bool
+	}{
+		{id("a"), id("a"), true}, {id("a", "b"), id("a", "b"), true}, {id("a.b"), id("a", "b"), false},
+		{id("b"), id("a", "b"), false}, {id("a", "b"), id("b"), false}, {id("a", "b"), id("x", "b"), false},
+	} {
+		if got := Same(c.a, c.b); got != c.same {
+			t.Errorf("%v and %v: %t", c.a, c.b, got)
+		}
+	}
+}
+
 func TestCheck(t *testing.T) {
 	deep := id(strings.Split(strings.Repeat("x", MaxDepth), "")...)
 	for _, c := range []struct {
