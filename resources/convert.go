@@ -207,3 +207,13 @@ func (r Resources) Base() Resources {
 		i.attr = i.attr.reserved(stack)
 	})
 }
+
+// HasVolume tells whether the persistent volume v, of whatever size, is in r.
+func (r Resources) HasVolume(v Resource) bool {
+	for i := range r.items {
+		if id := r.items[i].PersistenceID(); id != "" && id == v.PersistenceID() && r.items[i].ReservedTo() == v.ReservedTo() {
+			return true
+		}
+	}
+	return false
+}

@@ -99,7 +99,8 @@ func (c *Core) convert(m *link.ApplyOperation) (conversion resources.Conversion,
 	gone, made := volumesGone(conversion.From, conversion.To), volumesGone(conversion.To, conversion.From)
 	for v := range gone.All() {
 		for _, e := range c.live {
-			if !e.ended() && usesVolume(e.info.GetResources(), v) {
+			// Of what it was refused for, nothing is in use.
+			if r, err := resources.FromProto(e.info.GetResources()); err == nil && !e.ended() && r.HasVolume(v) {
 				return conversion, fmt.Errorf("volume %q is in use by task %q: %w", v.PersistenceID(), e.id(), errs.Conflict)
 			}
 		}
@@ -115,27 +116,7 @@ func (c *Core) convert(m *link.ApplyOperation) (conversion resources.Conversion,
 
 // volumesGone are the volumes in a that are not, of whatever size, in b.
 func volumesGone(a, b resources.Resources) resources.Resources {
-	return a.Volumes().Filter(func(v resources.Resource) bool {
-		for other := range b.Volumes().All() {
-			if other.PersistenceID() == v.PersistenceID() && other.ReservedTo() == v.ReservedTo() {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-func usesVolume(list []*v1.Resource, v resources.Resource) bool {
-	r, err := resources.FromProto(list)
-	if err != nil {
-		return false // it was refused for that
-	}
-	for other := range r.Volumes().All() {
-		if other.PersistenceID() == v.PersistenceID() && other.ReservedTo() == v.ReservedTo() {
-			return true
-		}
-	}
-	return false
+	return a.Volumes().Filter(func(v resources.Resource) bool { return !b.HasVolume(v) })
 }
 
 // acknowledgeOperation forgets an operation.
