@@ -51,31 +51,36 @@ var views = map[string]view{
 	"/version":            (*server).versionView,
 }
 
+// others are the endpoints that answer in a way of their own.
+func (s *server) others() map[string]http.HandlerFunc {
+	get := func(f func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			s.get(w, r, func(w http.ResponseWriter) error { return f(w, r) })
+		}
+	}
+	return map[string]http.HandlerFunc{
+		"/api/v1":          s.operator,
+		"/api/v1/executor": s.executorAPI,
+		"/files/download":  get(s.download),
+		"/health":          get(func(http.ResponseWriter, *http.Request) error { return nil }),
+		"/help":            get(s.help),
+		"/logging/toggle":  func(w http.ResponseWriter, r *http.Request) { loglevel.Serve(w, r, s.logLevel) },
+		"/metrics":         get(s.prometheus),
+	}
+}
+
 // ServeHTTP finds the endpoint.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch path := endpointOf(r.URL.Path); path {
-	case "/api/v1":
-		s.operator(w, r)
-	case "/api/v1/executor":
-		s.executorAPI(w, r)
-	case "/health":
-		s.get(w, r, func(http.ResponseWriter) error { return nil })
-	case "/help":
-		s.get(w, r, func(w http.ResponseWriter) error { return s.help(w) })
-	case "/logging/toggle":
-		loglevel.Serve(w, r, s.logLevel)
-	case "/metrics":
-		s.get(w, r, func(w http.ResponseWriter) error { return s.prometheus(w, r) })
-	case "/files/download":
-		s.get(w, r, func(w http.ResponseWriter) error { return s.download(w, r) })
-	default:
-		v, ok := views[path]
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
+	path := endpointOf(r.URL.Path)
+	if v, ok := views[path]; ok {
 		s.get(w, r, func(w http.ResponseWriter) error { return s.render(w, r, v) })
+		return
 	}
+	if h := s.others()[path]; h != nil {
+		h(w, r)
+		return
+	}
+	http.NotFound(w, r)
 }
 
 // endpointOf is the path without what tools put around it.
@@ -162,13 +167,11 @@ func notOfJavaScript(r rune) bool {
 }
 
 // help answers /help: the paths there are.
-func (s *server) help(w http.ResponseWriter) error {
+func (s *server) help(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	paths := append(slices.Collect(maps.Keys(views)), "/api/v1", "/api/v1/executor", "/files/download", "/health", "/help", "/logging/toggle", "/metrics")
+	paths := append(slices.Collect(maps.Keys(views)), slices.Collect(maps.Keys(s.others()))...)
 	slices.Sort(paths)
-	_, err := fmt.Fprintf(w, "The paths of a mezzo agent. All are served below /slave(1) too, and with .json at their end.\n%s\n", strings.Join(paths, "\n"))
-	if err != nil {
-		s.log.Debug("answer /help", "err", err) // a reader that went away is no error of ours
-	}
+	// A reader that went away is no error of ours.
+	_, _ = fmt.Fprintf(w, "The paths of a mezzo agent. All are served below /slave(1) too, and with .json at their end.\n%s\n", strings.Join(paths, "\n"))
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"mezzo/agent/core"
 	"mezzo/agent/sandbox"
@@ -100,73 +101,37 @@ func readCall(w http.ResponseWriter, r *http.Request, in codec.Codec) (call *age
 	return call, http.StatusBadRequest, err
 }
 
+// withPart are the calls that need the part of their name.
+var withPart = []agent.Call_Type{
+	agent.Call_GET_METRICS,
+	agent.Call_SET_LOGGING_LEVEL,
+	agent.Call_LIST_FILES,
+	agent.Call_READ_FILE,
+	agent.Call_LAUNCH_NESTED_CONTAINER_SESSION,
+	agent.Call_ATTACH_CONTAINER_OUTPUT,
+	agent.Call_LAUNCH_CONTAINER,
+	agent.Call_WAIT_CONTAINER,
+	agent.Call_KILL_CONTAINER,
+	agent.Call_REMOVE_CONTAINER,
+	agent.Call_LAUNCH_NESTED_CONTAINER,
+	agent.Call_WAIT_NESTED_CONTAINER,
+	agent.Call_KILL_NESTED_CONTAINER,
+	agent.Call_REMOVE_NESTED_CONTAINER,
+}
+
 // checkCall refuses a call without the part that its type needs.
 func checkCall(c *agent.Call) error {
 	missing := ""
-	switch c.GetType() {
-	case agent.Call_UNKNOWN:
-		if c.Type == nil {
-			missing = "type"
-		}
-	case agent.Call_GET_METRICS:
-		if c.GetMetrics == nil {
-			missing = "get_metrics"
-		}
-	case agent.Call_SET_LOGGING_LEVEL:
-		if c.SetLoggingLevel == nil {
-			missing = "set_logging_level"
-		}
-	case agent.Call_LIST_FILES:
-		if c.ListFiles == nil {
-			missing = "list_files"
-		}
-	case agent.Call_READ_FILE:
-		if c.ReadFile == nil {
-			missing = "read_file"
-		}
-	case agent.Call_LAUNCH_NESTED_CONTAINER_SESSION:
-		if c.LaunchNestedContainerSession == nil {
-			missing = "launch_nested_container_session"
-		}
-	case agent.Call_ATTACH_CONTAINER_OUTPUT:
-		if c.AttachContainerOutput == nil {
-			missing = "attach_container_output"
-		}
-	case agent.Call_LAUNCH_CONTAINER:
-		if c.LaunchContainer == nil {
-			missing = "launch_container"
-		}
-	case agent.Call_WAIT_CONTAINER:
-		if c.WaitContainer == nil {
-			missing = "wait_container"
-		}
-	case agent.Call_KILL_CONTAINER:
-		if c.KillContainer == nil {
-			missing = "kill_container"
-		}
-	case agent.Call_REMOVE_CONTAINER:
-		if c.RemoveContainer == nil {
-			missing = "remove_container"
-		}
-	case agent.Call_LAUNCH_NESTED_CONTAINER:
-		if c.LaunchNestedContainer == nil {
-			missing = "launch_nested_container"
-		}
-	case agent.Call_WAIT_NESTED_CONTAINER:
-		if c.WaitNestedContainer == nil {
-			missing = "wait_nested_container"
-		}
-	case agent.Call_KILL_NESTED_CONTAINER:
-		if c.KillNestedContainer == nil {
-			missing = "kill_nested_container"
-		}
-	case agent.Call_REMOVE_NESTED_CONTAINER:
-		if c.RemoveNestedContainer == nil {
-			missing = "remove_nested_container"
-		}
-	case agent.Call_ATTACH_CONTAINER_INPUT:
+	switch {
+	case c.GetType() == agent.Call_UNKNOWN && c.Type == nil:
+		missing = "type"
+	case c.GetType() == agent.Call_ATTACH_CONTAINER_INPUT:
 		return fmt.Errorf("ATTACH_CONTAINER_INPUT is a streaming request, of type %s: %w", recordioType, errs.Invalid)
-	default: // no part, or not answered here
+	case slices.Contains(withPart, c.GetType()):
+		name := strings.ToLower(c.GetType().String())
+		if m := c.ProtoReflect(); !m.Has(m.Descriptor().Fields().ByName(protoreflect.Name(name))) {
+			missing = name
+		}
 	}
 	if missing != "" {
 		return fmt.Errorf("expecting '%s' to be present: %w", missing, errs.Invalid)
