@@ -167,3 +167,19 @@ func one(b bool) float64 {
 	}
 	return 0
 }
+
+// systemStats serves GET /system/stats: the machine's load, processors and memory.
+//
+// Source: 3rdparty/libprocess/include/process/system.hpp.
+func (m *Master) systemStats(w http.ResponseWriter, r *http.Request) {
+	values, out := make(map[string]float64), make(map[string]float64)
+	systemReadings(values)
+	for name, v := range values {
+		name = strings.TrimPrefix(name, "system/")
+		if strings.HasPrefix(name, "load_") {
+			name = "avg_" + name
+		}
+		out[name] = v
+	}
+	respondJSON(w, r, out)
+}

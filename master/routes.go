@@ -1,6 +1,7 @@
 package master
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -122,4 +123,13 @@ func (m *Master) redirect(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Location", "//"+leader)
 	w.WriteHeader(http.StatusTemporaryRedirect)
+}
+
+// help serves GET /help: the paths there are.
+func (m *Master) help(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintln(w, "The paths of a mezzo master. All are served below /master too, and with .json at their end.")
+	for _, path := range slices.Sorted(maps.Keys(m.handlers)) {
+		fmt.Fprintln(w, path)
+	}
 }

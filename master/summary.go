@@ -1,11 +1,9 @@
 package master
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -120,29 +118,4 @@ func summarize(s *core.Snapshot, hostname, cluster string) summaryModel {
 		out.Frameworks[i] = sum
 	}
 	return out
-}
-
-// help serves GET /help: the paths there are.
-func (m *Master) help(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprintln(w, "The paths of a mezzo master. All are served below /master too, and with .json at their end.")
-	for _, path := range slices.Sorted(maps.Keys(m.handlers)) {
-		fmt.Fprintln(w, path)
-	}
-}
-
-// systemStats serves GET /system/stats: the machine's load, processors and memory.
-//
-// Source: 3rdparty/libprocess/include/process/system.hpp.
-func (m *Master) systemStats(w http.ResponseWriter, r *http.Request) {
-	values, out := make(map[string]float64), make(map[string]float64)
-	systemReadings(values)
-	for name, v := range values {
-		name = strings.TrimPrefix(name, "system/")
-		if strings.HasPrefix(name, "load_") {
-			name = "avg_" + name
-		}
-		out[name] = v
-	}
-	respondJSON(w, r, out)
 }
