@@ -31,11 +31,13 @@ type group struct {
 // limits are the sum of what the members may and what the group itself may.
 func (g *group) limits() isolator.Limits {
 	s := g.own
-	s.Revocable = len(g.members) > 0
+	counted := false
+	s.Revocable = true
 	for _, m := range g.members {
 		if m.guest {
 			continue
 		}
+		counted = true
 		s.CPURequestMilli = min(plus(s.CPURequestMilli, m.limits.CPURequestMilli), maxCPUMilli)
 		s.CPULimitMilli = min(plus(s.CPULimitMilli, m.limits.CPULimitMilli), maxCPUMilli)
 		s.MemRequestBytes = plus(s.MemRequestBytes, m.limits.MemRequestBytes)
@@ -44,6 +46,7 @@ func (g *group) limits() isolator.Limits {
 		s.PidsLimit = plus(s.PidsLimit, m.limits.PidsLimit)
 		s.Revocable = s.Revocable && m.limits.Revocable
 	}
+	s.Revocable = s.Revocable && counted
 	return s
 }
 
