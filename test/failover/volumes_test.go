@@ -48,17 +48,13 @@ func (s *site) done(id string, state v1.OperationState) {
 // operate performs operations with ids of their own, then launches tasks.
 func (s *site) operate(tasks []*v1.TaskInfo, ops ...*v1.Offer_Operation) {
 	s.t.Helper()
-	s.mu.Lock()
-	offers := s.offers
-	s.mu.Unlock()
-	if len(offers) == 0 {
-		until(s.t, "an offer", func() bool {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			offers = s.offers
-			return len(offers) > 0
-		})
-	}
+	var offers []*v1.Offer
+	until(s.t, "an offer", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		offers = s.offers
+		return len(offers) > 0
+	})
 	s.note(func() { s.offers = nil })
 	if len(tasks) > 0 {
 		for _, t := range tasks {
