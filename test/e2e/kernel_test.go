@@ -44,6 +44,29 @@ func testKernel(t *testing.T, of string) {
 		t.Fatal(err)
 	}
 	if r.Code != 0 || strings.Contains(r.Stdout, "--- SKIP") || !strings.Contains(r.Stdout, "--- PASS") {
-		t.Errorf("code %d, want 0 and no test skipped\n%s%s", r.Code, r.Stdout, r.Stderr)
+		t.Errorf("code %d, want 0 and no test skipped\n%s%s\nof these:\n%s", r.Code, r.Stdout, r.Stderr, notPassed(r.Stdout))
 	}
+}
+
+// notPassed are the lines of tests that failed or were skipped: the end of a report
+// is what is read first.
+func notPassed(out string) string {
+	var all, one strings.Builder
+	bad := false
+	end := func() {
+		if bad {
+			all.WriteString(one.String())
+		}
+		one.Reset()
+		bad = false
+	}
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "=== RUN   ") && !strings.Contains(line, "/") {
+			end()
+		}
+		one.WriteString(line)
+		bad = bad || strings.Contains(line, "--- FAIL") || strings.Contains(line, "--- SKIP") || strings.HasPrefix(line, "panic:")
+	}
+	end()
+	return all.String()
 }
