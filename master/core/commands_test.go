@@ -45,6 +45,7 @@ var commands = map[string]func(*world, *datadriven.TestData){
 	"operated":   operatedCommand,
 	"opack":      opackCommand,
 	"operations": reconcileOperationsCommand,
+	"watch":      func(w *world, d *datadriven.TestData) { w.step(core.Watch{On: first(d) == "on"}) },
 }
 
 func first(d *datadriven.TestData) string          { return d.CmdArgs[0].Key }

@@ -48,6 +48,8 @@ type Core struct {
 	candidatesAll  bool
 	lastAllocation time.Time
 
+	watched bool // changes are told
+
 	counts   Counts
 	taskEnds map[TaskEnd]uint64
 
@@ -141,6 +143,8 @@ func (c *Core) Step(now time.Time, ev Event) []Effect {
 	case Explain:
 		explanation, err := c.explain(ev)
 		c.emit(Reply{err, explanation})
+	case Watch:
+		c.watched = ev.On
 	case Tick:
 		c.fireTimers()
 		c.allocateCandidates()

@@ -219,6 +219,9 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 	}
 	c.attach(a, conn, h)
 	c.schedule(a)
+	if c.agents[a.ID] == nil {
+		c.tell(AgentAdded{a.Agent})
+	}
 	known := func(id ids.FrameworkID) *framework {
 		if f, ok := c.frameworks[id]; ok {
 			return f
@@ -253,6 +256,7 @@ func (c *Core) recoverFramework(info *v1.FrameworkInfo) *framework {
 	c.awaitFramework(f, c.cfg.silence())
 	must(c.alloc.AddFramework(toAllocator(f)))
 	must(c.alloc.SetConnected(f.ID, false))
+	c.tellFramework(f, true)
 	c.trace(Info, "framework recovered", "framework_id", string(f.ID), "name", info.GetName())
 	return f
 }

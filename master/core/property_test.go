@@ -31,7 +31,7 @@ func TestRandomHistories(t *testing.T) {
 			"subscribe": m.subscribe, "call": m.call, "accept": m.accept, "close": m.closeStream,
 			"hello": m.hello, "update": m.update, "pong": m.pong, "disconnect": m.disconnect,
 			"usage": m.usage, "pass": m.pass, "policy": m.policy, "explain": m.explain, "hold": m.hold,
-			"maintain": m.maintain, "answer": m.answer, "drain": m.drain, "oversubscribe": m.oversubscribe, "failover": m.failover,
+			"maintain": m.maintain, "answer": m.answer, "drain": m.drain, "oversubscribe": m.oversubscribe, "failover": m.failover, "watch": m.watch,
 			"": m.check,
 		})
 	})
@@ -49,6 +49,7 @@ type machine struct {
 	world, twin *world
 	streams     map[string]string // framework id by live stream
 	made        int
+	watcher     *watcher // nil: nobody watches
 	conn        core.ConnID
 	conns       [someAgents]core.ConnID
 }
@@ -80,6 +81,7 @@ func (m *machine) follow(effects []core.Effect) {
 		}
 	}
 	s := m.world.core.Snapshot()
+	m.followWatcher(effects, s)
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		if !a.Total.Contains(a.Offered.Unallocated()) {
@@ -100,6 +102,35 @@ func (m *machine) follow(effects []core.Effect) {
 	}
 }
 
+// followWatcher holds what a watcher knows against what is so.
+func (m *machine) followWatcher(effects []core.Effect, s *core.Snapshot) {
+	for _, e := range effects {
+		if m.watcher == nil {
+			if text := toldText(e); text != "" {
+				m.t.Fatalf("nobody watches, and is told: %s", text)
+			}
+			continue
+		}
+		m.watcher.hear(e)
+	}
+	if m.watcher == nil {
+		return
+	}
+	if text := m.watcher.differs(watch(s)); text != "" {
+		m.t.Fatalf("a watcher does not know all: %s", text)
+	}
+}
+
+// watch lets somebody begin to watch, or end it.
+func (m *machine) watch(t *rapid.T) {
+	was := m.watcher
+	m.watcher = watch(m.world.core.Snapshot())
+	m.step(core.Watch{On: was == nil})
+	if was != nil {
+		m.watcher = nil
+	}
+}
+
 // failover lets other masters lead, with what was kept.
 func (m *machine) failover(t *rapid.T) {
 	if m.world.cfg.Master.GetId() > "X" || rapid.IntRange(0, 3).Draw(t, "rarely") > 0 {
@@ -108,6 +139,7 @@ func (m *machine) failover(t *rapid.T) {
 	m.world.failover()
 	m.twin.failover()
 	clear(m.streams)
+	m.watcher = nil
 	m.conns = [someAgents]core.ConnID{}
 }
 

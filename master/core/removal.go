@@ -43,13 +43,16 @@ func (c *Core) removeFramework(f *framework) {
 	}
 	for _, t := range f.unreachable.all() {
 		status := c.status(f, t.ID, t.Agent, v1.TaskState_TASK_KILLED, v1.TaskStatus_REASON_FRAMEWORK_REMOVED, why)
-		f.finished = keep(f.finished, t.with(status, v1.TaskState_TASK_KILLED), c.cfg.MaxCompletedTasks)
+		killed := t.with(status, v1.TaskState_TASK_KILLED)
+		f.finished = keep(f.finished, killed, c.cfg.MaxCompletedTasks)
+		c.tellUpdate(t, killed)
 	}
 	f.unreachable = newHistory[ids.TaskID, *Task](0)
 	c.forgetAnswers(f)
 	delete(c.frameworks, f.ID)
 	c.complete(f)
 	must(c.alloc.RemoveFramework(f.ID))
+	c.tell(FrameworkRemoved{f.Info})
 	c.trace(Info, "framework removed", "framework_id", string(f.ID), "name", f.Info.GetName())
 }
 
@@ -109,6 +112,7 @@ func (c *Core) removeAgent(a *agent, why string, state v1.TaskState) {
 		c.orders.forget(a.ID)
 	}
 	must(c.alloc.RemoveAgent(a.ID))
+	c.tell(AgentRemoved{a.Agent})
 	for _, id := range sortedKeys(c.frameworks) {
 		c.send(c.frameworks[id], failureEvent(a.ID))
 	}

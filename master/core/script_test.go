@@ -200,7 +200,35 @@ func (w *world) print(e core.Effect) {
 		if w.traces {
 			fmt.Fprintf(w.out, "log: %s %v\n", e.Message, e.Attrs)
 		}
+	default:
+		if text := toldText(e); text != "" {
+			fmt.Fprintf(w.out, "told: %s\n", text)
+		}
 	}
+}
+
+// toldText is what those who watch are told.
+func toldText(e core.Effect) string {
+	framework := func(f core.FrameworkView) string {
+		return fmt.Sprintf("%s connected=%v, %d tasks, %d offers", f.ID, f.Connected, len(f.Tasks), len(f.Offers))
+	}
+	switch e := e.(type) {
+	case core.TaskAdded:
+		return fmt.Sprintf("task %s of %s added on %s: %v", e.Task.ID, e.Task.Framework, e.Task.Agent, e.Task.State)
+	case core.TaskUpdated:
+		return fmt.Sprintf("task %s of %s updated: %v", e.Task.ID, e.Task.Framework, e.Task.State)
+	case core.AgentAdded:
+		return "agent " + string(e.Agent.ID) + " added: " + e.Agent.Total.String()
+	case core.AgentRemoved:
+		return "agent " + string(e.Agent.ID) + " removed"
+	case core.FrameworkAdded:
+		return "framework added: " + framework(e.Framework)
+	case core.FrameworkUpdated:
+		return "framework updated: " + framework(e.Framework)
+	case core.FrameworkRemoved:
+		return "framework removed: " + e.Info.GetId().GetValue()
+	}
+	return ""
 }
 
 func eventText(ev *scheduler.Event) string {

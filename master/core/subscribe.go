@@ -62,6 +62,7 @@ func (c *Core) subscribe(s StreamID, call *scheduler.Call_Subscribe) {
 		f.Reregistered, f.Recovered = c.now, false
 	}
 	c.connect(f, s)
+	c.tellFramework(f, !known)
 	c.trace(Info, "framework subscribed", "framework_id", string(f.ID), "name", info.GetName())
 }
 
@@ -113,6 +114,7 @@ func (c *Core) streamClosed(s StreamID) {
 	}
 	c.disconnect(f, "")
 	wait := c.awaitFramework(f, 0)
+	c.tellFramework(f, false)
 	c.trace(Info, "framework disconnected", "framework_id", string(f.ID), "dur", wait.String())
 }
 
@@ -231,6 +233,7 @@ func (c *Core) updateFramework(f *framework, call *scheduler.Call_UpdateFramewor
 		}
 	}
 	c.update(f, proto.CloneOf(info), call.GetSuppressedRoles(), call.GetOfferConstraints())
+	c.tellFramework(f, false)
 	c.wantAllocation("")
 	return nil
 }

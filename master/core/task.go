@@ -95,6 +95,14 @@ func (t *Task) Role() string {
 	return ""
 }
 
+// latest is the newest status kept; nil if there is none.
+func (t *Task) latest() *v1.TaskStatus {
+	if len(t.Statuses) == 0 {
+		return nil
+	}
+	return t.Statuses[len(t.Statuses)-1]
+}
+
 // told is the state a framework is to hear when it asks.
 func (t *Task) told() v1.TaskState {
 	if t.ToldUUID != nil {

@@ -20,6 +20,7 @@ func (c *Core) addTask(f *framework, a *agent, t *Task) {
 	if t.live() {
 		a.Used = a.Used.Add(t.Resources)
 	}
+	c.tell(TaskAdded{t})
 }
 
 // replace puts t in the place of what it was made from.
@@ -34,6 +35,7 @@ func (c *Core) replace(a *agent, t *Task) {
 func (c *Core) advance(a *agent, t *Task, status, newest *v1.TaskStatus) *Task {
 	u := t.with(status, newest.GetState())
 	c.replace(a, u)
+	c.tellUpdate(t, u)
 	if t.live() && !u.live() {
 		f := c.frameworks[t.Framework]
 		a.Used = minus(a.Used, t.Resources)
