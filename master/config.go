@@ -56,6 +56,8 @@ type Config struct {
 	MaxCompletedFrameworks          int
 	MaxCompletedTasksPerFramework   int
 	MaxUnreachableTasksPerFramework int
+
+	MaxOperatorEventStreamSubscribers int // beyond it the oldest has to go
 }
 
 // DefaultOfferTimeout is how long frameworks may think about an offer. Mesos has
@@ -92,6 +94,7 @@ func (c *Config) SetDefaults() {
 	setInt(&c.MaxCompletedFrameworks, 50)
 	setInt(&c.MaxCompletedTasksPerFramework, 1000)
 	setInt(&c.MaxUnreachableTasksPerFramework, 1000)
+	setInt(&c.MaxOperatorEventStreamSubscribers, 1000)
 }
 
 func setDuration(d *time.Duration, v time.Duration) {
@@ -133,6 +136,7 @@ func (c *Config) Validate() error {
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks %d is negative", c.MaxCompletedFrameworks)
 	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_tasks_per_framework %d is negative", c.MaxCompletedTasksPerFramework)
 	check(c.MaxUnreachableTasksPerFramework >= 0, "max_unreachable_tasks_per_framework %d is negative", c.MaxUnreachableTasksPerFramework)
+	check(c.MaxOperatorEventStreamSubscribers > 0, "max_operator_event_stream_subscribers %d is not positive", c.MaxOperatorEventStreamSubscribers)
 	for _, role := range c.Roles {
 		if err := resources.ValidateRole(role); err != nil {
 			problems = append(problems, fmt.Errorf("roles: %w", err))

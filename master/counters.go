@@ -28,7 +28,8 @@ var counters = []metric{
 	counter("master/invalid_status_updates", "status updates of unknown tasks or for absent frameworks", core.InvalidStatusUpdates),
 	counter("master/valid_status_update_acknowledgements", "acknowledgements passed on", core.ValidStatusUpdateAcknowledgements),
 	counter("master/invalid_status_update_acknowledgements", "acknowledgements of nothing", core.InvalidStatusUpdateAcknowledgements),
-	counter("master/invalid_operation_status_update_acknowledgements", "acknowledgements of operations, of which there are none", core.InvalidOperationStatusUpdateAcknowledgements),
+	counter("master/valid_operation_status_update_acknowledgements", "acknowledgements of statuses of operations passed on", core.ValidOperationStatusUpdateAcknowledgements),
+	counter("master/invalid_operation_status_update_acknowledgements", "acknowledgements of statuses of operations that are not awaited", core.InvalidOperationStatusUpdateAcknowledgements),
 	counter("master/invalid_framework_to_executor_messages", "messages to executors that are not there", core.InvalidFrameworkToExecutorMessages),
 	counter("master/valid_framework_to_executor_messages", "messages to executors passed on", core.ValidFrameworkToExecutorMessages),
 	counter("master/messages_executor_to_framework", "messages from executors", core.MessagesExecutorToFramework),
@@ -68,7 +69,6 @@ func nothingYet() []metric {
 		names []string
 	}{
 		{"nobody authenticates yet", []string{"master/messages_authenticate"}},
-		{"there are no operations but LAUNCH yet", []string{"master/valid_operation_status_update_acknowledgements"}},
 		{"no such message exists in the v1 API", []string{"master/messages_deactivate_framework", "master/messages_unregister_slave"}},
 		{"agents are removed without limit of rate", []string{
 			"master/slave_unreachable_canceled", "master/slave_shutdowns_scheduled", "master/slave_shutdowns_canceled",
@@ -77,7 +77,6 @@ func nothingYet() []metric {
 		{"there is one queue, event_queue_messages", []string{
 			"master/event_queue_dispatches", "master/event_queue_http_requests", "allocator/mesos/event_queue_dispatches",
 		}},
-		{"operators cannot subscribe yet", []string{"master/operator_event_stream_subscribers"}},
 	} {
 		for _, name := range group.names {
 			list = append(list, gauge(name, "0: "+group.why, func(*tally) float64 { return 0 }))

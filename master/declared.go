@@ -36,6 +36,7 @@ type tally struct {
 	requesting            int
 	rounds, stores        timings
 	queuedStores          int
+	watching              int64
 	kept                  int64
 	replicas              int
 	recovered             bool
@@ -141,6 +142,7 @@ func declare() []metric {
 	} {
 		list = append(list, metric{endName(end), "counter", "tasks that ended in this way", func(t *tally) float64 { return float64(t.ends[end]) }})
 	}
+	list = append(list, gauge("master/operator_event_stream_subscribers", "operators that watch events", func(t *tally) float64 { return float64(t.watching) }))
 	list = append(list, gauge("registrar/queued_operations", "changes of the registry that are not durable", func(t *tally) float64 { return float64(t.queuedStores) }))
 	list = append(list, gauge("registrar/log/ensemble_size", "replicas of the log that vote", func(t *tally) float64 { return float64(t.replicas) }))
 	list = append(list, gauge("registrar/log/recovered", "1 if this replica of the log takes part", func(t *tally) float64 { return one(t.recovered) }))

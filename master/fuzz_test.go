@@ -48,7 +48,7 @@ func FuzzCalls(f *testing.F) {
 			f.Add(body, c == codec.JSON, false)
 		}
 	}
-	for _, call := range []masterapi.Call_Type{masterapi.Call_GET_STATE, masterapi.Call_GET_METRICS, masterapi.Call_KILL_TASK, masterapi.Call_SUBSCRIBE} {
+	for _, call := range []masterapi.Call_Type{masterapi.Call_GET_STATE, masterapi.Call_GET_METRICS, masterapi.Call_KILL_TASK, masterapi.Call_READ_FILE} {
 		body, err := codec.Protobuf.Marshal(&masterapi.Call{Type: call.Enum()})
 		if err != nil {
 			f.Fatal(err)
@@ -71,7 +71,8 @@ func FuzzCalls(f *testing.F) {
 		}
 		if operatorCall {
 			path = "/api/v1"
-		} else if endsStream(in, body) {
+		}
+		if hasItsOwnTest(in, body, operatorCall) {
 			return
 		}
 		header := map[string]string{"Content-Type": in.ContentType(), "Mesos-Stream-Id": s.stream}
@@ -85,9 +86,13 @@ func FuzzCalls(f *testing.F) {
 	})
 }
 
-// endsStream tells whether body is a call after which all others would be
-// refused, or a stream opened; both have tests of their own.
-func endsStream(c codec.Codec, body []byte) bool {
+// hasItsOwnTest tells whether body is a call after which all others would be
+// refused, or a stream opened.
+func hasItsOwnTest(c codec.Codec, body []byte, operatorCall bool) bool {
+	if operatorCall {
+		call := &masterapi.Call{}
+		return c.Unmarshal(body, call) == nil && call.GetType() == masterapi.Call_SUBSCRIBE
+	}
 	call := &scheduler.Call{}
 	return c.Unmarshal(body, call) == nil && (call.GetType() == scheduler.Call_SUBSCRIBE || call.GetType() == scheduler.Call_TEARDOWN)
 }

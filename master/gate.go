@@ -30,6 +30,8 @@ type held struct {
 	reply  chan<- core.Reply
 	view   *view
 	viewer chan<- *view
+
+	watcher *watcherQueue // hears what comes behind view
 }
 
 // retryAfter is when to look again whether it is certain that this master leads.

@@ -34,6 +34,8 @@ type request struct {
 	subscriber *subscriberQueue  // of the stream a SUBSCRIBE opens
 	agent      *agentQueue       // of the connection a Hello opens
 	view       chan<- *view      // capacity 1; set instead of event
+	watcher    *watcherQueue     // with view: hears what changes after it
+	unwatch    bool              // instead of event: watcher hears no more
 }
 
 // loop owns the core. Everything below it runs in the goroutine of run, except
@@ -51,12 +53,15 @@ type loop struct {
 
 	subscribers map[core.StreamID]*subscriberQueue
 	agents      map[core.ConnID]*agentQueue
+	watchers    watchers
+	watching    atomic.Int64 // how many of them
 	later       []core.Event // what effects led to, to be fed after them
 	fatal       error        // ends it
 }
 
-func newLoop(c *core.Core, g *gate, log *slog.Logger) *loop {
+func newLoop(c *core.Core, g *gate, log *slog.Logger, maxWatchers int) *loop {
 	return &loop{
+		watchers:    watchers{most: maxWatchers},
 		core:        c,
 		gate:        g,
 		log:         log,
@@ -103,11 +108,23 @@ func (l *loop) closeAll() {
 	for _, q := range l.agents {
 		q.close(errStopped)
 	}
+	for _, q := range l.watchers.queues {
+		q.close(nil)
+	}
 }
 
 func (l *loop) handle(r request) {
+	if r.unwatch {
+		l.unwatch(r.watcher)
+		return
+	}
 	if r.view != nil {
-		h := held{view: l.look(), viewer: r.view}
+		h := held{viewer: r.view, watcher: r.watcher}
+		if r.watcher != nil {
+			h.view = l.begin()
+		} else {
+			h.view = l.look()
+		}
 		if l.gate.pass(h) {
 			l.show(h)
 		}
@@ -171,6 +188,10 @@ func (l *loop) flush() {
 // show lets the world see something.
 func (l *loop) show(h held) {
 	if h.viewer != nil {
+		if h.watcher != nil {
+			l.watchers.add(h.watcher)
+			l.watching.Store(int64(len(l.watchers.queues)))
+		}
 		l.cached.Store(h.view)
 		h.viewer <- h.view
 		return
@@ -210,6 +231,11 @@ func (l *loop) perform(e core.Effect, reply chan<- core.Reply) {
 		l.fatal = e.Err
 	case core.Trace:
 		l.trace(e)
+	default:
+		if ev := newsOf(e); ev != nil && len(l.watchers.queues) > 0 {
+			l.watchers.tell(newNews(ev))
+			l.watching.Store(int64(len(l.watchers.queues)))
+		}
 	}
 }
 

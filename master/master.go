@@ -57,7 +57,8 @@ type Master struct {
 	handlers   map[string]http.HandlerFunc
 	api        http.Handler   // all but gRPC
 	streams    sync.WaitGroup // goroutines of agents' streams
-	queued     atomic.Int64   // bytes that wait in all queues
+	queued     atomic.Int64   // bytes that wait in the queues of frameworks and agents
+	watched    atomic.Int64   // bytes that wait in those of operators
 }
 
 // New checks cfg and takes the port, so that a busy one is known at once.

@@ -80,6 +80,7 @@ func (m *Master) readings(s *core.Snapshot) map[string]float64 {
 	now := m.lead()
 	t.elected = !now.elected.IsZero()
 	t.inbox = len(now.loop.inbox)
+	t.watching = now.loop.watching.Load()
 	t.now = time.Now()
 	t.rounds = now.loop.rounds.read()
 	t.stores, t.queuedStores, t.kept = now.loop.gate.load()

@@ -42,6 +42,10 @@ func (m *Master) operator(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if call.GetType() == master.Call_SUBSCRIBE {
+		m.watch(w, r, out)
+		return
+	}
 	response, err := m.answer(call)
 	if err != nil {
 		fail(w, err)
@@ -115,12 +119,7 @@ var shows = map[master.Call_Type]func(*Master, *core.Snapshot) *master.Response{
 		return &master.Response{Type: master.Response_GET_METRICS.Enum(), GetMetrics: &master.Response_GetMetrics{Metrics: m.metricList(s)}}
 	},
 	master.Call_GET_STATE: func(_ *Master, s *core.Snapshot) *master.Response {
-		return &master.Response{Type: master.Response_GET_STATE.Enum(), GetState: &master.Response_GetState{
-			GetTasks:      showTasks(s),
-			GetExecutors:  showExecutors(s),
-			GetFrameworks: showFrameworks(s),
-			GetAgents:     showAgents(s),
-		}}
+		return &master.Response{Type: master.Response_GET_STATE.Enum(), GetState: showState(s)}
 	},
 	master.Call_GET_AGENTS: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_AGENTS.Enum(), GetAgents: showAgents(s)}
@@ -172,29 +171,41 @@ func (m *Master) flagList() []*v1.Flag {
 	return flags
 }
 
+func showState(s *core.Snapshot) *master.Response_GetState {
+	return &master.Response_GetState{
+		GetTasks:      showTasks(s),
+		GetExecutors:  showExecutors(s),
+		GetFrameworks: showFrameworks(s),
+		GetAgents:     showAgents(s),
+	}
+}
+
 func showAgents(s *core.Snapshot) *master.Response_GetAgents {
 	out := &master.Response_GetAgents{RecoveredAgents: s.Recovered}
 	for i := range s.Agents {
-		a := &s.Agents[i]
-		out.Agents = append(out.Agents, &master.Response_GetAgents_Agent{
-			AgentInfo:          a.Info,
-			Active:             proto.Bool(a.Active()),
-			Version:            &a.Version,
-			Pid:                proto.String(agentPID(a.Address)),
-			RegisteredTime:     core.TimeInfo(a.Registered),
-			ReregisteredTime:   core.TimeInfo(a.Reregistered),
-			TotalResources:     operatorProto(a.Total),
-			AllocatedResources: operatorProto(a.Used),
-			OfferedResources:   operatorProto(a.Offered),
-			Capabilities:       a.Capabilities,
-			Deactivated:        &a.Deactivated,
-			DrainInfo:          a.Drain,
-
-			EstimatedDrainStartTime: core.TimeInfo(a.DrainStarted),
-			Unavailability:          a.Unavailability,
-		})
+		out.Agents = append(out.Agents, showAgent(&s.Agents[i]))
 	}
 	return out
+}
+
+func showAgent(a *core.Agent) *master.Response_GetAgents_Agent {
+	return &master.Response_GetAgents_Agent{
+		AgentInfo:          a.Info,
+		Active:             proto.Bool(a.Active()),
+		Version:            &a.Version,
+		Pid:                proto.String(agentPID(a.Address)),
+		RegisteredTime:     core.TimeInfo(a.Registered),
+		ReregisteredTime:   core.TimeInfo(a.Reregistered),
+		TotalResources:     operatorProto(a.Total),
+		AllocatedResources: operatorProto(a.Used),
+		OfferedResources:   operatorProto(a.Offered),
+		Capabilities:       a.Capabilities,
+		Deactivated:        &a.Deactivated,
+		DrainInfo:          a.Drain,
+
+		EstimatedDrainStartTime: core.TimeInfo(a.DrainStarted),
+		Unavailability:          a.Unavailability,
+	}
 }
 
 func showFrameworks(s *core.Snapshot) *master.Response_GetFrameworks {

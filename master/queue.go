@@ -23,7 +23,8 @@ const (
 
 // queue is what waits to be written to one peer. The loop puts in and closes;
 // the peer's own goroutine takes out, and cuts it when it ends.
-type queue[M proto.Message] struct {
+type queue[M any] struct {
+	size  func(M) int   // in bytes
 	all   *atomic.Int64 // bytes in all queues
 	wake  chan struct{} // holds one token while there is something to take
 	ended chan struct{} // closed when the queue is
@@ -36,13 +37,18 @@ type queue[M proto.Message] struct {
 }
 
 func newQueue[M proto.Message](all *atomic.Int64) *queue[M] {
-	return &queue[M]{all: all, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	return newQueueOf(all, func(m M) int { return proto.Size(m) })
+}
+
+// newQueueOf is newQueue for what has another size.
+func newQueueOf[M any](all *atomic.Int64, size func(M) int) *queue[M] {
+	return &queue[M]{size: size, all: all, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // push adds m. It is false if m does not fit; a queue that is empty takes
 // anything, a closed one too (and forgets it).
 func (q *queue[M]) push(m M) bool {
-	size := proto.Size(m)
+	size := q.size(m)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
@@ -113,7 +119,7 @@ func (q *queue[M]) take() (batch []M, closed bool, err error) {
 	defer q.mu.Unlock()
 	n, size := 0, 0
 	for n < len(q.waiting) && size < batchBytes {
-		size += proto.Size(q.waiting[n])
+		size += q.size(q.waiting[n])
 		n++
 	}
 	batch = slices.Clone(q.waiting[:n])

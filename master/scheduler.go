@@ -3,21 +3,15 @@ package master
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/google/uuid"
 
-	"mezzo/api/codec"
 	"mezzo/api/mesos/v1/scheduler"
-	"mezzo/api/recordio"
 	"mezzo/master/core"
 )
 
 // streamHeader names a framework's stream in answers and calls.
 const streamHeader = "Mesos-Stream-Id"
-
-// heartbeatInterval is how often a stream shows that it lives.
-const heartbeatInterval = 15 * time.Second
 
 // scheduler serves POST /api/v1/scheduler.
 //
@@ -69,13 +63,9 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, call *schedul
 		return
 	}
 	defer func() { _ = m.lead().loop.tell(request{event: core.StreamClosed{Stream: id}}) }()
-	w.Header().Set("Content-Type", out.ContentType())
 	w.Header().Set(streamHeader, string(id))
-	w.WriteHeader(http.StatusOK)
-	s := &stream{http: http.NewResponseController(w), codec: out}
-	_ = s.http.SetReadDeadline(time.Time{}) // the request is here, and its peer is watched on
-	s.records = recordio.NewWriter(w)
-	switch err := s.serve(r, events); {
+	s := &schedulerStream{openStream(w, out)}
+	switch err := serve(r, events, s); {
 	case errors.Is(err, errSlow):
 		m.log.Warn("subscriber dropped", "stream_id", string(id), "err", err)
 	case err != nil:
@@ -83,61 +73,15 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, call *schedul
 	}
 }
 
-// stream is the writing side of one subscription.
-type stream struct {
-	http    *http.ResponseController
-	records *recordio.Writer
-	codec   codec.Codec
+// schedulerStream is the writing side of one scheduler's subscription.
+type schedulerStream struct{ *stream }
+
+func (s *schedulerStream) event(ev *scheduler.Event) error { return s.write(ev) }
+
+func (s *schedulerStream) heartbeat() error {
+	return s.write(&scheduler.Event{Type: scheduler.Event_HEARTBEAT.Enum()})
 }
 
-// serve writes events and heartbeats until the queue is closed (nil), the reader
-// is gone, or can't be written to.
-func (s *stream) serve(r *http.Request, events *subscriberQueue) error {
-	heartbeat := time.NewTicker(heartbeatInterval)
-	defer heartbeat.Stop()
-	for {
-		select {
-		case <-r.Context().Done():
-			return r.Context().Err()
-		case <-heartbeat.C:
-			if err := s.write(&scheduler.Event{Type: scheduler.Event_HEARTBEAT.Enum()}); err != nil {
-				return err
-			}
-		case <-events.wake:
-			batch, closed, reason := events.take()
-			for _, ev := range batch {
-				if reason := events.reason(); reason != nil {
-					return s.end(reason) // what was lost behind ev makes ev useless
-				}
-				if err := s.write(ev); err != nil {
-					return err
-				}
-			}
-			if closed {
-				return s.end(reason)
-			}
-		}
-	}
-}
-
-// end says why the stream ends, if there is a reason.
-func (s *stream) end(reason error) error {
-	if reason == nil {
-		return nil
-	}
-	message := reason.Error()
+func (s *schedulerStream) farewell(message string) {
 	_ = s.write(&scheduler.Event{Type: scheduler.Event_ERROR.Enum(), Error: &scheduler.Event_Error{Message: &message}})
-	return reason
-}
-
-// write sends one record, as one chunk.
-func (s *stream) write(ev *scheduler.Event) error {
-	data, err := s.codec.Marshal(ev)
-	if err != nil {
-		return err
-	}
-	if err := s.records.Write(data); err != nil {
-		return err
-	}
-	return s.http.Flush()
 }

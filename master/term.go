@@ -28,7 +28,7 @@ type term struct {
 
 // idle is the term of a master that does not lead: nothing is done in it.
 func (m *Master) idle() *term {
-	l := newLoop(nil, nil, m.log)
+	l := newLoop(nil, nil, m.log, 0)
 	close(l.done)
 	return &term{info: m.identity(), loop: l}
 }
@@ -60,7 +60,7 @@ func (m *Master) begin(info *v1.MasterInfo, r Reign) (*term, error) {
 	if m.whitelist != nil {
 		c.Step(now, m.whitelist.event())
 	}
-	return &term{info: info, elected: now, loaded: now.Sub(start), loop: newLoop(c, newGate(r, m.cfg.RegistryStoreTimeout), m.log)}, nil
+	return &term{info: info, elected: now, loaded: now.Sub(start), loop: newLoop(c, newGate(r, m.cfg.RegistryStoreTimeout), m.log, m.cfg.MaxOperatorEventStreamSubscribers)}, nil
 }
 
 // reign contends and leads, again and again, until ctx ends or something is

@@ -13,6 +13,14 @@ type view struct {
 	step     uint64    // of the core, at which it was made
 	until    time.Time // it is new enough till then, whatever happened since
 	sort     sync.Once
+	tell     sync.Once
+	told     *news // how a subscription begins
+}
+
+// subscribed is the event that tells what v shows; v must be sorted.
+func (v *view) subscribed() *news {
+	v.tell.Do(func() { v.told = subscribedNews(v.snapshot) })
+	return v.told
 }
 
 // viewShare: the loop spends at most one part in so many on making views.
@@ -20,12 +28,16 @@ const viewShare = 10
 
 // look makes a view, unless there is one that will do.
 func (l *loop) look() *view {
-	start := time.Now()
-	step := l.steps.Load()
-	if v := l.cached.Load(); v != nil && (v.step == step || start.Before(v.until)) {
+	if v := l.cached.Load(); v != nil && (v.step == l.steps.Load() || time.Now().Before(v.until)) {
 		return v
 	}
-	v := &view{snapshot: l.core.Snapshot(), step: step}
+	return l.view()
+}
+
+// view makes a view.
+func (l *loop) view() *view {
+	start := time.Now()
+	v := &view{snapshot: l.core.Snapshot(), step: l.steps.Load()}
 	v.until = start.Add(viewShare * time.Since(start))
 	return v
 }

@@ -65,4 +65,5 @@ func masterTuning(s *flags.Set, c *master.Config) {
 	s.Int(&c.MaxCompletedFrameworks, "max_completed_frameworks", "Ended frameworks that are remembered.")
 	s.Int(&c.MaxCompletedTasksPerFramework, "max_completed_tasks_per_framework", "Ended tasks that are remembered of each framework.")
 	s.Int(&c.MaxUnreachableTasksPerFramework, "max_unreachable_tasks_per_framework", "Unreachable tasks that are remembered of each framework.")
+	s.Int(&c.MaxOperatorEventStreamSubscribers, "max_operator_event_stream_subscribers", "Operators that may watch events at once; beyond it, the oldest has to go.")
 }

@@ -330,12 +330,12 @@ func TestRootMemoryLimit(t *testing.T) {
 		ancestor string // memory.max of the root, if any
 		want     isolator.Cause
 		says     string
-		oom      string // in the domain's events
+		oom      bool // in the domain's events; threads can meet it at the same time
 	}{
-		{"own limit, domain and leaf", "", "", isolator.CauseMemory, "memory limit 48 MiB exceeded: peak 4", "1"},
-		{"own limit, the domain's", "max", "", isolator.CauseMemory, "memory limit 48 MiB exceeded: peak 4", "1"},
-		{"own limit, the leaf's", "46137344", "", isolator.CauseMemory, "memory limit 48 MiB exceeded: peak 4", "1"},
-		{"ancestor's limit", "", "33554432", isolator.CauseNodeMemory, "ran out of memory: peak ", "0"},
+		{"own limit, domain and leaf", "", "", isolator.CauseMemory, "memory limit 48 MiB exceeded: peak 4", true},
+		{"own limit, the domain's", "max", "", isolator.CauseMemory, "memory limit 48 MiB exceeded: peak 4", true},
+		{"own limit, the leaf's", "46137344", "", isolator.CauseMemory, "memory limit 48 MiB exceeded: peak 4", true},
+		{"ancestor's limit", "", "33554432", isolator.CauseNodeMemory, "ran out of memory: peak ", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			i := realIsolator(t)
@@ -358,8 +358,8 @@ func TestRootMemoryLimit(t *testing.T) {
 				t.Error(err)
 			}
 			local, all := counter(t, i, "victim/memory.events.local", "oom"), counter(t, i, "victim/memory.events", "oom")
-			if t.Logf("oom %s, of them %s local", all, local); all != tt.oom {
-				t.Errorf("memory.events: oom is %s, want %s", all, tt.oom)
+			if t.Logf("oom %s, of them %s local", all, local); (all != "0") != tt.oom {
+				t.Errorf("memory.events: oom is %s, want some: %v", all, tt.oom)
 			}
 			l, err := i.Explain(t.Context(), "victim")
 			if err != nil || l == nil || l.Cause != tt.want || !strings.Contains(l.Message, tt.says) {

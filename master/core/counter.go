@@ -29,6 +29,7 @@ const (
 	InvalidStatusUpdates
 	ValidStatusUpdateAcknowledgements
 	InvalidStatusUpdateAcknowledgements
+	ValidOperationStatusUpdateAcknowledgements
 	InvalidOperationStatusUpdateAcknowledgements
 	ValidFrameworkToExecutorMessages
 	InvalidFrameworkToExecutorMessages

@@ -150,7 +150,9 @@ func (c *Core) perform(f *framework, call *scheduler.Call) error {
 		c.message(f, call.GetMessage())
 	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
 		c.counts[MessagesOperationStatusUpdateAcknowledgement]++
-		if !c.operationAcknowledged(f, call.GetAcknowledgeOperationStatus()) {
+		if c.operationAcknowledged(f, call.GetAcknowledgeOperationStatus()) {
+			c.counts[ValidOperationStatusUpdateAcknowledgements]++
+		} else {
 			c.counts[InvalidOperationStatusUpdateAcknowledgements]++
 			c.drop(f, call)
 		}

@@ -95,8 +95,8 @@ func (t *Task) Role() string {
 	return ""
 }
 
-// latest is the newest status kept; nil if there is none.
-func (t *Task) latest() *v1.TaskStatus {
+// Latest is the newest status kept; nil if there is none.
+func (t *Task) Latest() *v1.TaskStatus {
 	if len(t.Statuses) == 0 {
 		return nil
 	}

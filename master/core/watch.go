@@ -59,7 +59,7 @@ func (c *Core) tell(e Effect) {
 // repetition, or comes behind its end.
 func (c *Core) tellUpdate(before, after *Task) {
 	if before.State == after.State {
-		was, is := before.latest().GetUuid(), after.latest().GetUuid()
+		was, is := before.Latest().GetUuid(), after.Latest().GetUuid()
 		if is == nil && terminal(before.State) || is != nil && bytes.Equal(was, is) {
 			return
 		}
