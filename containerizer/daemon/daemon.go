@@ -82,10 +82,6 @@ func Connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.preflight(ctx, log); err != nil {
-		d.Close()
-		return nil, err
-	}
 	ctx, d.unkeep = context.WithCancel(context.WithoutCancel(ctx))
 	if d.private && cfg.Keep {
 		d.keeping.Go(func() { d.keep(ctx, log) })
@@ -95,14 +91,14 @@ func Connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error)
 
 func connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error) {
 	if cfg.Address != "" && cfg.Address != Private {
-		return dial(ctx, cfg.Address, cfg.Namespace)
+		return dial(ctx, cfg.Address, cfg.Namespace, log)
 	}
 	if !filepath.IsAbs(cfg.Dir) {
 		return nil, fmt.Errorf("private containerd: directory %q is not absolute: %w", cfg.Dir, errs.Invalid)
 	}
 	p := newPlaces(cfg.Dir)
 	if _, err := os.Stat(p.config); errors.Is(err, fs.ErrNotExist) && cfg.Address == "" {
-		if d, err := dial(ctx, SystemAddress, cfg.Namespace); err == nil {
+		if d, err := dial(ctx, SystemAddress, cfg.Namespace, log); err == nil {
 			return d, nil
 		}
 	}
@@ -110,7 +106,7 @@ func connect(ctx context.Context, cfg Config, log *slog.Logger) (*Daemon, error)
 }
 
 // dial connects to a containerd that should be running.
-func dial(ctx context.Context, address, namespace string) (*Daemon, error) {
+func dial(ctx context.Context, address, namespace string, log *slog.Logger) (*Daemon, error) {
 	if err := probe(address); err != nil {
 		return nil, err
 	}
@@ -119,7 +115,11 @@ func dial(ctx context.Context, address, namespace string) (*Daemon, error) {
 		return nil, fmt.Errorf("connect to containerd at %s: %w", address, err)
 	}
 	d := &Daemon{client: c, address: address, hidden: []string{filepath.Dir(address), "/run/containerd", "/var/lib/containerd", runDir}}
-	if err := d.answer(ctx); err != nil {
+	err = d.answer(ctx)
+	if err == nil {
+		err = d.preflight(ctx, log)
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return d, nil

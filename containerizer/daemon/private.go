@@ -85,7 +85,11 @@ func startOrFindOnce(ctx context.Context, cfg Config, p places, log *slog.Logger
 		client: c, address: p.socket, hidden: []string{runDir, p.dir, "/run/containerd"},
 		runcRoot: p.runc, private: true, places: p, binary: cfg.Binary, proc: proc,
 	}
-	if err := d.answerOrDie(ctx, p); err != nil {
+	err = d.answerOrDie(ctx, p)
+	if err == nil {
+		err = d.preflight(ctx, log) // it may still end on the way
+	}
+	if err != nil {
 		return nil, errors.Join(err, c.Close(), proc.kill())
 	}
 	return d, nil

@@ -188,7 +188,7 @@ func (f *framework) reconcile(ctx context.Context) {
 
 func over(s v1.TaskState) bool {
 	switch s {
-	case v1.TaskState_TASK_STAGING, v1.TaskState_TASK_STARTING, v1.TaskState_TASK_RUNNING, v1.TaskState_TASK_UNREACHABLE:
+	case v1.TaskState_TASK_STAGING, v1.TaskState_TASK_STARTING, v1.TaskState_TASK_RUNNING, v1.TaskState_TASK_KILLING, v1.TaskState_TASK_UNREACHABLE:
 		return false
 	}
 	return true
