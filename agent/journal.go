@@ -173,6 +173,7 @@ func (j *journal) take(e core.Effect) (now bool) {
 			j.changes[key] = nil
 			return false
 		}
+		stamp(e.Record, sinceBoot())
 		b, err := proto.MarshalOptions{AllowPartial: true}.Marshal(e.Record)
 		if err != nil {
 			panic(fmt.Sprintf("encode a record: %v", err)) // of our own making

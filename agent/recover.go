@@ -80,7 +80,15 @@ func (l *loop) recover(ctx context.Context) error {
 		r.Executors[i].Found = found[r.Executors[i].Executor.GetContainerId()]
 	}
 	l.resumeNested(found)
-	effects, problems := l.core.Recover(time.Now(), r.Recovered)
+	now, up := time.Now(), sinceBoot()
+	for i := range r.Tasks {
+		life := r.Tasks[i].Life
+		life.Deadline = deadlineNow(life.GetDeadline(), life.GetLeft(), now, up)
+	}
+	for _, x := range r.Executors {
+		x.Executor.Deadline = deadlineNow(x.Executor.GetDeadline(), x.Executor.GetLeft(), now, up)
+	}
+	effects, problems := l.core.Recover(now, r.Recovered)
 	l.recoveryErrors += len(problems)
 	for _, p := range problems {
 		if l.cfg.Strict {

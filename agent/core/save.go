@@ -1,6 +1,8 @@
 package core
 
 import (
+	"time"
+
 	"google.golang.org/protobuf/proto"
 
 	"mezzo/agent/task"
@@ -55,7 +57,7 @@ func (c *Core) saves() []Effect {
 	}
 	for _, x := range c.dirtyExecutors {
 		x.dirty = false
-		out = append(out, x.save())
+		out = append(out, x.save(c.now))
 	}
 	for _, e := range c.dirty {
 		e.dirty = false
@@ -68,7 +70,7 @@ func (c *Core) saves() []Effect {
 			e.fixed = true
 			out = append(out, Save{fixed, e.fixedRecord()})
 		}
-		out = append(out, Save{life, e.lifeRecord()})
+		out = append(out, Save{life, e.lifeRecord(c.now)})
 	}
 	c.dirty, c.dirtyFrameworks, c.dirtyExecutors = nil, nil, nil
 	return out
@@ -96,7 +98,7 @@ func (c *Core) saveExecutor(x *executor) {
 	}
 }
 
-func (x *executor) save() Save {
+func (x *executor) save(now time.Time) Save {
 	key := Key{ExecutorRecord, string(x.container)}
 	if x.forgotten {
 		return Save{Key: key}
@@ -107,11 +109,21 @@ func (x *executor) save() Save {
 	}
 	if !x.group {
 		r.State, r.Deadline, r.EndMessage = uint32(x.life.State), nanos(x.life.Deadline), x.life.End.Message
+		r.Left = left(now, x.life.Deadline)
 		if reason := x.life.End.Reason; reason != nil {
 			r.EndReason = proto.Int32(int32(*reason))
 		}
 	}
 	return Save{key, r}
+}
+
+// left is what a deadline leaves; nil: there is none. Whoever writes it down adds
+// since when.
+func left(now, deadline time.Time) *checkpoint.Left {
+	if deadline.IsZero() {
+		return nil
+	}
+	return &checkpoint.Left{Time: int64(deadline.Sub(now))}
 }
 
 func (e *entry) fixedRecord() *checkpoint.Task {
@@ -125,11 +137,11 @@ func (e *entry) fixedRecord() *checkpoint.Task {
 	return t
 }
 
-func (e *entry) lifeRecord() *checkpoint.Life {
+func (e *entry) lifeRecord(now time.Time) *checkpoint.Life {
 	life, stream := e.life.Save(), e.stream.Save()
 	r := &checkpoint.Life{
 		State: uint32(life.State), EndState: int32(life.End.State), EndMessage: life.End.Message,
-		Grace: int64(life.Grace), Deadline: nanos(life.Deadline),
+		Grace: int64(life.Grace), Deadline: nanos(life.Deadline), Left: left(now, life.Deadline),
 		Statuses: e.statuses, Ended: stream.Ended, Pid: e.pid, Held: e.held, Completed: nanos(e.completed), Killing: e.killing,
 	}
 	if life.End.Reason != nil {

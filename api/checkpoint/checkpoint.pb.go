@@ -78,6 +78,60 @@ func (x *Framework) GetRemoved() bool {
 	return false
 }
 
+// Left is how far off a deadline was when it was written down, in nanoseconds: the
+// clock of the day may be set meanwhile.
+type Left struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          int64                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	SinceBoot     int64                  `protobuf:"varint,2,opt,name=since_boot,json=sinceBoot,proto3" json:"since_boot,omitempty"` // of the machine, when it was written
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Left) Reset() {
+	*x = Left{}
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Left) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Left) ProtoMessage() {}
+
+func (x *Left) ProtoReflect() protoreflect.Message {
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Left.ProtoReflect.Descriptor instead.
+func (*Left) Descriptor() ([]byte, []int) {
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Left) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *Left) GetSinceBoot() int64 {
+	if x != nil {
+		return x.SinceBoot
+	}
+	return 0
+}
+
 // Executor is one of a framework's own, or of task groups.
 type Executor struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -95,13 +149,14 @@ type Executor struct {
 	EndReason     *int32 `protobuf:"varint,11,opt,name=end_reason,json=endReason,proto3,oneof" json:"end_reason,omitempty"` // a mesos.v1.TaskStatus.Reason
 	EndMessage    string `protobuf:"bytes,12,opt,name=end_message,json=endMessage,proto3" json:"end_message,omitempty"`
 	Given         bool   `protobuf:"varint,13,opt,name=given,proto3" json:"given,omitempty"` // it got a task
+	Left          *Left  `protobuf:"bytes,14,opt,name=left,proto3" json:"left,omitempty"`    // of deadline
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Executor) Reset() {
 	*x = Executor{}
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[1]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -113,7 +168,7 @@ func (x *Executor) String() string {
 func (*Executor) ProtoMessage() {}
 
 func (x *Executor) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[1]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -126,7 +181,7 @@ func (x *Executor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Executor.ProtoReflect.Descriptor instead.
 func (*Executor) Descriptor() ([]byte, []int) {
-	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{1}
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Executor) GetFrameworkId() *v1.FrameworkID {
@@ -220,6 +275,13 @@ func (x *Executor) GetGiven() bool {
 	return false
 }
 
+func (x *Executor) GetLeft() *Left {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
 // Task is what never changes of a task.
 type Task struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
@@ -238,7 +300,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[2]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -250,7 +312,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[2]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -263,7 +325,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{2}
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Task) GetFrameworkId() *v1.FrameworkID {
@@ -340,13 +402,14 @@ type Life struct {
 	Held           bool             `protobuf:"varint,12,opt,name=held,proto3" json:"held,omitempty"`           // a container exists, or a launch may still make one
 	Completed      int64            `protobuf:"varint,13,opt,name=completed,proto3" json:"completed,omitempty"` // when nothing was owed any more; 0: something is
 	Killing        bool             `protobuf:"varint,14,opt,name=killing,proto3" json:"killing,omitempty"`     // its executor was told to end it
+	Left           *Left            `protobuf:"bytes,15,opt,name=left,proto3" json:"left,omitempty"`            // of deadline
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Life) Reset() {
 	*x = Life{}
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[3]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -358,7 +421,7 @@ func (x *Life) String() string {
 func (*Life) ProtoMessage() {}
 
 func (x *Life) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[3]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -371,7 +434,7 @@ func (x *Life) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Life.ProtoReflect.Descriptor instead.
 func (*Life) Descriptor() ([]byte, []int) {
-	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{3}
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Life) GetState() uint32 {
@@ -472,6 +535,13 @@ func (x *Life) GetKilling() bool {
 	return false
 }
 
+func (x *Life) GetLeft() *Left {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
 // Nested is a container that a call of the agent's API launched, within another
 // one or standalone, until a call removes it.
 type Nested struct {
@@ -495,7 +565,7 @@ type Nested struct {
 
 func (x *Nested) Reset() {
 	*x = Nested{}
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[4]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -507,7 +577,7 @@ func (x *Nested) String() string {
 func (*Nested) ProtoMessage() {}
 
 func (x *Nested) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[4]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -520,7 +590,7 @@ func (x *Nested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nested.ProtoReflect.Descriptor instead.
 func (*Nested) Descriptor() ([]byte, []int) {
-	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{4}
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Nested) GetContainerId() *v1.ContainerID {
@@ -625,7 +695,7 @@ type Converted struct {
 
 func (x *Converted) Reset() {
 	*x = Converted{}
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[5]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +707,7 @@ func (x *Converted) String() string {
 func (*Converted) ProtoMessage() {}
 
 func (x *Converted) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[5]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +720,7 @@ func (x *Converted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Converted.ProtoReflect.Descriptor instead.
 func (*Converted) Descriptor() ([]byte, []int) {
-	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{5}
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Converted) GetResources() []*v1.Resource {
@@ -672,7 +742,7 @@ type Operation struct {
 
 func (x *Operation) Reset() {
 	*x = Operation{}
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[6]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +754,7 @@ func (x *Operation) String() string {
 func (*Operation) ProtoMessage() {}
 
 func (x *Operation) ProtoReflect() protoreflect.Message {
-	mi := &file_checkpoint_checkpoint_proto_msgTypes[6]
+	mi := &file_checkpoint_checkpoint_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +767,7 @@ func (x *Operation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Operation.ProtoReflect.Descriptor instead.
 func (*Operation) Descriptor() ([]byte, []int) {
-	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{6}
+	return file_checkpoint_checkpoint_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Operation) GetFrameworkId() *v1.FrameworkID {
@@ -728,7 +798,11 @@ const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x1bcheckpoint/checkpoint.proto\x12\x13mezzo.checkpoint.v1\x1a\x18mesos/v1/framework.proto\x1a\x11mesos/v1/id.proto\x1a\x14mesos/v1/offer.proto\x1a\x17mesos/v1/resource.proto\x1a\x14mesos/v1/value.proto\x1a\x13mesos/v1/task.proto\"R\n" +
 	"\tFramework\x12+\n" +
 	"\x04info\x18\x01 \x01(\v2\x17.mesos.v1.FrameworkInfoR\x04info\x12\x18\n" +
-	"\aremoved\x18\x02 \x01(\bR\aremoved\"\xb3\x03\n" +
+	"\aremoved\x18\x02 \x01(\bR\aremoved\"9\n" +
+	"\x04Left\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x1d\n" +
+	"\n" +
+	"since_boot\x18\x02 \x01(\x03R\tsinceBoot\"\xe2\x03\n" +
 	"\bExecutor\x128\n" +
 	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12!\n" +
 	"\fcontainer_id\x18\x02 \x01(\tR\vcontainerId\x12,\n" +
@@ -745,7 +819,8 @@ const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"end_reason\x18\v \x01(\x05H\x00R\tendReason\x88\x01\x01\x12\x1f\n" +
 	"\vend_message\x18\f \x01(\tR\n" +
 	"endMessage\x12\x14\n" +
-	"\x05given\x18\r \x01(\bR\x05givenB\r\n" +
+	"\x05given\x18\r \x01(\bR\x05given\x12-\n" +
+	"\x04left\x18\x0e \x01(\v2\x19.mezzo.checkpoint.v1.LeftR\x04leftB\r\n" +
 	"\v_end_reason\"\xbe\x02\n" +
 	"\x04Task\x128\n" +
 	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12!\n" +
@@ -756,7 +831,7 @@ const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\vexecutor_id\x18\x06 \x01(\tR\n" +
 	"executorId\x122\n" +
 	"\x15executor_container_id\x18\a \x01(\tR\x13executorContainerId\x12\x14\n" +
-	"\x05group\x18\b \x01(\x03R\x05group\"\xc7\x03\n" +
+	"\x05group\x18\b \x01(\x03R\x05group\"\xf6\x03\n" +
 	"\x04Life\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\rR\x05state\x12\x1b\n" +
 	"\tend_state\x18\x02 \x01(\x05R\bendState\x12\"\n" +
@@ -774,7 +849,8 @@ const file_checkpoint_checkpoint_proto_rawDesc = "" +
 	"\x03pid\x18\v \x01(\rR\x03pid\x12\x12\n" +
 	"\x04held\x18\f \x01(\bR\x04held\x12\x1c\n" +
 	"\tcompleted\x18\r \x01(\x03R\tcompleted\x12\x18\n" +
-	"\akilling\x18\x0e \x01(\bR\akillingB\r\n" +
+	"\akilling\x18\x0e \x01(\bR\akilling\x12-\n" +
+	"\x04left\x18\x0f \x01(\v2\x19.mezzo.checkpoint.v1.LeftR\x04leftB\r\n" +
 	"\v_end_reason\"\xe0\x04\n" +
 	"\x06Nested\x128\n" +
 	"\fcontainer_id\x18\x01 \x01(\v2\x15.mesos.v1.ContainerIDR\vcontainerId\x12\x12\n" +
@@ -817,52 +893,55 @@ func file_checkpoint_checkpoint_proto_rawDescGZIP() []byte {
 	return file_checkpoint_checkpoint_proto_rawDescData
 }
 
-var file_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_checkpoint_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_checkpoint_checkpoint_proto_goTypes = []any{
 	(*Framework)(nil),          // 0: mezzo.checkpoint.v1.Framework
-	(*Executor)(nil),           // 1: mezzo.checkpoint.v1.Executor
-	(*Task)(nil),               // 2: mezzo.checkpoint.v1.Task
-	(*Life)(nil),               // 3: mezzo.checkpoint.v1.Life
-	(*Nested)(nil),             // 4: mezzo.checkpoint.v1.Nested
-	(*Converted)(nil),          // 5: mezzo.checkpoint.v1.Converted
-	(*Operation)(nil),          // 6: mezzo.checkpoint.v1.Operation
-	nil,                        // 7: mezzo.checkpoint.v1.Nested.LimitsEntry
-	(*v1.FrameworkInfo)(nil),   // 8: mesos.v1.FrameworkInfo
-	(*v1.FrameworkID)(nil),     // 9: mesos.v1.FrameworkID
-	(*v1.AgentID)(nil),         // 10: mesos.v1.AgentID
-	(*v1.ExecutorInfo)(nil),    // 11: mesos.v1.ExecutorInfo
-	(*v1.TaskInfo)(nil),        // 12: mesos.v1.TaskInfo
-	(*v1.TaskStatus)(nil),      // 13: mesos.v1.TaskStatus
-	(*v1.ContainerID)(nil),     // 14: mesos.v1.ContainerID
-	(*v1.ExecutorID)(nil),      // 15: mesos.v1.ExecutorID
-	(*v1.Resource)(nil),        // 16: mesos.v1.Resource
-	(*v1.OperationStatus)(nil), // 17: mesos.v1.OperationStatus
-	(*v1.Value_Scalar)(nil),    // 18: mesos.v1.Value.Scalar
+	(*Left)(nil),               // 1: mezzo.checkpoint.v1.Left
+	(*Executor)(nil),           // 2: mezzo.checkpoint.v1.Executor
+	(*Task)(nil),               // 3: mezzo.checkpoint.v1.Task
+	(*Life)(nil),               // 4: mezzo.checkpoint.v1.Life
+	(*Nested)(nil),             // 5: mezzo.checkpoint.v1.Nested
+	(*Converted)(nil),          // 6: mezzo.checkpoint.v1.Converted
+	(*Operation)(nil),          // 7: mezzo.checkpoint.v1.Operation
+	nil,                        // 8: mezzo.checkpoint.v1.Nested.LimitsEntry
+	(*v1.FrameworkInfo)(nil),   // 9: mesos.v1.FrameworkInfo
+	(*v1.FrameworkID)(nil),     // 10: mesos.v1.FrameworkID
+	(*v1.AgentID)(nil),         // 11: mesos.v1.AgentID
+	(*v1.ExecutorInfo)(nil),    // 12: mesos.v1.ExecutorInfo
+	(*v1.TaskInfo)(nil),        // 13: mesos.v1.TaskInfo
+	(*v1.TaskStatus)(nil),      // 14: mesos.v1.TaskStatus
+	(*v1.ContainerID)(nil),     // 15: mesos.v1.ContainerID
+	(*v1.ExecutorID)(nil),      // 16: mesos.v1.ExecutorID
+	(*v1.Resource)(nil),        // 17: mesos.v1.Resource
+	(*v1.OperationStatus)(nil), // 18: mesos.v1.OperationStatus
+	(*v1.Value_Scalar)(nil),    // 19: mesos.v1.Value.Scalar
 }
 var file_checkpoint_checkpoint_proto_depIdxs = []int32{
-	8,  // 0: mezzo.checkpoint.v1.Framework.info:type_name -> mesos.v1.FrameworkInfo
-	9,  // 1: mezzo.checkpoint.v1.Executor.framework_id:type_name -> mesos.v1.FrameworkID
-	10, // 2: mezzo.checkpoint.v1.Executor.agent_id:type_name -> mesos.v1.AgentID
-	11, // 3: mezzo.checkpoint.v1.Executor.info:type_name -> mesos.v1.ExecutorInfo
-	9,  // 4: mezzo.checkpoint.v1.Task.framework_id:type_name -> mesos.v1.FrameworkID
-	10, // 5: mezzo.checkpoint.v1.Task.agent_id:type_name -> mesos.v1.AgentID
-	12, // 6: mezzo.checkpoint.v1.Task.info:type_name -> mesos.v1.TaskInfo
-	13, // 7: mezzo.checkpoint.v1.Life.statuses:type_name -> mesos.v1.TaskStatus
-	13, // 8: mezzo.checkpoint.v1.Life.unacknowledged:type_name -> mesos.v1.TaskStatus
-	14, // 9: mezzo.checkpoint.v1.Nested.container_id:type_name -> mesos.v1.ContainerID
-	9,  // 10: mezzo.checkpoint.v1.Nested.framework_id:type_name -> mesos.v1.FrameworkID
-	15, // 11: mezzo.checkpoint.v1.Nested.executor_id:type_name -> mesos.v1.ExecutorID
-	16, // 12: mezzo.checkpoint.v1.Nested.resources:type_name -> mesos.v1.Resource
-	7,  // 13: mezzo.checkpoint.v1.Nested.limits:type_name -> mezzo.checkpoint.v1.Nested.LimitsEntry
-	16, // 14: mezzo.checkpoint.v1.Converted.resources:type_name -> mesos.v1.Resource
-	9,  // 15: mezzo.checkpoint.v1.Operation.framework_id:type_name -> mesos.v1.FrameworkID
-	17, // 16: mezzo.checkpoint.v1.Operation.status:type_name -> mesos.v1.OperationStatus
-	18, // 17: mezzo.checkpoint.v1.Nested.LimitsEntry.value:type_name -> mesos.v1.Value.Scalar
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	9,  // 0: mezzo.checkpoint.v1.Framework.info:type_name -> mesos.v1.FrameworkInfo
+	10, // 1: mezzo.checkpoint.v1.Executor.framework_id:type_name -> mesos.v1.FrameworkID
+	11, // 2: mezzo.checkpoint.v1.Executor.agent_id:type_name -> mesos.v1.AgentID
+	12, // 3: mezzo.checkpoint.v1.Executor.info:type_name -> mesos.v1.ExecutorInfo
+	1,  // 4: mezzo.checkpoint.v1.Executor.left:type_name -> mezzo.checkpoint.v1.Left
+	10, // 5: mezzo.checkpoint.v1.Task.framework_id:type_name -> mesos.v1.FrameworkID
+	11, // 6: mezzo.checkpoint.v1.Task.agent_id:type_name -> mesos.v1.AgentID
+	13, // 7: mezzo.checkpoint.v1.Task.info:type_name -> mesos.v1.TaskInfo
+	14, // 8: mezzo.checkpoint.v1.Life.statuses:type_name -> mesos.v1.TaskStatus
+	14, // 9: mezzo.checkpoint.v1.Life.unacknowledged:type_name -> mesos.v1.TaskStatus
+	1,  // 10: mezzo.checkpoint.v1.Life.left:type_name -> mezzo.checkpoint.v1.Left
+	15, // 11: mezzo.checkpoint.v1.Nested.container_id:type_name -> mesos.v1.ContainerID
+	10, // 12: mezzo.checkpoint.v1.Nested.framework_id:type_name -> mesos.v1.FrameworkID
+	16, // 13: mezzo.checkpoint.v1.Nested.executor_id:type_name -> mesos.v1.ExecutorID
+	17, // 14: mezzo.checkpoint.v1.Nested.resources:type_name -> mesos.v1.Resource
+	8,  // 15: mezzo.checkpoint.v1.Nested.limits:type_name -> mezzo.checkpoint.v1.Nested.LimitsEntry
+	17, // 16: mezzo.checkpoint.v1.Converted.resources:type_name -> mesos.v1.Resource
+	10, // 17: mezzo.checkpoint.v1.Operation.framework_id:type_name -> mesos.v1.FrameworkID
+	18, // 18: mezzo.checkpoint.v1.Operation.status:type_name -> mesos.v1.OperationStatus
+	19, // 19: mezzo.checkpoint.v1.Nested.LimitsEntry.value:type_name -> mesos.v1.Value.Scalar
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_checkpoint_checkpoint_proto_init() }
@@ -870,16 +949,16 @@ func file_checkpoint_checkpoint_proto_init() {
 	if File_checkpoint_checkpoint_proto != nil {
 		return
 	}
-	file_checkpoint_checkpoint_proto_msgTypes[1].OneofWrappers = []any{}
-	file_checkpoint_checkpoint_proto_msgTypes[3].OneofWrappers = []any{}
+	file_checkpoint_checkpoint_proto_msgTypes[2].OneofWrappers = []any{}
 	file_checkpoint_checkpoint_proto_msgTypes[4].OneofWrappers = []any{}
+	file_checkpoint_checkpoint_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_checkpoint_checkpoint_proto_rawDesc), len(file_checkpoint_checkpoint_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -158,6 +158,29 @@ func (s *suite) active(ctx context.Context) error {
 	return s.until(ctx, "an agent is active", func(c *usage.Cluster) bool { return len(c.GetAgents()) == 1 })
 }
 
+// killHard kills `mezzo local` with no warning.
+func (s *suite) killHard(t *testing.T) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.local.Kill(t.Context())
+	s.local = nil
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restartHard kills `mezzo local` with no warning, and starts it.
+func (s *suite) restartHard(t *testing.T) {
+	t.Helper()
+	s.killHard(t)
+	ctx, cancel := context.WithTimeout(t.Context(), s.Slow(time.Minute))
+	defer cancel()
+	if err := s.start(ctx, dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s *suite) stop(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

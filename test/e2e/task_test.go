@@ -139,13 +139,7 @@ func TestOutputSurvives(t *testing.T) {
 	task := s.background(t, "chatty", []string{"--cpus=0.5", "--mem=32"}, "sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; done")
 	id := task.GetUsed().GetContainerId().GetValue()
 	sandbox := s.sh(t, "find "+s.work+" -type d -name '"+id+"' | head -n 1")
-	s.mu.Lock()
-	err := s.local.Kill(t.Context())
-	s.local = nil
-	s.mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.killHard(t)
 	// More than a pipe holds must flow with nobody there.
 	size := number(t, s.sh(t, "stat -c %s "+sandbox+"/stdout"))
 	s.sh(t, `n=0; until [ $(stat -c %s `+sandbox+`/stdout) -gt `+fmt.Sprint(int64(size)+100000)+` ]; do n=$((n+1)); [ $n -lt 300 ] || exit 1; sleep 0.2; done`)
