@@ -90,6 +90,7 @@ func New(now time.Time, cfg Config, before *registry.State) (*Core, error) {
 	}
 	c.after(cfg.AllocationInterval, c.allocateAll)
 	c.after(cfg.CollectInterval, c.collect)
+	c.after(orphanPatience, c.adoptOrphans)
 	if err := c.recover(before); err != nil {
 		return nil, fmt.Errorf("recover from the registry: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -88,8 +89,32 @@ func (c *Core) noteOperation(a *agent, m *link.OperationUpdate) {
 		told.AgentId = a.ID.Proto()
 		c.send(fw, operationEvent(told))
 	default:
-		if _, over := c.completed.get(o.Framework); over {
+		if _, over := c.completed.get(o.Framework); over || c.orphaned(o) {
 			c.settleOperation(a, o)
+		}
+	}
+}
+
+// orphanPatience is how long a new master waits for the framework of an operation,
+// which it may not know yet.
+//
+// Source: Mesos, MIN_WAIT_BEFORE_ORPHAN_OPERATION_ADOPTION.
+const orphanPatience = 10 * time.Minute
+
+// orphaned tells whether nobody will take note of what became of o. Operators do
+// not.
+func (c *Core) orphaned(o *Operation) bool {
+	return o.Framework != "" && c.frameworks[o.Framework] == nil && c.now.Sub(c.started) >= orphanPatience
+}
+
+// adoptOrphans takes note of the statuses of all operations whose framework did not
+// come.
+func (c *Core) adoptOrphans() {
+	for _, id := range sortedKeys(c.agents) {
+		for _, o := range c.agents[id].sortedOperations() {
+			if c.orphaned(o) && o.Latest().GetUuid() != nil {
+				c.settleOperation(c.agents[id], o)
+			}
 		}
 	}
 }

@@ -70,7 +70,11 @@ func operateCommand(w *world, d *datadriven.TestData) {
 // operationUpdate is what an agent says of the operation it was asked for last
 // under an id; "-" is none.
 func (w *world) operationUpdate(framework, id, state, uuid string) *link.OperationUpdate {
-	u := &link.OperationUpdate{Uuid: w.applied[id], Status: &v1.OperationStatus{State: v1.OperationState(v1.OperationState_value[state]).Enum()}}
+	applied := w.applied[id]
+	if applied == nil { // a master of old asked for it
+		applied = uuidOf(id)
+	}
+	u := &link.OperationUpdate{Uuid: applied, Status: &v1.OperationStatus{State: v1.OperationState(v1.OperationState_value[state]).Enum()}}
 	if framework != "-" {
 		u.FrameworkId = &v1.FrameworkID{Value: &framework}
 	}
