@@ -56,6 +56,7 @@ type Containers interface {
 type Deps struct {
 	Log        *slog.Logger
 	LogLevel   *loglevel.Level // of Log; nil: it cannot be changed
+	LogFile    string          // that Log is in, for readers; empty: none
 	Containers Containers
 	Projects   Projects // nil: the file system of the work_dir has no project quotas that are on
 	Detector   election.Detector
@@ -158,7 +159,7 @@ func (a *Agent) assemble(d Deps) error {
 	}
 	a.server = &server{
 		snapshot: a.loop.snapshot, log: d.Log.With("component", "http"), workDir: a.cfg.WorkDir, endpoint: endpoint,
-		logLevel: d.LogLevel, flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, nestedOwner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
+		logLevel: d.LogLevel, logFile: d.LogFile, flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, nestedOwner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
 			return d.Containers.Exec(ctx, id, s, io)
 		}),
 	}

@@ -2,26 +2,50 @@ package agent
 
 import (
 	"fmt"
-	"mime"
 	"net/http"
 	"net/url"
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 
-	"mezzo/agent/sandbox"
+	"google.golang.org/protobuf/proto"
+
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
+	"mezzo/internal/files"
 )
+
+// logPath is where readers find the agent's own log.
+const logPath = "/slave/log"
+
+// attached shows which directories and files the paths of readers stand for.
+func (s *server) attached(snap *snapshot, _ *http.Request) (any, error) {
+	all := map[string]string{}
+	if s.logFile != "" {
+		all[logPath] = s.logFile
+	}
+	for f, t := range snap.tasks() {
+		dir := runOf(f, t).Path(s.workDir)
+		all[dir] = dir
+	}
+	for _, n := range snap.nested {
+		dir := filepath.Join(s.workDir, sandboxOf(n))
+		all[dir] = dir
+	}
+	return all, nil
+}
 
 // place finds the sandbox that a path of a reader is in. A sandbox is known by
 // its own path, by that of its executor's latest run, and by the latter's part
 // below the agent's id; the newest of an executor's runs is its latest.
 //
 // Errors: errs.NotFound if it is in none.
-func (s *server) place(snap *snapshot, p string) (sandbox.Place, error) {
+func (s *server) place(snap *snapshot, p string) (files.Place, error) {
 	clean := path.Clean(p)
-	var found *sandbox.Place
+	if clean == logPath {
+		return files.Log(s.logFile, clean)
+	}
+	var found *files.Place
 	for f, t := range snap.tasks() {
 		run := runOf(f, t)
 		root := run.Path(s.workDir)
@@ -31,27 +55,27 @@ func (s *server) place(snap *snapshot, p string) (sandbox.Place, error) {
 		short := strings.TrimPrefix(latest, filepath.Join(s.workDir, "slaves", string(t.Agent)))
 		for _, name := range []string{root, latest, short} {
 			if rel, ok := strings.CutPrefix(clean+"/", name+"/"); ok {
-				found = &sandbox.Place{Root: root, Rel: path.Clean("./" + rel), Virtual: clean}
+				found = &files.Place{Root: root, Rel: path.Clean("./" + rel), Virtual: clean}
 			}
 		}
 	}
 	for _, n := range snap.nested {
 		root := filepath.Join(s.workDir, sandboxOf(n))
 		if rel, ok := strings.CutPrefix(clean+"/", root+"/"); ok {
-			found = &sandbox.Place{Root: root, Rel: path.Clean("./" + rel), Virtual: clean}
+			found = &files.Place{Root: root, Rel: path.Clean("./" + rel), Virtual: clean}
 		}
 	}
 	if found == nil {
-		return sandbox.Place{}, fmt.Errorf("%q is in no sandbox of this agent: %w", p, errs.NotFound)
+		return files.Place{}, fmt.Errorf("%q is in no sandbox of this agent: %w", p, errs.NotFound)
 	}
 	return *found, nil
 }
 
 // placeOf finds what the query's path names.
-func (s *server) placeOf(snap *snapshot, q url.Values) (sandbox.Place, error) {
-	p := q.Get("path")
-	if p == "" {
-		return sandbox.Place{}, fmt.Errorf("expecting 'path=value' in query: %w", errs.Invalid)
+func (s *server) placeOf(snap *snapshot, q url.Values) (files.Place, error) {
+	p, err := files.PathOf(q)
+	if err != nil {
+		return files.Place{}, err
 	}
 	return s.place(snap, p)
 }
@@ -62,44 +86,7 @@ func (s *server) browse(snap *snapshot, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	infos, err := sandbox.List(p)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]map[string]any, 0, len(infos))
-	for _, i := range infos {
-		list = append(list, map[string]any{
-			"path": i.GetPath(), "nlink": i.GetNlink(), "size": i.GetSize(),
-			"mtime": float64(i.GetMtime().GetNanoseconds()) / 1e9,
-			"mode":  modeText(i.GetMode()), "uid": i.GetUid(), "gid": i.GetGid(),
-		})
-	}
-	return list, nil
-}
-
-// window is the part of a file that a reader asks for.
-type window struct{ offset, length int64 } // -1: only the size; to the end
-
-// parseWindow reads offset and length of a query.
-//
-// Source: mesos files/files.cpp: without an offset, or with -1, the answer's
-// offset is the file's size and there is no data.
-func parseWindow(q url.Values) (window, error) {
-	win := window{-1, -1}
-	for _, field := range []struct {
-		name string
-		to   *int64
-	}{{"offset", &win.offset}, {"length", &win.length}} {
-		if !q.Has(field.name) {
-			continue
-		}
-		n, err := strconv.ParseInt(q.Get(field.name), 10, 64)
-		if err != nil || n < -1 {
-			return window{}, fmt.Errorf("%s %q is not a number from -1 on: %w", field.name, q.Get(field.name), errs.Invalid)
-		}
-		*field.to = n
-	}
-	return win, nil
+	return files.Browse(p)
 }
 
 // read returns a part of a file.
@@ -109,21 +96,8 @@ func (s *server) read(snap *snapshot, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	win, err := parseWindow(q)
-	if err != nil {
-		return nil, err
-	}
-	if win.offset < 0 {
-		_, size, err := sandbox.Read(p, 0, 0)
-		return map[string]any{"offset": size, "data": ""}, err
-	}
-	data, _, err := sandbox.Read(p, win.offset, win.length)
-	return map[string]any{"offset": win.offset, "data": string(data)}, err
+	return files.ReadPart(p, q)
 }
-
-// fileHeader tells the file that an answer is of: its name may be another's by the
-// next request.
-const fileHeader = "Mezzo-File"
 
 // download sends a file, or the range that is asked for.
 func (s *server) download(w http.ResponseWriter, r *http.Request) error {
@@ -135,41 +109,13 @@ func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := sandbox.Open(p)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("download %q: %w", p.Virtual, err)
-	}
-	file, err := sandbox.Identity(f)
-	if err != nil {
-		return fmt.Errorf("download %q: %w", p.Virtual, err)
-	}
-	name := path.Base(p.Virtual)
-	w.Header().Set(fileHeader, file)
-	// Whatever a task wrote is not for a browser to run.
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
-	http.ServeContent(w, r, name, st.ModTime(), f)
-	return nil
+	return files.Download(w, r, p)
 }
 
-// modeText writes a mode as ls does.
-func modeText(mode uint32) string {
-	const typeMask, perms = 0o170000, "rwxrwxrwx"
-	kinds := map[uint32]byte{0o040000: 'd', 0o020000: 'c', 0o060000: 'b', 0o010000: 'p', 0o120000: 'l', 0o140000: 's'}
-	text := []byte("-" + perms)
-	if k, ok := kinds[mode&typeMask]; ok {
-		text[0] = k
+// fileInfo is i in the form of the v1 API.
+func fileInfo(i files.Info) *v1.FileInfo {
+	return &v1.FileInfo{
+		Path: &i.Path, Nlink: proto.Int32(int32(i.Nlink)), Size: proto.Uint64(uint64(i.Size)), Mode: &i.Mode, Uid: &i.UID, Gid: &i.GID,
+		Mtime: &v1.TimeInfo{Nanoseconds: proto.Int64(i.Modified.UnixNano())},
 	}
-	for i := range perms {
-		if mode&(1<<(len(perms)-1-i)) == 0 {
-			text[i+1] = '-'
-		}
-	}
-	return string(text)
 }

@@ -7,10 +7,10 @@ import (
 	"os"
 	"time"
 
-	"mezzo/agent/sandbox"
 	"mezzo/api/mesos/v1/agent"
 	"mezzo/containerizer/logger"
 	"mezzo/internal/errs"
+	"mezzo/internal/files"
 )
 
 const (
@@ -25,8 +25,8 @@ const (
 func (s *server) follow(w http.ResponseWriter, r *http.Request, of held) error {
 	root := of.sandbox(s.workDir)
 	files := []*followed{
-		{place: sandbox.Place{Root: root, Rel: logger.Stdout}, of: agent.ProcessIO_Data_STDOUT},
-		{place: sandbox.Place{Root: root, Rel: logger.Stderr}, of: agent.ProcessIO_Data_STDERR},
+		{place: files.Place{Root: root, Rel: logger.Stdout}, of: agent.ProcessIO_Data_STDOUT},
+		{place: files.Place{Root: root, Rel: logger.Stderr}, of: agent.ProcessIO_Data_STDERR},
 	}
 	for _, f := range files {
 		defer f.close()
@@ -69,7 +69,7 @@ func (s *server) follow(w http.ResponseWriter, r *http.Request, of held) error {
 
 // followed is a file that grows, and is begun anew when it is full.
 type followed struct {
-	place sandbox.Place
+	place files.Place
 	of    agent.ProcessIO_Data_Type
 	f     *os.File // nil: there was none yet
 	at    int64
@@ -88,7 +88,7 @@ func (x *followed) begin() error {
 
 // open returns nil if there is no such file.
 func (x *followed) open() (*os.File, error) {
-	f, err := sandbox.Open(x.place)
+	f, err := files.Open(x.place)
 	if errors.Is(err, errs.NotFound) {
 		return nil, nil
 	}

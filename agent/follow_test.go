@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"mezzo/agent/sandbox"
 	"mezzo/api/mesos/v1/agent"
+	"mezzo/internal/files"
 )
 
 // TestFollowed: goal, that a reader of output gets all that is written from now
@@ -36,7 +36,7 @@ func TestFollowed(t *testing.T) {
 	var got strings.Builder
 	pass := func(_ agent.ProcessIO_Data_Type, b []byte) error { got.Write(b); return nil }
 	write("before\n")
-	x := &followed{place: sandbox.Place{Root: dir, Rel: "stdout", Virtual: "stdout"}}
+	x := &followed{place: files.Place{Root: dir, Rel: "stdout", Virtual: "stdout"}}
 	defer x.close()
 	if err := x.begin(); err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ type server struct {
 	endpoint string // "ip:port"
 	flags    map[string]string
 	version  *v1.VersionInfo
+	logFile  string
 	sessions *session.Sessions
 
 	owner       executorOwner
@@ -42,6 +43,7 @@ type view func(*server, *snapshot, *http.Request) (any, error)
 var views = map[string]view{
 	"/containers":         (*server).containers,
 	"/files/browse":       (*server).browse,
+	"/files/debug":        (*server).attached,
 	"/files/read":         (*server).read,
 	"/flags":              (*server).flagsView,
 	"/metrics/snapshot":   (*server).metrics,

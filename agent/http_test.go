@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -29,7 +28,6 @@ import (
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/agent"
-	"mezzo/internal/errs"
 	"mezzo/isolator"
 )
 
@@ -399,13 +397,6 @@ func TestOperatorRefusals(t *testing.T) {
 			t.Errorf("%.60v: %d %s, want %d", tc, w.Code, w.Body, tc.status)
 		}
 	}
-	for _, c := range []*agent.Call_ReadFile{
-		{Offset: proto.Uint64(math.MaxUint64)}, {Offset: proto.Uint64(0), Length: proto.Uint64(math.MaxUint64)},
-	} {
-		if _, err := windowOf(c); !errors.Is(err, errs.Invalid) {
-			t.Errorf("window of %v: %v", c, err)
-		}
-	}
 }
 
 // FuzzRequest: whatever is asked, the answer has a status of HTTP and a server
@@ -431,23 +422,6 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-// FuzzWindow: a window is refused or makes sense.
-func FuzzWindow(f *testing.F) {
-	for _, s := range []string{"offset=1&length=2", "offset=-1", "", "offset=&length=", "offset=9999999999999999999", "length=-2"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, query string) {
-		q, err := url.ParseQuery(query)
-		if err != nil {
-			return
-		}
-		win, err := parseWindow(q)
-		if err == nil && (win.offset < -1 || win.length < -1) || err != nil && !errors.Is(err, errs.Invalid) {
-			t.Fatalf("%q: %v, %v", query, win, err)
-		}
-	})
-}
-
 func TestPrometheus(t *testing.T) {
 	s := newTestServer(t)
 	if w := do(s, http.MethodGet, "/slave(1)/system/stats.json", nil, nil); w.Code != 200 || !strings.Contains(w.Body.String(), `"avg_load_15min":`) {
@@ -461,16 +435,5 @@ func TestPrometheus(t *testing.T) {
 	}
 	if w := do(s, http.MethodPost, "/metrics", nil, nil); w.Code != 405 {
 		t.Errorf("POST /metrics: %d", w.Code)
-	}
-}
-
-func TestModeText(t *testing.T) {
-	for mode, want := range map[uint32]string{
-		0o100644: "-rw-r--r--", 0o040755: "drwxr-xr-x", 0o120777: "lrwxrwxrwx", 0o010600: "prw-------",
-		0o020000: "c---------", 0o060001: "b--------x", 0o140010: "s-----x---", 0: "----------",
-	} {
-		if got := modeText(mode); got != want {
-			t.Errorf("%o is %s, want %s", mode, got, want)
-		}
 	}
 }

@@ -14,12 +14,12 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"mezzo/agent/core"
-	"mezzo/agent/sandbox"
 	"mezzo/agent/task"
 	"mezzo/api/codec"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/agent"
 	"mezzo/internal/errs"
+	"mezzo/internal/files"
 )
 
 // maxCall is the largest call taken, in bytes.
@@ -198,20 +198,19 @@ var answers = map[agent.Call_Type]answer{
 		if err != nil {
 			return nil, err
 		}
-		infos, err := sandbox.List(p)
-		return &agent.Response{Type: agent.Response_LIST_FILES.Enum(),
-			ListFiles: &agent.Response_ListFiles{FileInfos: infos}}, err
+		list := &agent.Response_ListFiles{}
+		infos, err := files.List(p)
+		for _, i := range infos {
+			list.FileInfos = append(list.FileInfos, fileInfo(i))
+		}
+		return &agent.Response{Type: agent.Response_LIST_FILES.Enum(), ListFiles: list}, err
 	},
 	agent.Call_READ_FILE: func(s *server, snap *snapshot, c *agent.Call) (*agent.Response, error) {
 		p, err := s.place(snap, c.GetReadFile().GetPath())
 		if err != nil {
 			return nil, err
 		}
-		win, err := windowOf(c.GetReadFile())
-		if err != nil {
-			return nil, err
-		}
-		data, size, err := sandbox.Read(p, win.offset, win.length)
+		data, size, err := files.ReadCall(p, c.GetReadFile().GetOffset(), c.GetReadFile().Length)
 		return &agent.Response{Type: agent.Response_READ_FILE.Enum(),
 			ReadFile: &agent.Response_ReadFile{Size: proto.Uint64(uint64(size)), Data: data}}, err
 	},
@@ -243,18 +242,6 @@ var answers = map[agent.Call_Type]answer{
 		return &agent.Response{Type: agent.Response_GET_RESOURCE_PROVIDERS.Enum(),
 			GetResourceProviders: &agent.Response_GetResourceProviders{}}, nil
 	},
-}
-
-// windowOf is the part of a file that a call asks for.
-func windowOf(c *agent.Call_ReadFile) (window, error) {
-	win := window{offset: int64(c.GetOffset()), length: -1}
-	if c.Length != nil {
-		win.length = int64(c.GetLength())
-	}
-	if win.offset < 0 || win.length < -1 || c.Length != nil && win.length < 0 {
-		return window{}, fmt.Errorf("offset %d, length %d: %w", c.GetOffset(), c.GetLength(), errs.Invalid)
-	}
-	return win, nil
 }
 
 func getTasks(snap *snapshot) *agent.Response_GetTasks {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -37,6 +39,7 @@ func start(t testing.TB, change func(*master.Config)) *master.Master {
 	}
 	m, err := master.New(cfg, master.Deps{
 		Log:     slog.New(slog.DiscardHandler),
+		LogFile: logFile(t),
 		Flags:   map[string]string{"ip": "127.0.0.1", "port": "0"},
 		Version: &v1.VersionInfo{Version: proto.String("1.2.3"), GitSha: proto.String("abc")},
 	})
@@ -63,6 +66,16 @@ func start(t testing.TB, change func(*master.Config)) *master.Master {
 		wait(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 	})
 	return m
+}
+
+// logFile is one as a master might have.
+func logFile(t testing.TB) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "mezzo-master.log")
+	if err := os.WriteFile(name, []byte("what was logged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // wait polls until cond holds.

@@ -29,6 +29,7 @@ import (
 type Deps struct {
 	Log       *slog.Logger
 	LogLevel  *loglevel.Level // of Log; nil: it cannot be changed
+	LogFile   string          // that Log is in, for readers; empty: none
 	Contender Contender       // how it comes to lead; nil: it leads, and keeps nothing
 	// Replica, if not nil, is served beside agents: the replicated log's side of
 	// this master.

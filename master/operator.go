@@ -93,6 +93,10 @@ func (m *Master) answer(call *master.Call) (*master.Response, error) {
 			Type:            master.Response_GET_LOGGING_LEVEL.Enum(),
 			GetLoggingLevel: &master.Response_GetLoggingLevel{Level: proto.Uint32(m.deps.LogLevel.Ask())},
 		}, nil
+	case master.Call_LIST_FILES:
+		return m.listFiles(call.GetListFiles())
+	case master.Call_READ_FILE:
+		return m.readFile(call.GetReadFile())
 	case master.Call_EXPLAIN:
 		return m.explain(call.GetExplain())
 	default:
@@ -104,7 +108,7 @@ func (m *Master) answer(call *master.Call) (*master.Response, error) {
 func (m *Master) show(call master.Call_Type) (*master.Response, error) {
 	show, ok := shows[call]
 	if !ok {
-		return nil, fmt.Errorf("call %v is not supported yet: %w", call, errs.Unsupported)
+		return nil, fmt.Errorf("call %v is not supported: %w", call, errs.Unsupported)
 	}
 	s, err := m.lead().loop.read()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"mezzo/internal/files"
 	"mezzo/internal/loglevel"
 )
 
@@ -32,6 +33,11 @@ func (m *Master) routes() map[string]http.HandlerFunc {
 		"/quota":            methods(map[string]http.HandlerFunc{"GET": m.getQuota, "POST": m.postQuota, "DELETE": m.deleteQuota}),
 		"/weights":          methods(map[string]http.HandlerFunc{"GET": m.getWeights, "PUT": m.putWeights}),
 		"/usage":            get(m.usage),
+
+		"/files/browse":   m.file(browseFile),
+		"/files/read":     m.file(readFile),
+		"/files/download": m.file(files.Download),
+		"/files/debug":    get(m.attached),
 
 		"/maintenance/schedule": methods(map[string]http.HandlerFunc{"GET": m.getSchedule, "POST": m.postSchedule}),
 		"/maintenance/status":   get(m.maintenanceStatus),

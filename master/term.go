@@ -114,7 +114,8 @@ func (m *Master) run(ctx context.Context, t *term, r Reign) (err error) {
 
 // local are the paths that a master serves that does not lead.
 // Source: mesos master.cpp, where endpoints are not redirected.
-var local = map[string]bool{"/health": true, "/flags": true, "/version": true, "/metrics/snapshot": true, "/redirect": true}
+var local = map[string]bool{"/health": true, "/flags": true, "/version": true, "/metrics/snapshot": true, "/redirect": true,
+	"/files/browse": true, "/files/read": true, "/files/download": true, "/files/debug": true, "/logging/toggle": true, "/system/stats": true, "/metrics": true, "/help": true}
 
 // elsewhere answers a request that only who leads can serve: 307 to that one, or
 // 503 if nobody is known to lead. It tells whether it did.

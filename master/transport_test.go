@@ -91,7 +91,7 @@ func TestStatusCodes(t *testing.T) {
 		{"operator without type", "POST", operatorPath, header{"Content-Type": jsonType}, "{}", 400, "type"},
 		{"operator accepts neither", "POST", operatorPath, header{"Content-Type": jsonType, "Accept": "text/html"}, `{"type":"GET_HEALTH"}`, 406, ""},
 		{"health", "POST", operatorPath, header{"Content-Type": jsonType}, `{"type":"GET_HEALTH"}`, 200, `{"type":"GET_HEALTH","get_health":{"healthy":true}}`},
-		{"not yet", "POST", operatorPath, header{"Content-Type": jsonType}, `{"type":"LIST_FILES"}`, 501, "LIST_FILES is not supported yet"},
+		{"unknown", "POST", operatorPath, header{"Content-Type": jsonType}, `{"type":"UNKNOWN"}`, 501, "UNKNOWN is not supported"},
 		{"kill nothing", "POST", operatorPath, header{"Content-Type": jsonType}, `{"type":"KILL_TASK"}`, 400, "kill_task is missing"},
 		{"kill nobody", "POST", operatorPath, header{"Content-Type": jsonType},
 			`{"type":"KILL_TASK","kill_task":{"framework_id":{"value":"x"},"task_id":{"value":"y"}}}`, 404, "y"},

@@ -53,7 +53,7 @@ func newAgent(p process, name string) *service {
 		if err != nil {
 			return err
 		}
-		a, err := m.agent(ctx, cfg, agentDeps{detector: detector, flags: s.flags.Values(), loud: s.loud})
+		a, err := m.agent(ctx, cfg, agentDeps{detector: detector, flags: s.flags.Values(), loud: s.loud, logFile: s.logFile()})
 		if err != nil {
 			return errors.Join(err, m.abandon(ctx))
 		}
@@ -119,6 +119,7 @@ type agentDeps struct {
 	detector election.Detector
 	flags    map[string]string
 	loud     *loglevel.Level
+	logFile  string
 }
 
 func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*agent.Agent, error) {
@@ -128,7 +129,7 @@ func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*ag
 	if err != nil {
 		return nil, err
 	}
-	deps := agent.Deps{Log: m.log, LogLevel: d.loud, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo()}
+	deps := agent.Deps{Log: m.log, LogLevel: d.loud, LogFile: d.logFile, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo()}
 	if cfg.EnforceContainerDiskQuota {
 		if err := os.MkdirAll(cfg.WorkDir, 0o711); err != nil {
 			return nil, fmt.Errorf("work_dir: %w", err)

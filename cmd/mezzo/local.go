@@ -24,6 +24,7 @@ import (
 // local is `mezzo local`: what its flags say.
 type local struct {
 	loud    *loglevel.Level
+	logFile string
 	p       process
 	master  master.Config
 	agent   agent.Config // of each agent, less what tells them apart
@@ -46,7 +47,7 @@ func newLocal(p process, name string) *service {
 	agentTuning(s.flags, &l.agent)
 	l.node.add(s.flags)
 	s.run = func(ctx context.Context, log *slog.Logger) error {
-		l.loud = s.loud
+		l.loud, l.logFile = s.loud, s.logFile()
 		return l.run(ctx, log)
 	}
 	return s
@@ -74,7 +75,7 @@ func (l *local) run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.lead(ctx, master.Deps{Log: log, LogLevel: l.loud, Flags: l.flags(), Version: versionInfo(), Contender: e, Replica: replica.Server()}, dir), e.Close())
+	return errors.Join(l.lead(ctx, master.Deps{Log: log, LogLevel: l.loud, LogFile: l.logFile, Flags: l.flags(), Version: versionInfo(), Contender: e, Replica: replica.Server()}, dir), e.Close())
 }
 
 // lead runs the master, and the agents if there are to be any.
@@ -103,7 +104,7 @@ func (l *local) together(ctx context.Context, m *master.Master, machine *machine
 	}
 	var agents []*agent.Agent
 	for i := range l.agents {
-		a, err := machine.agent(ctx, l.agentConfig(i, dir), agentDeps{detector: detector, flags: l.flags(), loud: l.loud})
+		a, err := machine.agent(ctx, l.agentConfig(i, dir), agentDeps{detector: detector, flags: l.flags(), loud: l.loud, logFile: l.logFile})
 		if err != nil {
 			return err
 		}

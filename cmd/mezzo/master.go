@@ -29,7 +29,7 @@ func newMaster(p process, name string) *service {
 			return err
 		}
 		m, err := master.New(cfg, master.Deps{
-			Log: log, LogLevel: s.loud, Flags: s.flags.Values(), Version: versionInfo(), Contender: e, Replica: l.Server(), State: e.Variables(access),
+			Log: log, LogLevel: s.loud, LogFile: s.logFile(), Flags: s.flags.Values(), Version: versionInfo(), Contender: e, Replica: l.Server(), State: e.Variables(access),
 		})
 		if err == nil {
 			err = m.Run(ctx)

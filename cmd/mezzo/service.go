@@ -28,12 +28,15 @@ type service struct {
 
 	level, format string
 	loud          *loglevel.Level // of the log
+	file          logFile
 }
 
 func newService(p process, name, about string) *service {
 	s := &service{p: p, name: name, about: about, flags: flags.New(), level: "info", format: "text"}
 	s.flags.Var("logging_level", "Least level that is logged: debug, info, warning or error.", s.setLevel, func() string { return s.level })
 	s.flags.Var("log_format", "Form of the log on stderr: text or json.", s.setFormat, func() string { return s.format })
+	s.flags.Path(&s.file.dir, "log_dir", "Directory in which the log is kept beside stderr: 5 files of 100 MB at most; /files/read shows it.")
+	s.flags.Path(&s.file.external, "external_log_file", "File in which somebody else keeps what is logged; /files/read shows it.")
 	return s
 }
 
@@ -78,7 +81,11 @@ func (s *service) main(args []string) int {
 		fmt.Fprintf(s.p.stderr, "%s: %s\nsee `%s --help`\n", s.name, text(err), s.name)
 		return 1
 	}
-	log := s.logger()
+	log, err := s.logger()
+	if err != nil {
+		fmt.Fprintf(s.p.stderr, "%s: %s\n", s.name, text(err))
+		return 1
+	}
 	if ignored = unexpected(ignored); len(ignored) > 0 {
 		log.Warn("variables name no flag", "variables", ignored)
 	}
@@ -115,14 +122,21 @@ func (s *service) heedSignals(ctx context.Context, cancel context.CancelFunc, lo
 	os.Exit(1)
 }
 
-func (s *service) logger() *slog.Logger {
+func (s *service) logger() (*slog.Logger, error) {
 	s.loud = loglevel.New(levels[s.level])
 	o := &slog.HandlerOptions{Level: s.loud}
-	if s.format == "json" {
-		return slog.New(slog.NewJSONHandler(s.p.stderr, o))
+	out, err := s.file.open(s.name, s.p.stderr)
+	if err != nil {
+		return nil, err
 	}
-	return slog.New(slog.NewTextHandler(s.p.stderr, o))
+	if s.format == "json" {
+		return slog.New(slog.NewJSONHandler(out, o)), nil
+	}
+	return slog.New(slog.NewTextHandler(out, o)), nil
 }
+
+// logFile is the file that the log is in; empty: none.
+func (s *service) logFile() string { return s.file.path(s.name) }
 
 // command hangs the daemon below `mezzo`, its flags left to itself.
 func (s *service) command(use, short string) *cobra.Command {

@@ -1,4 +1,6 @@
-package sandbox
+// Package files reads and lists files that people and tools name, below a directory
+// of which nothing leads them out, in the form of the endpoints below /files.
+package files
 
 import (
 	"errors"
@@ -8,26 +10,34 @@ import (
 	"os"
 	"os/user"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/protobuf/proto"
 
-	v1 "mezzo/api/mesos/v1"
 	"mezzo/internal/errs"
 )
 
 // MaxRead is the most that one Read returns (mesos files/files.cpp: 16 pages).
 const MaxRead = 16 * 4096
 
-// Place is something in a sandbox that a reader asks for.
+// Place is something that a reader asks for.
 type Place struct {
-	Root    string // the sandbox, on the host
+	Root    string // what nobody is led out of, on the host
 	Rel     string // within it; "." for itself
 	Virtual string // as the reader names it
+}
+
+// Log is the place of a daemon's own log, which need not have one.
+func Log(file, virtual string) (Place, error) {
+	if file == "" {
+		return Place{}, fmt.Errorf("%q: the log is in no file that is known here (--log_dir, --external_log_file): %w", virtual, errs.NotFound)
+	}
+	return Place{Root: filepath.Dir(file), Rel: filepath.Base(file), Virtual: virtual}, nil
 }
 
 // Open opens the regular file at p.
@@ -84,8 +94,18 @@ func Read(p Place, offset, length int64) (data []byte, size int64, err error) {
 	return data[:n], size, nil
 }
 
+// Info is what is told of a file.
+type Info struct {
+	Path     string // as a reader names it
+	Size     int64
+	Modified time.Time
+	Nlink    uint32
+	Mode     uint32 // st_mode of inode(7)
+	UID, GID string // names, or numbers where there are none
+}
+
 // List returns what is in the directory at p, by name.
-func List(p Place) ([]*v1.FileInfo, error) {
+func List(p Place) ([]Info, error) {
 	d, err := open(p)
 	if err != nil {
 		return nil, err
@@ -100,7 +120,7 @@ func List(p Place) ([]*v1.FileInfo, error) {
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	owners := make(owners)
-	var infos []*v1.FileInfo
+	var infos []Info
 	for _, e := range entries {
 		st, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
@@ -149,17 +169,11 @@ func classify(p Place, err error) error {
 // owners remembers the names of users and groups, "u0" and "g0".
 type owners map[string]string
 
-func (o owners) info(path string, st fs.FileInfo) *v1.FileInfo {
-	i := &v1.FileInfo{
-		Path:  proto.String(path),
-		Size:  proto.Uint64(uint64(max(0, st.Size()))),
-		Mtime: &v1.TimeInfo{Nanoseconds: proto.Int64(st.ModTime().UnixNano())},
-	}
+func (o owners) info(path string, st fs.FileInfo) Info {
+	i := Info{Path: path, Size: max(0, st.Size()), Modified: st.ModTime()}
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-		i.Nlink = proto.Int32(int32(sys.Nlink))
-		i.Mode = proto.Uint32(sys.Mode)
-		i.Uid = proto.String(o.user(sys.Uid))
-		i.Gid = proto.String(o.group(sys.Gid))
+		i.Nlink, i.Mode = uint32(sys.Nlink), sys.Mode
+		i.UID, i.GID = o.user(sys.Uid), o.group(sys.Gid)
 	}
 	return i
 }
