@@ -58,6 +58,7 @@ type Deps struct {
 	LogLevel   *loglevel.Level // of Log; nil: it cannot be changed
 	LogFile    string          // that Log is in, for readers; empty: none
 	Containers Containers
+	Images     Images   // nil: there are none to be pruned
 	Projects   Projects // nil: the file system of the work_dir has no project quotas that are on
 	Detector   election.Detector
 	Flags      map[string]string // as shown by /flags
@@ -159,7 +160,7 @@ func (a *Agent) assemble(d Deps) error {
 	}
 	a.server = &server{
 		snapshot: a.loop.snapshot, log: d.Log.With("component", "http"), workDir: a.cfg.WorkDir, endpoint: endpoint,
-		logLevel: d.LogLevel, logFile: d.LogFile, flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, nestedOwner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
+		logLevel: d.LogLevel, logFile: d.LogFile, images: d.Images, flags: d.Flags, version: d.Version, start: time.Now(), owner: a.loop, nestedOwner: a.loop, sessions: session.New(func(ctx context.Context, id isolator.ID, s containerizer.ExecSpec, io containerizer.Streams) (containerizer.Process, error) {
 			return d.Containers.Exec(ctx, id, s, io)
 		}),
 	}

@@ -29,6 +29,7 @@ type server struct {
 	flags    map[string]string
 	version  *v1.VersionInfo
 	logFile  string
+	images   Images
 	sessions *session.Sessions
 
 	owner       executorOwner
@@ -41,16 +42,17 @@ type view func(*server, *snapshot, *http.Request) (any, error)
 
 // views are the endpoints of Mesos, each also below /slave(1) and with .json.
 var views = map[string]view{
-	"/containers":         (*server).containers,
-	"/files/browse":       (*server).browse,
-	"/files/debug":        (*server).attached,
-	"/files/read":         (*server).read,
-	"/flags":              (*server).flagsView,
-	"/metrics/snapshot":   (*server).metrics,
-	"/monitor/statistics": (*server).statistics,
-	"/state":              (*server).state,
-	"/system/stats":       (*server).systemStats,
-	"/version":            (*server).versionView,
+	"/containerizer/debug": (*server).pending,
+	"/containers":          (*server).containers,
+	"/files/browse":        (*server).browse,
+	"/files/debug":         (*server).attached,
+	"/files/read":          (*server).read,
+	"/flags":               (*server).flagsView,
+	"/metrics/snapshot":    (*server).metrics,
+	"/monitor/statistics":  (*server).statistics,
+	"/state":               (*server).state,
+	"/system/stats":        (*server).systemStats,
+	"/version":             (*server).versionView,
 }
 
 // others are the endpoints that answer in a way of their own.

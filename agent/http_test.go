@@ -8,7 +8,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +30,8 @@ import (
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/agent"
+	"mezzo/images"
+	"mezzo/internal/errs"
 	"mezzo/isolator"
 )
 
@@ -382,6 +386,7 @@ func TestOperatorRefusals(t *testing.T) {
 		{"POST", "application/json", "", `{"type":"READ_FILE"}`, 400},
 		{"POST", "application/json", "", `{"type":"UNKNOWN"}`, 501},
 		{"POST", "application/json", "", `{"type":"PRUNE_IMAGES"}`, 501},
+		{"POST", "application/json", "", `{"type":"ADD_RESOURCE_PROVIDER_CONFIG"}`, 501},
 		{"POST", "application/json", "", `{"type":"LIST_FILES","list_files":{"path":"/etc"}}`, 404},
 		{"POST", "application/json", "", `{"type":"READ_FILE","read_file":{"path":"/etc/passwd","offset":0}}`, 404},
 		{"POST", "application/json", "", strings.Repeat(" ", maxCall+1), 413},
@@ -435,5 +440,43 @@ func TestPrometheus(t *testing.T) {
 	}
 	if w := do(s, http.MethodPost, "/metrics", nil, nil); w.Code != 405 {
 		t.Errorf("POST /metrics: %d", w.Code)
+	}
+}
+
+// fakeImages are some, of which all are removed that nobody wants to keep.
+type fakeImages []string
+
+func (f fakeImages) Prune(_ context.Context, keep func(images.Ref) bool) (removed []string, err error) {
+	for _, name := range f {
+		ref, err := images.ParseRef(name)
+		if err != nil {
+			return nil, err
+		}
+		if !keep(ref) {
+			removed = append(removed, name)
+		}
+	}
+	if len(removed) > 2 {
+		return removed, fmt.Errorf("too many: %w", errs.Unavailable)
+	}
+	return removed, nil
+}
+
+func TestPruneImages(t *testing.T) {
+	s := newTestServer(t)
+	s.log = slog.New(slog.DiscardHandler)
+	s.images = fakeImages{"busybox", "docker.io/library/nginx:1.27", "example.com/a"}
+	h := http.Header{"Content-Type": {"application/json"}}
+	for _, tc := range []struct {
+		body   string
+		status int
+	}{
+		{`{"type":"PRUNE_IMAGES"}`, 503},
+		{`{"type":"PRUNE_IMAGES","prune_images":{"excluded_images":[{"type":"DOCKER","docker":{"name":"nginx:1.27"}}]}}`, 200},
+		{`{"type":"PRUNE_IMAGES","prune_images":{"excluded_images":[{"type":"DOCKER","docker":{"name":"UPPER"}}]}}`, 400},
+	} {
+		if w := do(s, http.MethodPost, "/api/v1", h, []byte(tc.body)); w.Code != tc.status {
+			t.Errorf("%s: %d %s, want %d", tc.body, w.Code, w.Body, tc.status)
+		}
 	}
 }

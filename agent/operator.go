@@ -147,6 +147,9 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, call *agent.Call
 	if c := call.GetSetLoggingLevel(); call.GetType() == agent.Call_SET_LOGGING_LEVEL {
 		return s.logLevel.Call(c.GetLevel(), time.Duration(c.GetDuration().GetNanoseconds()))
 	}
+	if call.GetType() == agent.Call_PRUNE_IMAGES {
+		return s.pruneImages(r.Context(), call.GetPruneImages())
+	}
 	answer, ok := answers[call.GetType()]
 	if !ok {
 		return fmt.Errorf("call %s: %w", call.GetType(), errs.Unsupported)

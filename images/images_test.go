@@ -419,3 +419,52 @@ func TestPin(t *testing.T) {
 		t.Error("neither named nor pinned, but its snapshot is kept")
 	}
 }
+
+// TestPrune: only what nobody needs is removed, with all that it takes.
+func TestPrune(t *testing.T) {
+	d := daemontest.Start(t)
+	s := newStore(t, d.Client(), images.Config{PruneGrace: time.Nanosecond})
+	dir := t.TempDir()
+	var refs []string
+	var all []images.Image
+	for _, name := range []string{"pinned", "kept", "idle"} {
+		path := filepath.Join(dir, name+".tar")
+		img := build(t, imagetest.Options{Env: []string{"NAME=" + name}})
+		if err := imagetest.WriteFile(path, imagetest.Named{Image: img}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Ensure(t.Context(), "file://"+path, images.IfAbsent, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs, all = append(refs, "file://"+path), append(all, got)
+	}
+	ctx := namespaces.WithNamespace(t.Context(), "mezzo")
+	if err := s.Pin(ctx, "task-1", nil, all[0]); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := s.Prune(t.Context(), func(r images.Ref) bool { return r.String() == refs[1] })
+	if err != nil || len(removed) != 1 || removed[0] != refs[2] {
+		t.Errorf("removed %v, %v, want %s alone", removed, err, refs[2])
+	}
+	left, err := d.Client().ImageService().List(ctx)
+	if err != nil || len(left) != 2 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+	if _, err := d.Client().ContentStore().Info(ctx, all[2].Digest); err == nil {
+		t.Error("the content of what was removed is there")
+	}
+	if got, err := s.Ensure(t.Context(), refs[2], images.IfAbsent, nil); err != nil || got.ChainID != all[2].ChainID {
+		t.Errorf("fetched again: %+v, %v", got, err)
+	}
+	// What was just given is not taken away.
+	patient := newStore(t, d.Client(), images.Config{})
+	for _, ref := range refs {
+		if _, err := patient.Ensure(t.Context(), ref, images.IfAbsent, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if removed, err := patient.Prune(t.Context(), func(images.Ref) bool { return false }); len(removed) > 0 || err != nil {
+		t.Errorf("removed %v, %v at once", removed, err)
+	}
+}

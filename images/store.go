@@ -33,6 +33,10 @@ type Config struct {
 	DockerConfig string
 
 	MaxPulls int // fetches at once; default 3
+
+	// PruneGrace is how long an image is kept after Ensure gave it, for it to be
+	// pinned; default 1 minute.
+	PruneGrace time.Duration
 }
 
 // SetDefaults fills the fields that were left out.
@@ -45,6 +49,9 @@ func (c *Config) SetDefaults() {
 	}
 	if c.MaxPulls == 0 {
 		c.MaxPulls = 3
+	}
+	if c.PruneGrace == 0 {
+		c.PruneGrace = time.Minute
 	}
 }
 
@@ -72,6 +79,7 @@ type Store struct {
 	platform platforms.MatchComparer
 	flights  flights
 	known    known
+	lately   lately
 	slots    chan struct{} // one per fetch at once
 }
 
@@ -86,6 +94,7 @@ func New(cfg Config, d Deps) (*Store, error) {
 		client:   d.Client,
 		log:      d.Log.With("component", "images"),
 		platform: platforms.Default(),
+		lately:   lately{life: cfg.PruneGrace},
 		slots:    make(chan struct{}, cfg.MaxPulls),
 	}, nil
 }
@@ -112,10 +121,12 @@ func (s *Store) Ensure(ctx context.Context, name string, p Policy, report func(P
 		return Image{}, err
 	}
 	ctx = s.context(ctx)
+	s.lately.note(ref.name)
 	img, err := s.ensure(ctx, ref, p, report)
 	if err != nil {
 		return Image{}, fmt.Errorf("image %s: %w", ref, classify(err))
 	}
+	s.lately.note(img.Ref)
 	return img, nil
 }
 

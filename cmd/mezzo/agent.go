@@ -129,7 +129,7 @@ func (m *machine) agent(ctx context.Context, cfg agent.Config, d agentDeps) (*ag
 	if err != nil {
 		return nil, err
 	}
-	deps := agent.Deps{Log: m.log, LogLevel: d.loud, LogFile: d.logFile, Containers: containers, Detector: d.detector, Flags: d.flags, Version: versionInfo()}
+	deps := agent.Deps{Log: m.log, LogLevel: d.loud, LogFile: d.logFile, Containers: containers, Images: m.images, Detector: d.detector, Flags: d.flags, Version: versionInfo()}
 	if cfg.EnforceContainerDiskQuota {
 		if err := os.MkdirAll(cfg.WorkDir, 0o711); err != nil {
 			return nil, fmt.Errorf("work_dir: %w", err)
