@@ -64,7 +64,7 @@ func (e *ExitError) Unwrap() error { return e.Err }
 
 // TaskCommands returns the commands about tasks, to be hung below a root.
 func TaskCommands(d Deps) []*cobra.Command {
-	return []*cobra.Command{runCommand(d), psCommand(d), topCommand(d), logsCommand(d), attachCommand(d), execCommand(d), killCommand(d)}
+	return []*cobra.Command{runCommand(d), mpirunCommand(d), psCommand(d), topCommand(d), logsCommand(d), attachCommand(d), execCommand(d), killCommand(d)}
 }
 
 // ClusterCommands returns the commands about agents, machines, frameworks and roles.

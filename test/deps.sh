@@ -10,6 +10,8 @@ packages() {
 		echo containerd runc busybox-static ca-certificates golang-github-mesos-mesos-go-dev
 		# A real ZooKeeper, which runs on Java, and its client for Python.
 		echo zookeeper default-jre-headless python3-kazoo
+		# MPI programs, and what builds one.
+		echo mpich libmpich-dev gcc libc6-dev
 		# Any Node with npm will do; Debian's only where there is none.
 		command -v npm >/dev/null || echo nodejs npm
 		;;

@@ -32,10 +32,10 @@ var arrows = []arrow{
 	{"agent", []string{"containerizer/...", "images/...", "isolator/...", "election", "resources", "api/...", "internal/..."}, "agent and master meet on the wire only; agents never carry allocator or log"},
 	{"scheduler", []string{"api/...", "resources", "election", "internal/..."}, "frameworks get the v1 API and nothing private"},
 	{"executor", []string{"api/...", "resources", "internal/..."}, "executors get the v1 API and nothing private"},
-	{"cli", []string{"scheduler", "api/...", "resources", "election", "internal/..."}, "user commands use the public HTTP API alone"},
+	{"cli", []string{"scheduler/...", "api/...", "resources", "election", "internal/..."}, "user commands use the public HTTP API alone"},
 	{"internal", []string{"internal/..."}, "small things without domain words"},
 	{"test/e2e", []string{"test/...", "api/...", "scheduler", "images/imagetest/...", "internal/..."}, "end-to-end tests see the product from outside"},
-	{"docs", []string{"scheduler", "executor", "api/...", "resources", "election"}, "examples use what people who write frameworks have"},
+	{"docs", []string{"scheduler/...", "executor", "api/...", "resources", "election"}, "examples use what people who write frameworks have"},
 	{"cmd", []string{"..."}, "wiring may know everything"},
 	{"test", []string{"..."}, "tests may know everything"},
 }

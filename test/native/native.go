@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,8 +96,11 @@ func Start(tb testing.TB, args ...string) *Cluster {
 		tb.Fatal(err)
 	}
 	defer log.Close()
+	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--resources=") }) {
+		args = append(args, "--resources=cpus:4;mem:2048;disk:1024;ports:[31000-31100]")
+	}
 	c.cmd = exec.Command(c.bin, append([]string{"local", "--ip=127.0.0.1", "--port=" + port, "--work_dir=" + dir + "/w",
-		"--isolation=none", "--containerd=private", "--resources=cpus:4;mem:2048;disk:1024;ports:[31000-31100]"}, args...)...)
+		"--isolation=none", "--containerd=private"}, args...)...)
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.Env = append(os.Environ(), "MEZZO_MASTER=")
 	if err := c.cmd.Start(); err != nil {
