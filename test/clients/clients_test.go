@@ -33,16 +33,37 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-func TestMesosGoScheduler(t *testing.T) {
+// mesosGo builds a program in testdata on Debian's mesos-go.
+func mesosGo(t *testing.T, name string) string {
+	t.Helper()
 	if _, err := os.Stat(filepath.Join(gocode, "src/github.com/mesos/mesos-go")); err != nil {
 		native.Skip(t, "Debian package golang-github-mesos-mesos-go-dev is not installed")
 	}
-	bin := filepath.Join(t.TempDir(), "mesosgo")
+	bin := filepath.Join(t.TempDir(), name)
 	build := exec.CommandContext(deadline(t), "go", "build", "-o", bin, ".")
-	build.Dir = "testdata/mesosgo"
+	build.Dir = "testdata/" + name
 	build.Env = append(os.Environ(), "GO111MODULE=off", "GOPATH="+gocode, "GOFLAGS=")
 	run(t, build)
+	return bin
+}
 
+// TestMesosGoVolume: reservations and a persistent volume, in the form from before
+// reservations could be refined and in that since then.
+func TestMesosGoVolume(t *testing.T) {
+	bin := mesosGo(t, "mesosgovolume")
+	c := native.Start(t)
+	for _, args := range [][]string{{"-codec=protobuf"}, {"-codec=json"}, {"-codec=protobuf", "-refined"}, {"-codec=json", "-refined"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			out := run(t, exec.CommandContext(deadline(t), bin, append(args, "-master="+c.Master)...))
+			if !strings.Contains(out, "reader TASK_FINISHED") || !strings.HasSuffix(out, "all is given back\n") {
+				t.Errorf("%s", out)
+			}
+		})
+	}
+}
+
+func TestMesosGoScheduler(t *testing.T) {
+	bin := mesosGo(t, "mesosgo")
 	c := native.Start(t)
 	for _, tc := range []struct {
 		name string
