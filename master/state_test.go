@@ -48,7 +48,10 @@ func busy(t *testing.T) (*master.Master, *testScheduler) {
 	s.acknowledge(s.awaitState("done", v1.TaskState_TASK_FINISHED))
 	a.update(s.id, "running", v1.TaskState_TASK_RUNNING)
 	s.acknowledge(s.awaitState("running", v1.TaskState_TASK_RUNNING))
-	wait(t, "an offer of what is free", func() bool { return len(state(t, m).GetGetFrameworks().GetFrameworks()[0].GetOffers()) == 1 })
+	wait(t, "an offer of what is free", func() bool {
+		all := state(t, m).GetGetFrameworks().GetFrameworks() // of some moment: it may be from before
+		return len(all) == 1 && len(all[0].GetOffers()) == 1
+	})
 	return m, s
 }
 

@@ -5,7 +5,6 @@ package mesosgo
 // know, from fixed seeds, go through the library and come back the same.
 
 import (
-	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -52,9 +51,9 @@ func TestWire(t *testing.T) {
 		name := short(string(mt.Descriptor().FullName()))
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(40) {
-				g := generator{rand.New(rand.NewPCG(seed, 0)), s}
+				g := newGenerator(seed, s)
 				m := mt.New()
-				g.fill(m, 0)
+				g.Fill(m)
 				p.roundTrip(t, s, "mesos."+name, m.Interface())
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
