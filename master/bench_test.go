@@ -67,7 +67,7 @@ func fetchOK(b *testing.B, m *master.Master, path string) {
 }
 
 // attachLoaded attaches an agent that comes with ten tasks.
-func attachLoaded(b *testing.B, m *master.Master, host string, framework *v1.FrameworkID) {
+func attachLoaded(b testing.TB, m *master.Master, host string, framework *v1.FrameworkID) {
 	hello := helloOf(b, host, "cpus:16;mem:16384")
 	hello.Agent.Id = &v1.AgentID{Value: proto.String("old-" + host)}
 	hello.Frameworks = []*v1.FrameworkInfo{{Id: framework, User: proto.String("u"), Name: proto.String("bench")}}
