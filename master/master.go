@@ -60,6 +60,7 @@ type Master struct {
 	streams    sync.WaitGroup // goroutines of agents' streams
 	queued     atomic.Int64   // bytes that wait in the queues of frameworks and agents
 	watched    atomic.Int64   // bytes that wait in those of operators
+	encoders   chan struct{}  // holds one token for each document that is made
 }
 
 // New checks cfg and takes the port, so that a busy one is known at once.
@@ -81,6 +82,7 @@ func New(cfg Config, d Deps) (*Master, error) {
 		at:        advertise(cfg, listener.Addr()),
 		started:   time.Now(),
 		led:       make(chan struct{}),
+		encoders:  newEncoders(),
 	}
 	m.advertised = m.at.String()
 	if cfg.Whitelist != "" {

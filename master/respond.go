@@ -28,6 +28,11 @@ func respondJSON(w http.ResponseWriter, r *http.Request, v any) {
 		fail(w, err)
 		return
 	}
+	respondJSONText(w, r, body)
+}
+
+// respondJSONText is respondJSON for what is JSON already.
+func respondJSONText(w http.ResponseWriter, r *http.Request, body []byte) {
 	kind := "application/json"
 	if name := r.URL.Query().Get("jsonp"); name != "" {
 		if !callback.MatchString(name) {

@@ -50,11 +50,10 @@ type agentsModel struct {
 
 // state serves GET /state: everything at once.
 func (m *Master) state(w http.ResponseWriter, r *http.Request) {
-	s, err := m.lead().loop.read()
-	if err != nil {
-		fail(w, err)
-		return
-	}
+	m.respondDocument(w, r, "/state", func(s *core.Snapshot) ([]byte, error) { return json.Marshal(m.modelState(s)) })
+}
+
+func (m *Master) modelState(s *core.Snapshot) *stateModel {
 	started := core.Seconds(m.started)
 	out := stateModel{
 		versionModel:           m.versionModel(),
@@ -85,7 +84,7 @@ func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 			out.DeactivatedAgents++
 		}
 	}
-	respondJSON(w, r, out)
+	return &out
 }
 
 // slaves serves GET /slaves[?slave_id=ID].

@@ -15,11 +15,19 @@ type view struct {
 	sort     sync.Once
 	tell     sync.Once
 	told     *news // how a subscription begins
+
+	documents documents
 }
 
-// subscribed is the event that tells what v shows; v must be sorted.
+// sorted is the snapshot in order.
+func (v *view) sorted() *core.Snapshot {
+	v.sort.Do(v.snapshot.Sort)
+	return v.snapshot
+}
+
+// subscribed is the event that tells what v shows.
 func (v *view) subscribed() *news {
-	v.tell.Do(func() { v.told = subscribedNews(v.snapshot) })
+	v.tell.Do(func() { v.told = subscribedNews(v.sorted()) })
 	return v.told
 }
 
@@ -42,9 +50,18 @@ func (l *loop) view() *view {
 	return v
 }
 
-// read returns the state, sorted. It may be called from anywhere; unless
-// something happened since it was read last, the loop does not notice.
+// read returns the state, sorted. It may be called from anywhere.
 func (l *loop) read() (*core.Snapshot, error) {
+	v, err := l.readView()
+	if err != nil {
+		return nil, err
+	}
+	return v.sorted(), nil
+}
+
+// readView returns a view that is new enough. Unless something happened since the
+// last, the loop does not notice.
+func (l *loop) readView() (*view, error) {
 	v := l.cached.Load()
 	if v == nil || v.step != l.steps.Load() {
 		answer := make(chan *view, 1)
@@ -59,6 +76,5 @@ func (l *loop) read() (*core.Snapshot, error) {
 			return nil, errStopped
 		}
 	}
-	v.sort.Do(v.snapshot.Sort)
-	return v.snapshot, nil
+	return v, nil
 }

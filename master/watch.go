@@ -106,7 +106,6 @@ func (l *loop) watch(q *watcherQueue) (*view, error) {
 	}
 	select {
 	case v := <-answer:
-		v.sort.Do(v.snapshot.Sort)
 		return v, nil
 	case <-l.done:
 		return nil, errStopped

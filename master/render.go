@@ -1,0 +1,79 @@
+package master
+
+import (
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"mezzo/master/core"
+)
+
+// documents are what was made of one view, for all who ask for it: a hundred who
+// poll a large cluster cost as much as one.
+type documents struct {
+	mu   sync.Mutex
+	made map[string]*document // by what it is
+}
+
+// document is made by whoever needs it first.
+type document struct {
+	once sync.Once
+	body []byte
+	err  error
+}
+
+// keepDocument is how long one is kept for others: readers that come later make it
+// anew, if the view is still new enough for them.
+const keepDocument = 10 * time.Second
+
+func (d *documents) get(name string) *document {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.made == nil {
+		d.made = map[string]*document{}
+	}
+	doc := d.made[name]
+	if doc == nil {
+		doc = &document{}
+		d.made[name] = doc
+		time.AfterFunc(keepDocument, func() { d.forget(name) })
+	}
+	return doc
+}
+
+func (d *documents) forget(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.made, name)
+}
+
+// newEncoders makes the places for those who make documents: one processor is left
+// to the loop, which would else wait for its turn behind all of them.
+func newEncoders() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)) }
+
+// document returns what making makes of the state, once for all who ask for name at
+// the same moment.
+func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, error)) ([]byte, error) {
+	v, err := m.lead().loop.readView()
+	if err != nil {
+		return nil, err
+	}
+	doc := v.documents.get(name)
+	doc.once.Do(func() {
+		m.encoders <- struct{}{}
+		defer func() { <-m.encoders }()
+		doc.body, doc.err = making(v.sorted())
+	})
+	return doc.body, doc.err
+}
+
+// respondDocument answers with a JSON document that is made of the state alone.
+func (m *Master) respondDocument(w http.ResponseWriter, r *http.Request, name string, making func(*core.Snapshot) ([]byte, error)) {
+	body, err := m.document(name, making)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	respondJSONText(w, r, body)
+}
