@@ -25,12 +25,13 @@ type fleet struct {
 	readers sync.WaitGroup
 }
 
-// connections is over how many the streams go.
-const connections = 16
+// streamsOfEach connection: HTTP/2 servers take 250.
+const streamsOfEach = 200
 
 // attach registers agents, as if another master had known them with all their tasks.
 func attach(ctx context.Context, addr string, n int) (*fleet, error) {
 	f := &fleet{streams: make([]grpc.BidiStreamingClient[link.FromAgent, link.FromMaster], n), ids: make([]*v1.AgentID, n)}
+	connections := n/streamsOfEach + 1
 	for range connections {
 		c, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {

@@ -58,11 +58,13 @@ func measure(ctx context.Context, bin string, agents, pollers int) (row, error) 
 	if r.empty, err = resident(cmd.Process.Pid); err != nil {
 		return r, err
 	}
+	start := time.Now()
 	f, err := attach(ctx, addr, agents)
 	if err != nil {
 		return r, err
 	}
 	defer f.close()
+	fmt.Fprintf(os.Stderr, "bench: they are there after %v\n", time.Since(start).Round(time.Millisecond))
 	if r.memory, err = resident(cmd.Process.Pid); err != nil {
 		return r, err
 	}
@@ -87,7 +89,7 @@ func measure(ctx context.Context, bin string, agents, pollers int) (row, error) 
 		slices.Sort(took)
 		r.documents[i].took = took[len(took)/2]
 	}
-	const offers = 300
+	const offers = 200
 	if r.quiet, err = offerLatencies(ctx, addr, offers); err != nil {
 		return r, err
 	}
@@ -104,7 +106,7 @@ func measure(ctx context.Context, bin string, agents, pollers int) (row, error) 
 			}
 		})
 	}
-	start := time.Now()
+	start = time.Now()
 	r.polled, err = offerLatencies(ctx, addr, offers)
 	r.rate = float64(read.Load()) / time.Since(start).Seconds()
 	end()
@@ -118,6 +120,9 @@ func (f *fleet) change() error {
 		FrameworkId: frameworkID(0), Status: update(f.ids[0], "task-00000-0-0"),
 	}}})
 }
+
+// atMost is how long offers are waited for.
+const atMost = 30 * time.Second
 
 // offerLatencies is how long a framework waits for an offer: of an agent that comes
 // with something left, for who asks anew when it is refused.
@@ -138,8 +143,12 @@ func offerLatencies(ctx context.Context, addr string, n int) (latencies, error) 
 		return nil, err
 	}
 	var all latencies
+	enough := time.Now().Add(atMost)
 	offer, err := fw.offer(ctx)
 	for range n {
+		if time.Now().After(enough) {
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
