@@ -76,16 +76,6 @@ func modelAgent(a *core.Agent) agentModel {
 	return m
 }
 
-func modelAgents(list []core.Agent, id string) []agentModel {
-	out := []agentModel{}
-	for i := range list {
-		if id == "" || string(list[i].ID) == id {
-			out = append(out, modelAgent(&list[i]))
-		}
-	}
-	return out
-}
-
 // modelRecovered are agents that a master before knew: all that is known is what
 // they said of themselves.
 func modelRecovered(all []*v1.AgentInfo, id string) []agentModel {

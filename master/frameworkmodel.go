@@ -44,9 +44,9 @@ type frameworkModel struct {
 	ReregisteredTime *float64        `json:"reregistered_time,omitempty"`
 	Role             *string         `json:"role,omitempty"`
 	Roles            []string        `json:"roles,omitempty"`
-	Tasks            []taskModel     `json:"tasks"`
-	UnreachableTasks []taskModel     `json:"unreachable_tasks"`
-	CompletedTasks   []taskModel     `json:"completed_tasks"`
+	Tasks            json.RawMessage `json:"tasks"`
+	UnreachableTasks json.RawMessage `json:"unreachable_tasks"`
+	CompletedTasks   json.RawMessage `json:"completed_tasks"`
 	Offers           []offerModel    `json:"offers"`
 	Executors        []executorModel `json:"executors"`
 	Labels           []labelModel    `json:"labels,omitempty"`
@@ -55,7 +55,7 @@ type frameworkModel struct {
 	OldestOfferTime  *float64        `json:"oldest_offer_time,omitempty"` // ours
 }
 
-func modelFramework(f *core.FrameworkView) frameworkModel {
+func (a *assembly) modelFramework(f *core.FrameworkView) frameworkModel {
 	used, offered := f.Used(), f.Offered()
 	m := frameworkModel{
 		ID:               string(f.ID),
@@ -75,9 +75,9 @@ func modelFramework(f *core.FrameworkView) frameworkModel {
 		UnregisteredTime: core.Seconds(f.Unregistered),
 		Principal:        f.Info.Principal,
 		Resources:        amounts(used.Add(offered)),
-		Tasks:            modelTasks(f.Tasks),
-		UnreachableTasks: modelTasks(f.Unreachable),
-		CompletedTasks:   modelTasks(f.Finished),
+		Tasks:            a.taskList(f.Tasks),
+		UnreachableTasks: a.taskList(f.Unreachable),
+		CompletedTasks:   a.taskList(f.Finished),
 		Offers:           []offerModel{},
 		Executors:        []executorModel{},
 		Labels:           labels(f.Info.GetLabels()),
@@ -110,11 +110,11 @@ func modelFramework(f *core.FrameworkView) frameworkModel {
 	return m
 }
 
-func modelFrameworks(list []core.FrameworkView, id string) []frameworkModel {
+func (a *assembly) modelFrameworks(list []core.FrameworkView, id string) []frameworkModel {
 	out := []frameworkModel{}
 	for i := range list {
 		if id == "" || string(list[i].ID) == id {
-			out = append(out, modelFramework(&list[i]))
+			out = append(out, a.modelFramework(&list[i]))
 		}
 	}
 	return out

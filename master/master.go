@@ -60,6 +60,7 @@ type Master struct {
 	streams    sync.WaitGroup // goroutines of agents' streams
 	queued     atomic.Int64   // bytes that wait in the queues of frameworks and agents
 	watched    atomic.Int64   // bytes that wait in those of operators
+	texts      texts
 	encoders   chan struct{}  // holds one token for each document that is made
 }
 

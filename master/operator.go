@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"mezzo/api/codec"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/master"
 	"mezzo/api/usage"
@@ -47,7 +46,21 @@ func (m *Master) operator(w http.ResponseWriter, r *http.Request) {
 		m.watch(w, r, out)
 		return
 	}
-	body, err := m.encodedAnswer(call, out)
+	if t := call.GetType(); shared[t] {
+		doc, err := m.document(t.String()+" "+out.ContentType(), func(s *core.Snapshot) ([]byte, error) { return out.Marshal(shows[t](m, s)) })
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		m.sendDocument(w, r, out.ContentType(), doc)
+		return
+	}
+	response, err := m.answer(call)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	body, err := out.Marshal(response)
 	if err != nil {
 		fail(w, err)
 		return
@@ -67,18 +80,6 @@ func (m *Master) setLoggingLevel(c *master.Call_SetLoggingLevel) error {
 var shared = map[master.Call_Type]bool{
 	master.Call_GET_STATE: true, master.Call_GET_TASKS: true, master.Call_GET_AGENTS: true, master.Call_GET_FRAMEWORKS: true,
 	master.Call_GET_EXECUTORS: true, master.Call_GET_USAGE: true,
-}
-
-// encodedAnswer is the response to a call that only asks.
-func (m *Master) encodedAnswer(call *master.Call, out codec.Codec) ([]byte, error) {
-	if t := call.GetType(); shared[t] {
-		return m.document(t.String()+" "+out.ContentType(), func(s *core.Snapshot) ([]byte, error) { return out.Marshal(shows[t](m, s)) })
-	}
-	response, err := m.answer(call)
-	if err != nil {
-		return nil, err
-	}
-	return out.Marshal(response)
 }
 
 // answer makes the response to a call that only asks.

@@ -18,9 +18,9 @@ type documents struct {
 
 // document is made by whoever needs it first.
 type document struct {
-	once sync.Once
-	body []byte
-	err  error
+	once, zip    sync.Once
+	body, zipped []byte
+	err          error
 }
 
 // keepDocument is how long one is kept for others: readers that come later make it
@@ -54,7 +54,7 @@ func newEncoders() chan struct{} { return make(chan struct{}, max(1, runtime.GOM
 
 // document returns what making makes of the state, once for all who ask for name at
 // the same moment.
-func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, error)) ([]byte, error) {
+func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, error)) (*document, error) {
 	v, err := m.lead().loop.readView()
 	if err != nil {
 		return nil, err
@@ -65,15 +65,34 @@ func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, erro
 		defer func() { <-m.encoders }()
 		doc.body, doc.err = making(v.sorted())
 	})
-	return doc.body, doc.err
+	return doc, doc.err
 }
 
 // respondDocument answers with a JSON document that is made of the state alone.
 func (m *Master) respondDocument(w http.ResponseWriter, r *http.Request, name string, making func(*core.Snapshot) ([]byte, error)) {
-	body, err := m.document(name, making)
-	if err != nil {
+	doc, err := m.document(name, making)
+	switch {
+	case err != nil:
 		fail(w, err)
+	case r.URL.Query().Get("jsonp") != "":
+		respondJSONText(w, r, doc.body)
+	default:
+		m.sendDocument(w, r, "application/json", doc)
+	}
+}
+
+// sendDocument answers with doc, compressed once for all who want that.
+func (m *Master) sendDocument(w http.ResponseWriter, r *http.Request, kind string, doc *document) {
+	w.Header().Set("Content-Type", kind)
+	if len(doc.body) < gzipMinBytes || !acceptsGzip(r) {
+		_, _ = w.Write(doc.body)
 		return
 	}
-	respondJSONText(w, r, body)
+	doc.zip.Do(func() {
+		m.encoders <- struct{}{}
+		defer func() { <-m.encoders }()
+		doc.zipped = compress(doc.body)
+	})
+	announceGzip(w)
+	_, _ = w.Write(doc.zipped)
 }

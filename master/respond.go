@@ -1,6 +1,7 @@
 package master
 
 import (
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"net/http"
@@ -52,11 +53,21 @@ func respond(w http.ResponseWriter, r *http.Request, kind string, body []byte) {
 		_, _ = w.Write(body)
 		return
 	}
+	announceGzip(w)
+	_, _ = w.Write(compress(body))
+}
+
+func announceGzip(w http.ResponseWriter) {
 	w.Header().Set("Content-Encoding", "gzip")
 	w.Header().Set("Vary", "Accept-Encoding")
-	z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	_, _ = z.Write(body)
+}
+
+func compress(body []byte) []byte {
+	var out bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	_, _ = z.Write(body) // never fails: a buffer takes all
 	_ = z.Close()
+	return out.Bytes()
 }
 
 func acceptsGzip(r *http.Request) bool {

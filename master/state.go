@@ -44,16 +44,18 @@ type stateModel struct {
 }
 
 type agentsModel struct {
-	Agents          []agentModel `json:"slaves"`
-	RecoveredAgents []agentModel `json:"recovered_slaves"`
+	Agents          json.RawMessage `json:"slaves"`
+	RecoveredAgents []agentModel    `json:"recovered_slaves"`
 }
 
 // state serves GET /state: everything at once.
 func (m *Master) state(w http.ResponseWriter, r *http.Request) {
-	m.respondDocument(w, r, "/state", func(s *core.Snapshot) ([]byte, error) { return json.Marshal(m.modelState(s)) })
+	m.respondDocument(w, r, "/state", func(s *core.Snapshot) ([]byte, error) {
+		return m.texts.assemble(true, func(a *assembly) any { return m.modelState(a, s) })
+	})
 }
 
-func (m *Master) modelState(s *core.Snapshot) *stateModel {
+func (m *Master) modelState(a *assembly, s *core.Snapshot) *stateModel {
 	started := core.Seconds(m.started)
 	out := stateModel{
 		versionModel:           m.versionModel(),
@@ -71,9 +73,9 @@ func (m *Master) modelState(s *core.Snapshot) *stateModel {
 		LogDir:                 m.deps.Flags["log_dir"],
 		ExternalLogFile:        m.deps.Flags["external_log_file"],
 		Flags:                  m.flagMap(),
-		agentsModel:            agentsModel{modelAgents(s.Agents, ""), modelRecovered(s.Recovered, "")},
-		Frameworks:             modelFrameworks(s.Frameworks, ""),
-		CompletedFrameworks:    modelFrameworks(s.Completed, ""),
+		agentsModel:            agentsModel{a.agentList(s.Agents, ""), modelRecovered(s.Recovered, "")},
+		Frameworks:             a.modelFrameworks(s.Frameworks, ""),
+		CompletedFrameworks:    a.modelFrameworks(s.Completed, ""),
 		OrphanTasks:            []taskModel{},
 		UnregisteredFrameworks: []string{},
 	}
@@ -89,27 +91,23 @@ func (m *Master) modelState(s *core.Snapshot) *stateModel {
 
 // slaves serves GET /slaves[?slave_id=ID].
 func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
-	s, err := m.lead().loop.read()
-	if err != nil {
-		fail(w, err)
-		return
-	}
 	id := r.URL.Query().Get("slave_id")
-	respondJSON(w, r, agentsModel{modelAgents(s.Agents, id), modelRecovered(s.Recovered, id)})
+	m.respondDocument(w, r, "/slaves "+id, func(s *core.Snapshot) ([]byte, error) {
+		return m.texts.assemble(false, func(a *assembly) any { return agentsModel{a.agentList(s.Agents, id), modelRecovered(s.Recovered, id)} })
+	})
 }
 
 // frameworks serves GET /frameworks[?framework_id=ID].
 func (m *Master) frameworks(w http.ResponseWriter, r *http.Request) {
-	s, err := m.lead().loop.read()
-	if err != nil {
-		fail(w, err)
-		return
-	}
 	id := r.URL.Query().Get("framework_id")
-	respondJSON(w, r, map[string]any{
-		"frameworks":              modelFrameworks(s.Frameworks, id),
-		"completed_frameworks":    modelFrameworks(s.Completed, id),
-		"unregistered_frameworks": []string{},
+	m.respondDocument(w, r, "/frameworks "+id, func(s *core.Snapshot) ([]byte, error) {
+		return m.texts.assemble(false, func(a *assembly) any {
+			return map[string]any{
+				"frameworks":              a.modelFrameworks(s.Frameworks, id),
+				"completed_frameworks":    a.modelFrameworks(s.Completed, id),
+				"unregistered_frameworks": []string{},
+			}
+		})
 	})
 }
 
