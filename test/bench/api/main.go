@@ -22,7 +22,7 @@ import (
 func main() {
 	bin := flag.String("bin", "bin/mezzo", "the binary to measure")
 	sizes := flag.String("agents", "1000,10000,40000", "comma-separated numbers of agents, each with 5 frameworks × 2 tasks")
-	pollers := flag.Int("pollers", 100, "who read /state all the time")
+	pollers := flag.Int("pollers", 100, "who read /state each second")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

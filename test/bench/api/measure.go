@@ -75,11 +75,13 @@ func measure(ctx context.Context, bin string, agents, pollers int) (row, error) 
 		func(n *int64) error { return getState(ctx, addr, asProtobuf, n) },
 	} {
 		var took []time.Duration
-		for range 5 {
-			// Something has to change, or what was made for the last one would do.
+		for range 3 {
+			// Something has to change, and some time to pass, or what was made for the
+			// last one would do.
 			if err := f.change(); err != nil {
 				return r, err
 			}
+			<-time.After(3 * time.Second)
 			start := time.Now()
 			if err := read(&r.documents[i].bytes); err != nil {
 				return r, err
@@ -99,9 +101,15 @@ func measure(ctx context.Context, bin string, agents, pollers int) (row, error) 
 	var group sync.WaitGroup
 	for range pollers {
 		group.Go(func() {
+			tick := time.NewTicker(time.Second)
+			defer tick.Stop()
 			for busy.Err() == nil {
-				if fetch(busy, addr, "/state", nil) == nil {
+				if poll(busy, addr) == nil {
 					read.Add(1)
+				}
+				select {
+				case <-tick.C:
+				case <-busy.Done():
 				}
 			}
 		})
@@ -303,6 +311,16 @@ func fetch(ctx context.Context, addr, path string, size *int64) error {
 		return err
 	}
 	return swallow(req, size)
+}
+
+// poll reads /state as most clients do: compressed.
+func poll(ctx context.Context, addr string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/state", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept-Encoding", "gzip")
+	return swallow(req, nil)
 }
 
 func getState(ctx context.Context, addr, form string, size *int64) error {
