@@ -61,7 +61,7 @@ type Master struct {
 	queued     atomic.Int64   // bytes that wait in the queues of frameworks and agents
 	watched    atomic.Int64   // bytes that wait in those of operators
 	texts      texts
-	encoders   chan struct{}  // holds one token for each document that is made
+	encoders   chan struct{} // holds one token for each document that is made
 }
 
 // New checks cfg and takes the port, so that a busy one is known at once.

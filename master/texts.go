@@ -32,17 +32,23 @@ type assembly struct {
 	mark   string // nobody can guess it, so that nobody can write one
 	lists  [][][]byte
 	err    error
-	old    *texts
-	tasks  map[*core.Task][]byte
-	agents map[ids.AgentID]agentText
+	texts  *texts
+	tasks  int // in the document
+	agents int
 }
 
+// minTexts are remembered in any case.
+const minTexts = 1000
+
 // assemble makes a document of what making returns. A whole one has all that there
-// is: what it has not is forgotten.
+// is: if much more is remembered, that is forgotten.
 func (x *texts) assemble(whole bool, making func(*assembly) any) ([]byte, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	a := &assembly{mark: rand.Text(), old: x, tasks: make(map[*core.Task][]byte, len(x.tasks)), agents: make(map[ids.AgentID]agentText, len(x.agents))}
+	if x.tasks == nil {
+		x.tasks, x.agents = map[*core.Task][]byte{}, map[ids.AgentID]agentText{}
+	}
+	a := &assembly{mark: rand.Text(), texts: x}
 	head, err := json.Marshal(making(a))
 	if err == nil {
 		err = a.err
@@ -50,8 +56,9 @@ func (x *texts) assemble(whole bool, making func(*assembly) any) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	if whole {
-		x.tasks, x.agents = a.tasks, a.agents
+	// What is not there any more is let go now and then, with the rest.
+	if whole && (len(x.tasks) > a.tasks+a.tasks/2+minTexts || len(x.agents) > a.agents+a.agents/2+minTexts) {
+		x.tasks, x.agents = nil, nil
 	}
 	return a.splice(head), nil
 }
@@ -107,12 +114,14 @@ func (a *assembly) encode(v any) []byte {
 func (a *assembly) taskList(list []*core.Task) json.RawMessage {
 	out := make([][]byte, len(list))
 	for i, t := range list {
-		text, ok := a.old.tasks[t]
+		text, ok := a.texts.tasks[t]
 		if !ok {
 			text = a.encode(modelTask(t))
+			a.texts.tasks[t] = text
 		}
-		out[i], a.tasks[t] = text, text
+		out[i] = text
 	}
+	a.tasks += len(list)
 	return a.later(out)
 }
 
@@ -123,11 +132,12 @@ func (a *assembly) agentList(list []core.Agent, id string) json.RawMessage {
 		if id != "" && string(one.ID) != id {
 			continue
 		}
-		was, ok := a.old.agents[one.ID]
+		was, ok := a.texts.agents[one.ID]
 		if !ok || !sameAgent(&was.agent, one) {
 			was = agentText{*one, a.encode(modelAgent(one))}
+			a.texts.agents[one.ID] = was
 		}
-		a.agents[one.ID] = was
+		a.agents++
 		out = append(out, was.text)
 	}
 	return a.later(out)

@@ -125,7 +125,10 @@ func (f *framework) sortedTasks() []*Task {
 }
 
 func compareTasks(a, b *Task) int {
-	return cmp.Or(cmp.Compare(a.Framework, b.Framework), cmp.Compare(a.ID, b.ID))
+	if c := cmp.Compare(a.Framework, b.Framework); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.ID, b.ID)
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

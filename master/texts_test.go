@@ -1,0 +1,71 @@
+package master
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
+	"mezzo/master/core"
+	"mezzo/resources"
+)
+
+// TestTexts: goal, that what is remembered is what is so, and bounded; method, states
+// that change, held against documents made anew.
+func TestTexts(t *testing.T) {
+	task := func(i int, state v1.TaskState) *core.Task {
+		id := ids.TaskID(fmt.Sprint("t", i))
+		return &core.Task{ID: id, Framework: "f", Agent: "a", State: state, Info: &v1.Task{Name: proto.String(`"` + string(id)), TaskId: id.Proto()}}
+	}
+	agent := func(i int, cpus string, connected bool) core.Agent {
+		return core.Agent{
+			ID: ids.AgentID(fmt.Sprint("a", i)), Info: &v1.AgentInfo{Hostname: proto.String("h")}, Connected: connected, Total: resources.MustParse(cpus),
+		}
+	}
+	one := agent(1, "cpus:1", true)
+	same := one
+	drained := one
+	drained.Drain = &v1.DrainInfo{State: v1.DrainState_DRAINING.Enum(), Config: &v1.DrainConfig{}}
+	var x texts
+	for n, tt := range []struct {
+		tasks  []*core.Task
+		agents []core.Agent
+	}{
+		{nil, nil},
+		{[]*core.Task{task(1, v1.TaskState_TASK_STAGING)}, []core.Agent{one}},
+		{[]*core.Task{task(1, v1.TaskState_TASK_RUNNING), task(2, v1.TaskState_TASK_STAGING)}, []core.Agent{same, agent(2, "mem:5", true)}},
+		{nil, []core.Agent{drained}},
+		{nil, []core.Agent{agent(1, "cpus:2", false)}},
+	} {
+		doc := func(x *texts) string {
+			text, err := x.assemble(true, func(a *assembly) any {
+				return map[string]any{"agents": a.agentList(tt.agents, ""), "f": []any{map[string]any{"tasks": a.taskList(tt.tasks), "none": a.taskList(nil)}}}
+			})
+			if err != nil || !json.Valid(text) {
+				t.Fatalf("%d: %s, %v", n, text, err)
+			}
+			return string(text)
+		}
+		if got, want := doc(&x), doc(&texts{}); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+	for i := range 10 * minTexts {
+		if _, err := x.assemble(true, func(a *assembly) any { return a.taskList([]*core.Task{task(i, v1.TaskState_TASK_LOST)}) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(x.tasks) > 2*minTexts {
+		t.Errorf("%d texts are remembered of one task", len(x.tasks))
+	}
+	text, err := x.assemble(false, func(a *assembly) any {
+		return []any{`"` + strings.Repeat("x", 3), a.agentList([]core.Agent{one, agent(2, "cpus:1", true)}, "a2")}
+	})
+	if err != nil || strings.Count(string(text), `"id":`) != 1 {
+		t.Errorf("one agent alone: %s, %v", text, err)
+	}
+}
