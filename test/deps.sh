@@ -12,6 +12,7 @@ packages() {
 		echo zookeeper default-jre-headless python3-kazoo
 		# MPI programs, and what builds one.
 		echo mpich libmpich-dev gcc libc6-dev
+		echo curl
 		# Any Node with npm will do; Debian's only where there is none.
 		command -v npm >/dev/null || echo nodejs npm
 		;;

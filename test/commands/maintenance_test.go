@@ -6,6 +6,7 @@ package commands
 // of its own that can end and be started again.
 
 import (
+	"cmp"
 	"encoding/json"
 	"path/filepath"
 	"strings"
@@ -21,11 +22,12 @@ type spare struct {
 	c          *native.Cluster
 	dir        string
 	containerd string
+	host       string // spare when empty
 }
 
 func (s *spare) start(t *testing.T) *begun {
 	t.Helper()
-	b := begin(t, s.c, "agent", "--ip=127.0.0.1", "--port=0", "--hostname=spare", "--work_dir="+filepath.Join(s.dir, "agent"),
+	b := begin(t, s.c, "agent", "--ip=127.0.0.1", "--port=0", "--hostname="+cmp.Or(s.host, "spare"), "--work_dir="+filepath.Join(s.dir, "agent"),
 		"--isolation=none", "--containerd="+s.containerd, "--resources=cpus:2;mem:512;disk:512;ports:[32000-32010]")
 	t.Cleanup(func() {
 		if b.ProcessState == nil {
@@ -44,7 +46,7 @@ func (s *spare) join(t *testing.T) (b *begun, id string) {
 	t.Helper()
 	b = s.start(t)
 	until(t, "the agent is active", func() bool {
-		f := strings.Fields(rowOf(run(t, s.c, "agents").stdout, "spare"))
+		f := strings.Fields(rowOf(run(t, s.c, "agents").stdout, cmp.Or(s.host, "spare")))
 		if len(f) < 3 || f[2] != "ACTIVE" {
 			return false
 		}
