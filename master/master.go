@@ -61,6 +61,7 @@ type Master struct {
 	queued     atomic.Int64   // bytes that wait in the queues of frameworks and agents
 	watched    atomic.Int64   // bytes that wait in those of operators
 	texts      texts
+	fading     *time.Timer   // runs out when no document was made for a while
 	encoders   chan struct{} // holds one token for each document that is made
 }
 
@@ -104,6 +105,7 @@ func New(cfg Config, d Deps) (*Master, error) {
 	if m.contender != nil {
 		m.current.Store(m.idle())
 	}
+	m.fading = time.AfterFunc(keepDocuments, m.forgetDocuments)
 	m.grpc = grpc.NewServer(grpc.MaxRecvMsgSize(link.MaxMessageBytes), grpc.MaxSendMsgSize(link.MaxMessageBytes))
 	link.RegisterAgentLinkServer(m.grpc, &agentLink{m: m})
 	if d.Replica != nil {

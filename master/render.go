@@ -23,9 +23,10 @@ type document struct {
 	err          error
 }
 
-// keepDocument is how long one is kept for others: readers that come later make it
-// anew, if the view is still new enough for them.
-const keepDocument = 10 * time.Second
+// keepDocuments is how long those of the newest view are kept after the last was made:
+// readers that come later make them anew, if nothing happened since. Those of views
+// before go with them.
+const keepDocuments = 10 * time.Second
 
 func (d *documents) get(name string) *document {
 	d.mu.Lock()
@@ -37,15 +38,21 @@ func (d *documents) get(name string) *document {
 	if doc == nil {
 		doc = &document{}
 		d.made[name] = doc
-		time.AfterFunc(keepDocument, func() { d.forget(name) })
 	}
 	return doc
 }
 
-func (d *documents) forget(name string) {
+func (d *documents) forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.made, name)
+	d.made = nil
+}
+
+// forgetDocuments lets go what nobody asked for in a while.
+func (m *Master) forgetDocuments() {
+	if v := m.lead().loop.cached.Load(); v != nil {
+		v.documents.forget()
+	}
 }
 
 // newEncoders makes the places for those who make documents: one processor is left
@@ -64,6 +71,7 @@ func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, erro
 		m.encoders <- struct{}{}
 		defer func() { <-m.encoders }()
 		doc.body, doc.err = making(v.sorted())
+		m.fading.Reset(keepDocuments)
 	})
 	return doc, doc.err
 }
