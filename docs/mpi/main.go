@@ -22,6 +22,8 @@ import (
 	"mezzo/scheduler/mpich"
 )
 
+var address string // for mpiexec
+
 // program is what the framework runs; its handlers are called one at a time.
 type program struct {
 	client *scheduler.Client
@@ -35,6 +37,7 @@ type program struct {
 func main() {
 	master := flag.String("master", "127.0.0.1:5050", "the master, several of them, or zk://…")
 	ranks := flag.Int("n", 1, "number of ranks")
+	flag.StringVar(&address, "address", "", "host by which agents reach this machine; its name unless given")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -108,7 +111,7 @@ func (p *program) offers(ctx context.Context, offers []*v1.Offer) error {
 
 func (p *program) launch(ctx context.Context, offers []*v1.Offer, counts []int, parts []resources.Resources) error {
 	ranks := slices.DeleteFunc(slices.Clone(counts), func(n int) bool { return n == 0 })
-	job, err := mpich.Start(ctx, mpich.Config{Ranks: ranks, Program: p.argv, Stdout: os.Stdout, Stderr: os.Stderr})
+	job, err := mpich.Start(ctx, mpich.Config{Ranks: ranks, Address: address, Program: p.argv, Stdout: os.Stdout, Stderr: os.Stderr})
 	if err != nil {
 		return err
 	}

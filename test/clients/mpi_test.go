@@ -52,7 +52,7 @@ func TestMPI(t *testing.T) {
 		t.Errorf("one rank per agent: code %d\n%s", code, out)
 	}
 	out, code = patiently(t, func(ctx context.Context) *exec.Cmd {
-		return exec.CommandContext(ctx, example, "--master="+c.Master, "-n", "3", hello, "5")
+		return exec.CommandContext(ctx, example, "--master="+c.Master, "--address=127.0.0.1", "-n", "3", hello, "5")
 	})
 	check("the example", out, code, 5)
 
