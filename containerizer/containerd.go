@@ -33,6 +33,7 @@ type containerdEngine struct {
 	client   *containerd.Client
 	images   *images.Store
 	runcRoot string
+	address  string // of containerd
 }
 
 var _ engine = (*containerdEngine)(nil)
@@ -209,8 +210,12 @@ func (e *containerdEngine) deleteTask(ctx context.Context, id isolator.ID) error
 	const tries = 50
 	for n := 1; ; n++ {
 		_, err := e.client.TaskService().Delete(ctx, &tasks.DeleteTaskRequest{ContainerID: string(id)})
-		err = present(errgrpc.ToNative(err))
-		if err == nil || n == tries {
+		err = errgrpc.ToNative(err)
+		if errdefs.IsNotFound(err) {
+			endShim(id, e.address)
+			return nil
+		}
+		if err = present(err); err == nil || n == tries {
 			return err
 		}
 		select {

@@ -103,7 +103,7 @@ func New(cfg Config, d Deps) (*Containerizer, error) {
 		return nil, fmt.Errorf("containerizer's state: %w", err)
 	}
 	c := newContainerizer(cfg, d, &containerdEngine{
-		cfg: cfg, client: d.Daemon.Client(), images: d.Images, runcRoot: d.Daemon.RuncRoot(),
+		cfg: cfg, client: d.Daemon.Client(), images: d.Images, runcRoot: d.Daemon.RuncRoot(), address: d.Daemon.Address(),
 	})
 	c.hidden = withTargets(append(c.hidden, d.Daemon.Hidden()...))
 	return c, nil
