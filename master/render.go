@@ -60,13 +60,16 @@ func (m *Master) forgetDocuments() {
 func newEncoders() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)) }
 
 // document returns what making makes of the state, once for all who ask for name at
-// the same moment.
+// the same moment; without a name it is shared with nobody.
 func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, error)) (*document, error) {
 	v, err := m.lead().loop.readView()
 	if err != nil {
 		return nil, err
 	}
-	doc := v.documents.get(name)
+	doc := &document{}
+	if name != "" {
+		doc = v.documents.get(name)
+	}
 	doc.once.Do(func() {
 		m.encoders <- struct{}{}
 		defer func() { <-m.encoders }()

@@ -52,6 +52,16 @@ func TestDocuments(t *testing.T) {
 		t.Error("what cannot be made is there")
 	}
 
+	// What is made for one reader alone is not kept.
+	for range 100 {
+		if doc, err := m.document(named("/slaves", "a"), func(*core.Snapshot) ([]byte, error) { return []byte("one"), nil }); err != nil || string(doc.body) != "one" {
+			t.Fatalf("%v, %v", doc, err)
+		}
+	}
+	if kept := len(m.lead().loop.cached.Load().documents.made); kept > 2 {
+		t.Errorf("%d documents are kept", kept)
+	}
+
 	gone := make(chan struct{})
 	func() {
 		big := make([]byte, 1<<20)

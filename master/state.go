@@ -51,7 +51,7 @@ type agentsModel struct {
 // state serves GET /state: everything at once.
 func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 	m.respondDocument(w, r, "/state", func(s *core.Snapshot) ([]byte, error) {
-		return m.texts.assemble(true, func(a *assembly) any { return m.modelState(a, s) })
+		return m.texts.assemble(s, func(a *assembly) any { return m.modelState(a, s) })
 	})
 }
 
@@ -89,19 +89,28 @@ func (m *Master) modelState(a *assembly, s *core.Snapshot) *stateModel {
 	return &out
 }
 
+// named is the name of a document that all share, or none if only one thing is asked
+// for: there are as many names as readers can think of.
+func named(path, id string) string {
+	if id != "" {
+		return ""
+	}
+	return path
+}
+
 // slaves serves GET /slaves[?slave_id=ID].
 func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("slave_id")
-	m.respondDocument(w, r, "/slaves "+id, func(s *core.Snapshot) ([]byte, error) {
-		return m.texts.assemble(false, func(a *assembly) any { return agentsModel{a.agentList(s.Agents, id), modelRecovered(s.Recovered, id)} })
+	m.respondDocument(w, r, named("/slaves", id), func(s *core.Snapshot) ([]byte, error) {
+		return m.texts.assemble(s, func(a *assembly) any { return agentsModel{a.agentList(s.Agents, id), modelRecovered(s.Recovered, id)} })
 	})
 }
 
 // frameworks serves GET /frameworks[?framework_id=ID].
 func (m *Master) frameworks(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("framework_id")
-	m.respondDocument(w, r, "/frameworks "+id, func(s *core.Snapshot) ([]byte, error) {
-		return m.texts.assemble(false, func(a *assembly) any {
+	m.respondDocument(w, r, named("/frameworks", id), func(s *core.Snapshot) ([]byte, error) {
+		return m.texts.assemble(s, func(a *assembly) any {
 			return map[string]any{
 				"frameworks":              a.modelFrameworks(s.Frameworks, id),
 				"completed_frameworks":    a.modelFrameworks(s.Completed, id),

@@ -29,20 +29,18 @@ type agentText struct {
 // assembly is a document while it is made: what is small is encoded as ever, with
 // marks where the long lists belong.
 type assembly struct {
-	mark   string // nobody can guess it, so that nobody can write one
-	lists  [][][]byte
-	err    error
-	texts  *texts
-	tasks  int // in the document
-	agents int
+	mark  string // nobody can guess it, so that nobody can write one
+	lists [][][]byte
+	err   error
+	texts *texts
 }
 
 // minTexts are remembered in any case.
 const minTexts = 1000
 
-// assemble makes a document of what making returns. A whole one has all that there
-// is: if much more is remembered, that is forgotten.
-func (x *texts) assemble(whole bool, making func(*assembly) any) ([]byte, error) {
+// assemble makes a document of s by what making returns. If much more is remembered
+// than there is in s, or something went wrong, all of that is forgotten.
+func (x *texts) assemble(s *core.Snapshot, making func(*assembly) any) ([]byte, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.tasks == nil {
@@ -53,14 +51,22 @@ func (x *texts) assemble(whole bool, making func(*assembly) any) ([]byte, error)
 	if err == nil {
 		err = a.err
 	}
+	if tasks, agents := countTasks(s), len(s.Agents); err != nil || len(x.tasks) > tasks+tasks/2+minTexts || len(x.agents) > agents+agents/2+minTexts {
+		x.tasks, x.agents = nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	// What is not there any more is let go now and then, with the rest.
-	if whole && (len(x.tasks) > a.tasks+a.tasks/2+minTexts || len(x.agents) > a.agents+a.agents/2+minTexts) {
-		x.tasks, x.agents = nil, nil
-	}
 	return a.splice(head), nil
+}
+
+func countTasks(s *core.Snapshot) (n int) {
+	for _, list := range [][]core.FrameworkView{s.Frameworks, s.Completed} {
+		for i := range list {
+			n += len(list[i].Tasks) + len(list[i].Unreachable) + len(list[i].Finished)
+		}
+	}
+	return n
 }
 
 // later stands for a list in what is encoded.
@@ -121,7 +127,6 @@ func (a *assembly) taskList(list []*core.Task) json.RawMessage {
 		}
 		out[i] = text
 	}
-	a.tasks += len(list)
 	return a.later(out)
 }
 
@@ -137,7 +142,6 @@ func (a *assembly) agentList(list []core.Agent, id string) json.RawMessage {
 			was = agentText{*one, a.encode(modelAgent(one))}
 			a.texts.agents[one.ID] = was
 		}
-		a.agents++
 		out = append(out, was.text)
 	}
 	return a.later(out)

@@ -42,7 +42,7 @@ func TestTexts(t *testing.T) {
 		{nil, []core.Agent{agent(1, "cpus:2", false)}},
 	} {
 		doc := func(x *texts) string {
-			text, err := x.assemble(true, func(a *assembly) any {
+			text, err := x.assemble(&core.Snapshot{}, func(a *assembly) any {
 				return map[string]any{"agents": a.agentList(tt.agents, ""), "f": []any{map[string]any{"tasks": a.taskList(tt.tasks), "none": a.taskList(nil)}}}
 			})
 			if err != nil || !json.Valid(text) {
@@ -55,17 +55,32 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	for i := range 10 * minTexts {
-		if _, err := x.assemble(true, func(a *assembly) any { return a.taskList([]*core.Task{task(i, v1.TaskState_TASK_LOST)}) }); err != nil {
+		if _, err := x.assemble(&core.Snapshot{}, func(a *assembly) any { return a.taskList([]*core.Task{task(i, v1.TaskState_TASK_LOST)}) }); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if len(x.tasks) > 2*minTexts {
 		t.Errorf("%d texts are remembered of one task", len(x.tasks))
 	}
-	text, err := x.assemble(false, func(a *assembly) any {
+	text, err := x.assemble(&core.Snapshot{}, func(a *assembly) any {
 		return []any{`"` + strings.Repeat("x", 3), a.agentList([]core.Agent{one, agent(2, "cpus:1", true)}, "a2")}
 	})
 	if err != nil || strings.Count(string(text), `"id":`) != 1 {
 		t.Errorf("one agent alone: %s, %v", text, err)
+	}
+
+	// What could not be written once is not taken for written.
+	broken := task(1, v1.TaskState_TASK_RUNNING)
+	for range 2 {
+		text, err := x.assemble(&core.Snapshot{}, func(a *assembly) any {
+			a.texts.tasks[broken] = a.encode(make(chan int))
+			return a.taskList([]*core.Task{broken})
+		})
+		if err == nil {
+			t.Errorf("a task that cannot be written is %q", text)
+		}
+		if len(x.tasks) > 0 {
+			t.Errorf("%d texts are remembered", len(x.tasks))
+		}
 	}
 }
