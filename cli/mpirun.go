@@ -209,6 +209,7 @@ func (j *mpiJob) onDisconnected(ctx context.Context, err error) error {
 	if _, away := j.op.get(ctx, master.Call_GET_HEALTH); away != nil && j.client.FrameworkID() == nil {
 		return away // nobody there, and it says what to do
 	}
+	j.held = nil // they were that master's, or of that stream
 	j.say("no master for now, trying again: %s", errs.Text(err))
 	return nil
 }

@@ -52,10 +52,7 @@ func main() {
 func run(ctx context.Context, master string, ranks int, argv []string) (code int, err error) {
 	ctx, done := context.WithCancel(ctx)
 	defer done()
-	p := &program{argv: argv, ranks: ranks, ended: make(chan int, 1)}
-	if p.each, err = resources.Parse("cpus:1;mem:128", resources.DefaultRole); err != nil {
-		return 0, err
-	}
+	p := &program{argv: argv, ranks: ranks, each: resources.MustParse("cpus:1;mem:128"), ended: make(chan int, 1)}
 	detector, err := election.Parse(master)
 	if err != nil {
 		return 0, err
@@ -70,7 +67,8 @@ func run(ctx context.Context, master string, ranks int, argv []string) (code int
 		code = <-p.ended
 		done()
 	}()
-	if err = p.client.Run(ctx, scheduler.Handler{Offers: p.offers, Update: p.update}); ctx.Err() != nil {
+	lost := func(context.Context, error) error { p.held = nil; return nil } // what was offered was that stream's
+	if err = p.client.Run(ctx, scheduler.Handler{Disconnected: lost, Offers: p.offers, Update: p.update}); ctx.Err() != nil {
 		err = nil // it was us
 	}
 	return code, err
