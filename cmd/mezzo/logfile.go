@@ -24,7 +24,8 @@ func (f *logFile) path(program string) string {
 	return filepath.Join(f.dir, strings.ReplaceAll(program, " ", "-")+".log")
 }
 
-// maxLogMegabytes and maxLogFiles bound what a daemon's own log takes.
+// maxLogMegabytes and maxLogFiles bound what a daemon's own log takes, the file that
+// is written included.
 const (
 	maxLogMegabytes = 100
 	maxLogFiles     = 5
@@ -38,7 +39,7 @@ func (f *logFile) open(program string, stderr io.Writer) (io.Writer, error) {
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("--log_dir: %w", err)
 	}
-	file := &lumberjack.Logger{Filename: (&logFile{dir: f.dir}).path(program), MaxSize: maxLogMegabytes, MaxBackups: maxLogFiles}
+	file := &lumberjack.Logger{Filename: (&logFile{dir: f.dir}).path(program), MaxSize: maxLogMegabytes, MaxBackups: maxLogFiles - 1}
 	if _, err := file.Write(nil); err != nil {
 		return nil, fmt.Errorf("--log_dir: %w", err)
 	}

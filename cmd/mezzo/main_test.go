@@ -273,3 +273,34 @@ func TestLogFormat(t *testing.T) {
 		t.Errorf("first line of the log is %q: %v", line, err)
 	}
 }
+
+// TestLogDir: the log is in a file beside stderr, where readers find it; a directory
+// that cannot be is named.
+func TestLogDir(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "logs")
+	addr, port := freeAddr(t)
+	r := start(t, nil, "mezzo", "master", "--ip=127.0.0.1", "--port="+port, "--work_dir="+t.TempDir(), "--log_dir="+dir)
+	var part struct {
+		Data   string
+		Offset int
+	}
+	r.get(t, addr, "/files/read?path=/master/log&offset=0", &part)
+	if !strings.Contains(part.Data, "starting") || !strings.Contains(r.stderr.String(), "starting") {
+		t.Errorf("read %q, on stderr %q", part.Data, r.stderr.String())
+	}
+	r.end(t)
+	if text, err := os.ReadFile(filepath.Join(dir, "mezzo-master.log")); err != nil || !strings.Contains(string(text), "stopped") {
+		t.Errorf("the file has %q, %v", text, err)
+	}
+	file := filepath.Join(dir, "mezzo-master.log")
+	r = start(t, nil, "mezzo", "master", "--ip=127.0.0.1", "--port=0", "--work_dir="+t.TempDir(), "--log_dir="+file)
+	if code := r.wait(t); code != 1 || !strings.Contains(r.stderr.String(), "--log_dir") {
+		t.Errorf("a directory that is a file: code %d, %q", code, r.stderr.String())
+	}
+	r = start(t, nil, "mezzo", "master", "--ip=127.0.0.1", "--port="+port, "--work_dir="+t.TempDir(), "--external_log_file="+file)
+	r.get(t, addr, "/files/read?path=/master/log", &part)
+	if part.Offset == 0 {
+		t.Errorf("somebody else's file is not shown: %+v", part)
+	}
+	r.end(t)
+}
