@@ -24,11 +24,11 @@ const (
 // until it ends.
 func (s *server) follow(w http.ResponseWriter, r *http.Request, of held) error {
 	root := of.sandbox(s.workDir)
-	files := []*followed{
+	both := []*followed{
 		{place: files.Place{Root: root, Rel: logger.Stdout}, of: agent.ProcessIO_Data_STDOUT},
 		{place: files.Place{Root: root, Rel: logger.Stderr}, of: agent.ProcessIO_Data_STDERR},
 	}
-	for _, f := range files {
+	for _, f := range both {
 		defer f.close()
 		if err := f.begin(); err != nil {
 			return err
@@ -51,7 +51,7 @@ func (s *server) follow(w http.ResponseWriter, r *http.Request, of held) error {
 				return nil
 			}
 			ended = !snap.holds(of.id)
-			for _, f := range files {
+			for _, f := range both {
 				if f.advance(out.data) != nil {
 					return nil
 				}

@@ -11,12 +11,10 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"mezzo/api/codec"
 	v1 "mezzo/api/mesos/v1"
@@ -78,8 +76,11 @@ func surfaceCall(t *testing.T, addr, stream string, g *randproto.Generator) int 
 	if g.IntN(2) == 0 {
 		call, path = &masterapi.Call{}, "/api/v1"
 	}
-	g.Fill(call.ProtoReflect())
-	setField(call.ProtoReflect(), g)
+	name := g.FillCall(call.ProtoReflect())
+	// A framework that is torn down, or taken over, would make no more sense.
+	if c, ok := call.(*scheduler.Call); ok && name != "" && name != "TEARDOWN" && name != "SUBSCRIBE" && g.IntN(2) == 0 {
+		c.FrameworkId = &v1.FrameworkID{Value: proto.String("known")}
+	}
 	c, accept := codec.JSON, codec.Protobuf
 	if g.IntN(2) == 0 {
 		c, accept = accept, c
@@ -118,28 +119,4 @@ func surfaceCall(t *testing.T, addr, stream string, g *randproto.Generator) int 
 		_, _ = io.Copy(io.Discard, resp.Body)
 	}
 	return resp.StatusCode
-}
-
-// setField makes the call's type fit one of the messages in it, most often.
-func setField(m protoreflect.Message, g *randproto.Generator) {
-	if g.IntN(4) == 0 {
-		return
-	}
-	kind := m.Descriptor().Fields().ByName("type")
-	values := kind.Enum().Values()
-	value := values.Get(1 + g.IntN(values.Len()-1))
-	m.Set(kind, protoreflect.ValueOfEnum(value.Number()))
-	// A framework that is torn down, or taken over, would make no more sense.
-	last := value.Name() == "TEARDOWN" || value.Name() == "SUBSCRIBE"
-	if id := m.Descriptor().Fields().ByName("framework_id"); id != nil && !last && g.IntN(2) == 0 {
-		m.Set(id, protoreflect.ValueOfMessage((&v1.FrameworkID{Value: proto.String("known")}).ProtoReflect()))
-	}
-	for i := range m.Descriptor().Fields().Len() {
-		f := m.Descriptor().Fields().Get(i)
-		if f.Message() != nil && string(f.Name()) == strings.ToLower(string(value.Name())) && !m.Has(f) {
-			part := m.NewField(f)
-			g.Fill(part.Message())
-			m.Set(f, part)
-		}
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -54,6 +55,26 @@ func (g *Generator) fill(m protoreflect.Message, depth int) {
 			m.Set(fd, g.value(fd, func() protoreflect.Value { return m.NewField(fd) }, depth))
 		}
 	}
+}
+
+// FillCall is Fill for a message with an enum "type" and a message in it for each value
+// of that: most often they fit, and the value's name is returned.
+func (g *Generator) FillCall(m protoreflect.Message) (chosen protoreflect.Name) {
+	g.Fill(m)
+	if g.IntN(4) == 0 {
+		return ""
+	}
+	fields := m.Descriptor().Fields()
+	kind := fields.ByName("type")
+	values := kind.Enum().Values()
+	value := values.Get(1 + g.IntN(values.Len()-1)) // the first stands for none
+	m.Set(kind, protoreflect.ValueOfEnum(value.Number()))
+	if f := fields.ByName(protoreflect.Name(strings.ToLower(string(value.Name())))); f != nil && f.Message() != nil && !m.Has(f) {
+		part := m.NewField(f)
+		g.Fill(part.Message())
+		m.Set(f, part)
+	}
+	return value.Name()
 }
 
 // size is 0 to 2, and the deeper the smaller.

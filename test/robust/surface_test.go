@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"mezzo/api/codec"
 	"mezzo/api/mesos/v1/agent"
@@ -70,11 +69,7 @@ func agentCall(t *testing.T, addr string, g *randproto.Generator) (int, []byte) 
 	if g.IntN(4) == 0 {
 		call, path = &executor.Call{}, "/api/v1/executor"
 	}
-	m := call.ProtoReflect()
-	g.Fill(m)
-	if g.IntN(4) > 0 {
-		fit(m, g)
-	}
+	g.FillCall(call.ProtoReflect())
 	if a, ok := call.(*agent.Call); ok && a.GetType() == agent.Call_LAUNCH_CONTAINER {
 		a.Type = agent.Call_GET_CONTAINERS.Enum() // it may well succeed, and would outlive the cluster
 	}
@@ -105,19 +100,6 @@ func agentCall(t *testing.T, addr string, g *randproto.Generator) (int, []byte) 
 		_, _ = io.Copy(io.Discard, resp.Body)
 	}
 	return resp.StatusCode, body
-}
-
-// fit makes the call's type, and a message of the call, fit each other.
-func fit(m protoreflect.Message, g *randproto.Generator) {
-	fields := m.Descriptor().Fields()
-	kind := fields.ByName("type")
-	value := kind.Enum().Values().Get(1 + g.IntN(kind.Enum().Values().Len()-1))
-	m.Set(kind, protoreflect.ValueOfEnum(value.Number()))
-	if f := fields.ByName(protoreflect.Name(strings.ToLower(string(value.Name())))); f != nil && f.Message() != nil && !m.Has(f) {
-		part := m.NewField(f)
-		g.Fill(part.Message())
-		m.Set(f, part)
-	}
 }
 
 // residentKiB is the memory of a process.
