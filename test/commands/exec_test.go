@@ -101,7 +101,9 @@ func testTerminal(t *testing.T, c *native.Cluster) {
 	until(t, "a prompt", func() bool { return strings.Contains(screen.String(), "# ") })
 	for _, step := range []struct{ typed, shows string }{
 		{"stty size\r", "30 99"},
-		{"sleep 1000\r", "sleep 1000"},
+		// Not the echo of what is typed: until the shell has left its line editor, a
+		// Ctrl-C is a key like any other.
+		{"echo $((60+3)); sleep 1000\r", "63"},
 		{"\x03", "^C"},
 		{"echo $((40+2)); tty\r", "42"},
 	} {
