@@ -45,7 +45,9 @@ func (h holder) place(ctx context.Context) (Config, error) {
 
 // start makes sure that the holder's cgroup is there, and returns it. If
 // somebody stopped the unit, containers keep the cgroup alive; systemd could
-// not start the unit in it again, and need not.
+// not start the unit in it again, and need not. Once they are gone systemd
+// removes it, but not always (seen with 252): it forgets the unit first, and can
+// never start it again in what it left.
 func (h holder) start(ctx context.Context) (dir string, err error) {
 	state, err := h.property(ctx, "ActiveState")
 	if err != nil {
@@ -55,6 +57,11 @@ func (h holder) start(ctx context.Context) (dir string, err error) {
 	if data, err := os.ReadFile(filepath.Join(dir, "cgroup.events")); err == nil && state != "active" {
 		if alive, err := populated(data); err != nil || alive {
 			return dir, err
+		}
+		if state == "inactive" || state == "failed" {
+			if err := kernelTree().remove(ctx, dir); err != nil {
+				return "", fmt.Errorf("remove what its last run left: %w", err)
+			}
 		}
 	}
 	if state != "active" {
