@@ -9,10 +9,11 @@ import (
 
 // view is a snapshot that many may read at once.
 type view struct {
-	snapshot *core.Snapshot
+	unsorted *core.Unsorted
 	step     uint64    // of the core, at which it was made
 	until    time.Time // it is new enough till then, whatever happened since
 	sort     sync.Once
+	snapshot *core.Snapshot
 	tell     sync.Once
 	told     *news // how a subscription begins
 
@@ -21,7 +22,7 @@ type view struct {
 
 // sorted is the snapshot in order.
 func (v *view) sorted() *core.Snapshot {
-	v.sort.Do(v.snapshot.Sort)
+	v.sort.Do(func() { v.snapshot = v.unsorted.Sort() })
 	return v.snapshot
 }
 
@@ -45,7 +46,7 @@ func (l *loop) look() *view {
 // view makes a view.
 func (l *loop) view() *view {
 	start := time.Now()
-	v := &view{snapshot: l.core.Snapshot(), step: l.steps.Load()}
+	v := &view{unsorted: l.core.Snapshot(), step: l.steps.Load()}
 	v.until = start.Add(viewShare * time.Since(start))
 	return v
 }

@@ -1,6 +1,9 @@
 package resources
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 var (
 	agent = MustParse("cpus:64;disk:1048576;gpus:8;mem:262144;ports:[31000-32000]")
@@ -11,6 +14,14 @@ func BenchmarkAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		agent.Add(task)
+	}
+}
+
+func BenchmarkSum1000(b *testing.B) {
+	all := slices.Repeat([]Resources{task}, 1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		Sum(slices.Values(all))
 	}
 }
 

@@ -210,6 +210,29 @@ func expect(t *rapid.T, what string, got Resources, want model) {
 	}
 }
 
+func TestSum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var all []Resources
+		var before []string
+		want, sum := Resources{}, model{}
+		for range rapid.IntRange(0, 8).Draw(t, "n") {
+			r, m := draw(t, "r")
+			all, before = append(all, r), append(before, r.String())
+			want, sum = want.Add(r), sum.add(m)
+		}
+		got := Sum(slices.Values(all))
+		expect(t, "sum", got, sum)
+		if !got.Equal(want) {
+			t.Fatalf("sum is %v, want %v", got, want)
+		}
+		for i, r := range all {
+			if r.String() != before[i] {
+				t.Fatalf("%s became %v", before[i], r)
+			}
+		}
+	})
+}
+
 func TestAlgebra(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, ma := draw(t, "a")

@@ -81,7 +81,7 @@ func benchmarkTask(b *testing.B, agents int) {
 		}
 	}
 	b.StopTimer()
-	if s := w.core.Snapshot(); s.Counts[core.TasksFinished] != uint64(b.N) {
+	if s := w.core.Snapshot().Sort(); s.Counts[core.TasksFinished] != uint64(b.N) {
 		b.Fatalf("%d tasks of %d finished", s.Counts[core.TasksFinished], b.N)
 	}
 }
@@ -108,7 +108,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		b.Run(fmt.Sprintf("agents=%d", agents), func(b *testing.B) {
 			b.ReportAllocs()
 			for range b.N {
-				w.core.Snapshot()
+				w.core.Snapshot().Sort()
 			}
 		})
 	}

@@ -60,7 +60,7 @@ func (c *Core) Check() error {
 func (c *Core) checkAgent(a *agent) error {
 	var used, offered resources.Resources
 	for key, t := range a.tasks {
-		if f := c.frameworks[key.framework]; f == nil || f.tasks[key.task] != t || t.Agent != a.ID {
+		if f := c.frameworks[key.framework]; f == nil || f.task(key.task) != t || t.Agent != a.ID {
 			return fmt.Errorf("task %s of agent %s is unknown to its framework", key.task, a.ID)
 		}
 		if t.live() {
@@ -142,7 +142,7 @@ func (c *Core) checkOrders() error {
 }
 
 func (c *Core) checkFramework(f *framework) error {
-	for id, t := range f.tasks {
+	for id, t := range f.tasks.Scan {
 		a := c.agents[t.Agent]
 		if a == nil || a.tasks[taskKey{f.ID, id}] != t {
 			return fmt.Errorf("task %s of framework %s is unknown to its agent", id, f.ID)

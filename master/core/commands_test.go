@@ -350,8 +350,7 @@ func usageCommand(w *world, d *datadriven.TestData) {
 
 // state prints what a Snapshot shows.
 func stateCommand(w *world, _ *datadriven.TestData) {
-	s := w.core.Snapshot()
-	s.Sort()
+	s := w.core.Snapshot().Sort()
 	for _, a := range s.Agents {
 		fmt.Fprintf(w.out, "agent %s connected=%t total=[%v] used=[%v] offered=[%v]", a.ID, a.Connected, a.Total, a.Used, a.Offered)
 		if a.Usage != nil {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidwall/btree"
+
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
@@ -36,7 +38,7 @@ type framework struct {
 	stream       StreamID  // empty when disconnected
 	disconnected time.Time // since then
 	failover     *timer    // ends it; nil while connected
-	tasks        map[ids.TaskID]*Task
+	tasks        btree.Map[ids.TaskID, *Task]
 	unreachable  history[ids.TaskID, *Task]
 	finished     []*Task
 	offers       map[ids.OfferID]*offer
@@ -54,7 +56,6 @@ func (c *Core) newFramework(info *v1.FrameworkInfo) *framework {
 			Reregistered: c.now,
 			Counts:       FrameworkCounts{Ended: map[v1.TaskState]uint64{}},
 		},
-		tasks:       map[ids.TaskID]*Task{},
 		unreachable: newHistory[ids.TaskID, *Task](c.cfg.MaxUnreachableTasks),
 		offers:      map[ids.OfferID]*offer{},
 		inverse:     map[ids.OfferID]*inverseOffer{},

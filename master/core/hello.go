@@ -206,8 +206,8 @@ func (c *Core) adopt(a *agent, conn ConnID, h *hello) bool {
 		case a.tasks[t.key()] != nil:
 		case over:
 			removed[t.Framework] = true
-		case f != nil && f.tasks[t.ID] != nil:
-			c.trace(Warn, "task reported by two agents", "task_id", string(t.ID), "agent_id", string(a.ID), "other_agent_id", string(f.tasks[t.ID].Agent))
+		case f != nil && f.task(t.ID) != nil:
+			c.trace(Warn, "task reported by two agents", "task_id", string(t.ID), "agent_id", string(a.ID), "other_agent_id", string(f.task(t.ID).Agent))
 		default:
 			t.Agent, t.Info.AgentId = a.ID, a.ID.Proto()
 			adopted = append(adopted, t)

@@ -13,7 +13,7 @@ import (
 // kill is the KILL call. It is remembered until the task is forgotten, and
 // repeated to an agent that comes back with the task alive.
 func (c *Core) kill(f *framework, call *scheduler.Call_Kill) {
-	t, ok := f.tasks[ids.TaskID(call.GetTaskId().GetValue())]
+	t, ok := f.tasks.Get(ids.TaskID(call.GetTaskId().GetValue()))
 	if !ok {
 		c.reconcileTask(f, call.GetTaskId(), call.GetAgentId())
 		return
@@ -28,7 +28,7 @@ func (c *Core) kill(f *framework, call *scheduler.Call_Kill) {
 
 func (c *Core) killByOperator(ev KillTask) error {
 	if f, ok := c.frameworks[ev.Framework]; ok {
-		if t, ok := f.tasks[ev.Task]; ok {
+		if t, ok := f.tasks.Get(ev.Task); ok {
 			c.killTask(t, ev.Policy)
 			return nil
 		}

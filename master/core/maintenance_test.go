@@ -97,8 +97,7 @@ func awayText(u *v1.Unavailability) string {
 
 // maintenance prints what a Snapshot shows of it.
 func maintenanceCommand(w *world, _ *datadriven.TestData) {
-	s := w.core.Snapshot()
-	s.Sort()
+	s := w.core.Snapshot().Sort()
 	for _, window := range s.Schedule.GetWindows() {
 		fmt.Fprintf(w.out, "window%s:", awayText(window.GetUnavailability()))
 		for _, id := range window.GetMachineIds() {
@@ -158,8 +157,7 @@ func (m *machine) oversubscribe(t *rapid.T) {
 
 // agents prints how agents stand with operators.
 func agentsCommand(w *world, _ *datadriven.TestData) {
-	s := w.core.Snapshot()
-	s.Sort()
+	s := w.core.Snapshot().Sort()
 	for _, a := range s.Agents {
 		fmt.Fprintf(w.out, "agent %s deactivated=%t%s", a.ID, a.Deactivated, awayText(a.Unavailability))
 		if a.Drain != nil {
@@ -192,7 +190,7 @@ func (m *machine) maintain(t *rapid.T) {
 
 // scheduled is some machine that is in the schedule, mostly, or else others.
 func (m *machine) scheduled(t *rapid.T, others []*v1.MachineID) []*v1.MachineID {
-	s := m.world.core.Snapshot()
+	s := m.world.core.Snapshot().Sort()
 	if len(s.Machines) == 0 || rapid.IntRange(0, 4).Draw(t, "other") == 0 {
 		return others
 	}
@@ -203,8 +201,7 @@ func (m *machine) scheduled(t *rapid.T, others []*v1.MachineID) []*v1.MachineID 
 func (m *machine) answer(t *rapid.T) {
 	stream := m.stream(t)
 	var list []*v1.OfferID
-	s := m.world.core.Snapshot()
-	s.Sort()
+	s := m.world.core.Snapshot().Sort()
 	for i := range s.Frameworks {
 		for _, o := range s.Frameworks[i].Inverse {
 			if rapid.Bool().Draw(t, "take") {

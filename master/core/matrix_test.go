@@ -94,6 +94,6 @@ func transition(w *world, from, to v1.TaskState, aware bool) (ended, string) {
 		update(from, "u1")
 	}
 	told := update(to, "u2")
-	s := n.core.Snapshot()
+	s := n.core.Snapshot().Sort()
 	return ended{s.Frameworks[0].Tasks[0].State, !s.Agents[0].Used.IsEmpty()}, told
 }

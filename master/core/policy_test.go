@@ -101,8 +101,7 @@ func weightsCommand(w *world, d *datadriven.TestData) {
 
 // policy prints what a Snapshot shows of roles.
 func policyCommand(w *world, _ *datadriven.TestData) {
-	s := w.core.Snapshot()
-	s.Sort()
+	s := w.core.Snapshot().Sort()
 	for _, q := range s.Quotas {
 		fmt.Fprintf(w.out, "quota %s guarantee=[%v] limit=[%v] consumed=[%v]\n", q.Role, q.Guarantee, q.Limit, q.Consumed)
 	}

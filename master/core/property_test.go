@@ -80,7 +80,7 @@ func (m *machine) follow(effects []core.Effect) {
 			delete(m.streams, string(e.Stream))
 		}
 	}
-	s := m.world.core.Snapshot()
+	s := m.world.core.Snapshot().Sort()
 	m.followWatcher(effects, s)
 	for i := range s.Agents {
 		a := &s.Agents[i]
@@ -124,7 +124,7 @@ func (m *machine) followWatcher(effects []core.Effect, s *core.Snapshot) {
 // watch lets somebody begin to watch, or end it.
 func (m *machine) watch(t *rapid.T) {
 	was := m.watcher
-	m.watcher = watch(m.world.core.Snapshot())
+	m.watcher = watch(m.world.core.Snapshot().Sort())
 	m.step(core.Watch{On: was == nil})
 	if was != nil {
 		m.watcher = nil
@@ -239,8 +239,7 @@ func agentName(n int) *v1.AgentID {
 
 // offers draws ids of the newest offers, some of them no longer there.
 func (m *machine) offers(t *rapid.T) []*v1.OfferID {
-	s := m.world.core.Snapshot()
-	s.Sort()
+	s := m.world.core.Snapshot().Sort()
 	var ids []*v1.OfferID
 	for i := range s.Frameworks {
 		for _, o := range s.Frameworks[i].Offers {
@@ -282,8 +281,7 @@ func (m *machine) hello(t *rapid.T) {
 		},
 		Address: host + ":5051",
 	}
-	s := m.world.core.Snapshot()
-	s.Sort()
+	s := m.world.core.Snapshot().Sort()
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		if a.Address != hello.Address || !rapid.Bool().Draw(t, "back") {

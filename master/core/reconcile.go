@@ -12,7 +12,7 @@ import (
 // named. The answers have no uuid and are not acknowledged.
 func (c *Core) reconcile(f *framework, call *scheduler.Call_Reconcile) {
 	if len(call.GetTasks()) == 0 {
-		for _, t := range f.sortedTasks() {
+		for _, t := range f.tasks.Values() {
 			c.reconcileKnown(f, t)
 		}
 		return
@@ -43,7 +43,7 @@ func (c *Core) sendState(f *framework, t *Task, reason v1.TaskStatus_Reason, mes
 // Source: the six cases are those of mesos master.cpp, reconcile.
 func (c *Core) reconcileTask(f *framework, task *v1.TaskID, agent *v1.AgentID) {
 	id := ids.TaskID(task.GetValue())
-	if t, ok := f.tasks[id]; ok {
+	if t, ok := f.tasks.Get(id); ok {
 		c.reconcileKnown(f, t)
 		return
 	}

@@ -36,7 +36,7 @@ func (c *Core) removeFramework(f *framework) {
 		}
 	}
 	why := "framework " + string(f.ID) + " removed"
-	for _, t := range f.sortedTasks() {
+	for _, t := range f.tasks.Values() {
 		a := c.agents[t.Agent]
 		status := c.status(f, t.ID, t.Agent, v1.TaskState_TASK_KILLED, v1.TaskStatus_REASON_FRAMEWORK_REMOVED, why)
 		c.forget(a, c.advance(a, t, status, status))

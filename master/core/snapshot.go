@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidwall/btree"
+
 	"mezzo/allocator"
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
@@ -13,8 +15,8 @@ import (
 	"mezzo/resources"
 )
 
-// Snapshot is everything the master knows at one moment, to be read by others.
-// Nothing in it changes, except by Sort.
+// Snapshot is everything the master knows at one moment, in the order of ids, to be
+// read by others. Nothing in it changes.
 type Snapshot struct {
 	Frameworks  []FrameworkView
 	Completed   []FrameworkView // oldest first
@@ -44,11 +46,17 @@ type FrameworkView struct {
 	Requests    []allocator.Request // that no offer answered yet
 }
 
-// Snapshot copies what changes and shares what does not: its cost is a few
-// words for each task. The order is left to Sort, which need not be called by
-// the owner of the core.
-func (c *Core) Snapshot() *Snapshot {
-	s := &Snapshot{
+// Unsorted is what a snapshot is made of.
+type Unsorted struct {
+	snapshot Snapshot
+	tasks    []*btree.Map[ids.TaskID, *Task] // of the snapshot's frameworks
+}
+
+// Snapshot copies what changes and shares what does not: its cost is some words
+// for each agent, and none for a task. The rest is left to Sort, which need not be
+// called by the owner of the core.
+func (c *Core) Snapshot() *Unsorted {
+	u := &Unsorted{snapshot: Snapshot{
 		Frameworks:  make([]FrameworkView, 0, len(c.frameworks)),
 		Agents:      make([]Agent, 0, len(c.agents)),
 		Unreachable: maps.Clone(c.unreachable.values),
@@ -59,13 +67,15 @@ func (c *Core) Snapshot() *Snapshot {
 		Shares:      c.alloc.Shares(),
 		Counts:      c.counts,
 		TaskEnds:    maps.Clone(c.taskEnds),
-	}
+	}}
+	s := &u.snapshot
 	at := make(map[ids.FrameworkID]int, len(c.frameworks))
 	for _, f := range c.frameworks {
-		v := f.view()
+		v := f.viewBesideTasks()
 		v.Requests = c.alloc.Requests(f.ID)
 		at[f.ID] = len(s.Frameworks)
 		s.Frameworks = append(s.Frameworks, v)
+		u.tasks = append(u.tasks, f.tasks.Copy())
 	}
 	for _, id := range sortedKeys(c.recovered) {
 		s.Recovered = append(s.Recovered, c.recovered[id].info)
@@ -85,13 +95,20 @@ func (c *Core) Snapshot() *Snapshot {
 			}
 		}
 	}
-	return s
+	return u
 }
 
+// view shows f whole.
 func (f *framework) view() FrameworkView {
+	v := f.viewBesideTasks()
+	v.Tasks = f.tasks.Values()
+	return v
+}
+
+// viewBesideTasks leaves out the tasks that are there, which may be many.
+func (f *framework) viewBesideTasks() FrameworkView {
 	v := FrameworkView{
 		Framework: f.Framework,
-		Tasks:     slices.AppendSeq(make([]*Task, 0, len(f.tasks)), maps.Values(f.tasks)),
 		Finished:  slices.Clone(f.finished),
 	}
 	v.Counts.Ended = maps.Clone(f.Counts.Ended)
@@ -109,16 +126,18 @@ func (f *framework) view() FrameworkView {
 
 // Used is what the framework's tasks and executors hold, on all agents together.
 func (f *FrameworkView) Used() resources.Resources {
-	var sum resources.Resources
-	for _, t := range f.Tasks {
-		if t.live() {
-			sum = sum.Add(t.Resources)
+	return resources.Sum(func(yield func(resources.Resources) bool) {
+		for _, t := range f.Tasks {
+			if t.live() && !yield(t.Resources) {
+				return
+			}
 		}
-	}
-	for _, x := range f.Executors {
-		sum = sum.Add(x.Resources)
-	}
-	return sum
+		for _, x := range f.Executors {
+			if !yield(x.Resources) {
+				return
+			}
+		}
+	})
 }
 
 // HeldByExecutors is what each of the framework's executors holds with its tasks.
@@ -143,11 +162,13 @@ func (f *FrameworkView) HeldByExecutors() map[*Executor]resources.Resources {
 
 // Offered is what is offered to the framework now.
 func (f *FrameworkView) Offered() resources.Resources {
-	var sum resources.Resources
-	for _, o := range f.Offers {
-		sum = sum.Add(o.Resources)
-	}
-	return sum
+	return resources.Sum(func(yield func(resources.Resources) bool) {
+		for _, o := range f.Offers {
+			if !yield(o.Resources) {
+				return
+			}
+		}
+	})
 }
 
 // OldestOffer is when the first of the offers that the framework holds was made;
@@ -160,19 +181,38 @@ func (f *FrameworkView) OldestOffer() time.Time {
 	return t
 }
 
-// Sort puts the snapshot in the order of ids: the same state, the same bytes.
-func (s *Snapshot) Sort() {
-	slices.SortFunc(s.Agents, func(a, b Agent) int { return cmp.Compare(a.ID, b.ID) })
+// Sort makes the snapshot: the same state, the same bytes. It is called once.
+func (u *Unsorted) Sort() *Snapshot {
+	s := &u.snapshot
+	for i, tasks := range u.tasks {
+		s.Frameworks[i].Tasks = tasks.Values()
+	}
+	u.tasks = nil
+	s.Agents = sortAgents(s.Agents)
 	slices.SortFunc(s.Executors, compareExecutors)
 	slices.SortFunc(s.Operations, func(a, b *Operation) int { return cmp.Compare(a.UUID, b.UUID) })
 	slices.SortFunc(s.Shares, func(a, b allocator.Share) int { return cmp.Compare(a.Role, b.Role) })
 	slices.SortFunc(s.Frameworks, func(a, b FrameworkView) int { return cmp.Compare(a.ID, b.ID) })
 	for i := range s.Frameworks {
 		f := &s.Frameworks[i]
-		slices.SortFunc(f.Tasks, compareTasks)
 		slices.SortFunc(f.Unreachable, compareTasks)
 		slices.SortFunc(f.Executors, compareExecutors)
 		slices.SortFunc(f.Offers, func(a, b *Offer) int { return cmp.Compare(a.ID, b.ID) })
 		slices.SortFunc(f.Inverse, func(a, b *InverseOffer) int { return cmp.Compare(a.ID, b.ID) })
 	}
+	return s
+}
+
+// sortAgents moves each of them once: they are large.
+func sortAgents(agents []Agent) []Agent {
+	order := make([]*Agent, len(agents))
+	for i := range agents {
+		order[i] = &agents[i]
+	}
+	slices.SortFunc(order, func(a, b *Agent) int { return cmp.Compare(a.ID, b.ID) })
+	sorted := make([]Agent, len(agents))
+	for i, a := range order {
+		sorted[i] = *a
+	}
+	return sorted
 }

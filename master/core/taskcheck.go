@@ -57,7 +57,7 @@ func (k taskCheck) identity(t *v1.TaskInfo) error {
 	if err := ids.Validate("task", string(id)); err != nil {
 		return err
 	}
-	if _, used := k.framework.tasks[id]; used {
+	if k.framework.task(id) != nil {
 		return invalid("task id %q is in use", id)
 	}
 	if _, lost := k.framework.unreachable.get(id); lost {

@@ -16,7 +16,8 @@ import (
 // addTask makes f and a know t.
 func (c *Core) addTask(f *framework, a *agent, t *Task) {
 	f.agents[a.ID] = true
-	f.tasks[t.ID], a.tasks[t.key()] = t, t
+	a.tasks[t.key()] = t
+	f.tasks.Set(t.ID, t)
 	if t.live() {
 		a.Used = a.Used.Add(t.Resources)
 	}
@@ -26,7 +27,7 @@ func (c *Core) addTask(f *framework, a *agent, t *Task) {
 // replace puts t in the place of what it was made from.
 func (c *Core) replace(a *agent, t *Task) {
 	a.tasks[t.key()] = t
-	c.frameworks[t.Framework].tasks[t.ID] = t
+	c.frameworks[t.Framework].tasks.Set(t.ID, t)
 }
 
 // advance applies an update to t and returns what became of it: status is what
@@ -65,7 +66,7 @@ func (c *Core) forget(a *agent, t *Task) {
 	f := c.frameworks[t.Framework]
 	delete(a.tasks, t.key())
 	delete(a.kills, t.key())
-	delete(f.tasks, t.ID)
+	f.tasks.Delete(t.ID)
 	f.finished = keep(f.finished, t, c.cfg.MaxCompletedTasks)
 	c.noteEmpty(a)
 }
@@ -74,7 +75,7 @@ func (c *Core) forget(a *agent, t *Task) {
 func (c *Core) lose(a *agent, t *Task) {
 	f := c.frameworks[t.Framework]
 	delete(a.tasks, t.key())
-	delete(f.tasks, t.ID)
+	f.tasks.Delete(t.ID)
 	f.unreachable.put(t.ID, t)
 }
 
@@ -120,8 +121,10 @@ func (a *agent) sortedTasks() []*Task {
 	return slices.SortedFunc(maps.Values(a.tasks), compareTasks)
 }
 
-func (f *framework) sortedTasks() []*Task {
-	return slices.SortedFunc(maps.Values(f.tasks), compareTasks)
+// task is f's task of that id; nil if there is none.
+func (f *framework) task(id ids.TaskID) *Task {
+	t, _ := f.tasks.Get(id)
+	return t
 }
 
 func compareTasks(a, b *Task) int {
