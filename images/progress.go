@@ -7,6 +7,7 @@ import (
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/core/remotes"
+	"github.com/containerd/errdefs"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -101,7 +102,8 @@ func (t *tracker) abortPoisoned(ctx context.Context) error {
 		p := t.parts[st.Ref]
 		t.mu.Unlock()
 		if p != nil && st.Offset >= p.desc.Size {
-			if err := t.store.Abort(ctx, st.Ref); err != nil {
+			// containerd's collector, set off by the end of our lease, may be faster.
+			if err := t.store.Abort(ctx, st.Ref); err != nil && !errdefs.IsNotFound(err) {
 				return err
 			}
 		}
