@@ -26,10 +26,6 @@ func modelExecutor(x *core.Executor) executorModel {
 	}
 }
 
-func showExecutors(s *core.Snapshot) *master.Response_GetExecutors {
-	g := &master.Response_GetExecutors{}
-	for _, x := range s.Executors {
-		g.Executors = append(g.Executors, &master.Response_GetExecutors_Executor{ExecutorInfo: x.Info, AgentId: x.Agent.Proto()})
-	}
-	return g
+func showExecutor(x *core.Executor) *master.Response_GetExecutors_Executor {
+	return &master.Response_GetExecutors_Executor{ExecutorInfo: x.Info, AgentId: x.Agent.Proto()}
 }

@@ -48,7 +48,7 @@ type frameworkModel struct {
 	UnreachableTasks json.RawMessage `json:"unreachable_tasks"`
 	CompletedTasks   json.RawMessage `json:"completed_tasks"`
 	Offers           []offerModel    `json:"offers"`
-	Executors        []executorModel `json:"executors"`
+	Executors        json.RawMessage `json:"executors"`
 	Labels           []labelModel    `json:"labels,omitempty"`
 	OfferConstraints json.RawMessage `json:"offer_constraints,omitempty"`
 	Requests         []requestModel  `json:"requests,omitempty"`          // ours
@@ -79,7 +79,7 @@ func (a *assembly) modelFramework(f *core.FrameworkView) frameworkModel {
 		UnreachableTasks: a.taskList(f.Unreachable),
 		CompletedTasks:   a.taskList(f.Finished),
 		Offers:           []offerModel{},
-		Executors:        []executorModel{},
+		Executors:        a.executorList(f.Executors),
 		Labels:           labels(f.Info.GetLabels()),
 		OfferConstraints: raw(f.Constraints),
 	}
@@ -100,9 +100,6 @@ func (a *assembly) modelFramework(f *core.FrameworkView) frameworkModel {
 	} else {
 		role := f.Info.GetRole()
 		m.Role = &role
-	}
-	for _, x := range f.Executors {
-		m.Executors = append(m.Executors, modelExecutor(x))
 	}
 	for _, o := range f.Offers {
 		m.Offers = append(m.Offers, offerModel{string(o.ID), string(o.Framework), allocationModel{o.Role}, string(o.Agent), amounts(o.Resources)})

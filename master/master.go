@@ -60,7 +60,7 @@ type Master struct {
 	streams    sync.WaitGroup // goroutines of agents' streams
 	queued     atomic.Int64   // bytes that wait in the queues of frameworks and agents
 	watched    atomic.Int64   // bytes that wait in those of operators
-	texts      texts
+	texts      written
 	fading     *time.Timer   // runs out when no document was made for a while
 	encoders   chan struct{} // holds one token for each document that is made
 }
@@ -85,6 +85,7 @@ func New(cfg Config, d Deps) (*Master, error) {
 		started:   time.Now(),
 		led:       make(chan struct{}),
 		encoders:  newEncoders(),
+		texts:     newWritten(),
 	}
 	m.advertised = m.at.String()
 	if cfg.Whitelist != "" {

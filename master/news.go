@@ -56,10 +56,3 @@ func newsOf(e core.Effect) *master.Event {
 
 // heartbeatNews is sent when nothing else is.
 var heartbeatNews = newNews(&master.Event{Type: master.Event_HEARTBEAT.Enum()})
-
-// subscribedNews is the state that the news after it change.
-func subscribedNews(s *core.Snapshot) *news {
-	return newNews(&master.Event{Type: master.Event_SUBSCRIBED.Enum(), Subscribed: &master.Event_Subscribed{
-		GetState: showState(s), HeartbeatIntervalSeconds: proto.Float64(heartbeatInterval.Seconds()),
-	}})
-}

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"mezzo/api/codec"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/master"
 	"mezzo/api/usage"
@@ -46,8 +47,8 @@ func (m *Master) operator(w http.ResponseWriter, r *http.Request) {
 		m.watch(w, r, out)
 		return
 	}
-	if t := call.GetType(); shared[t] {
-		doc, err := m.document(t.String()+" "+out.ContentType(), func(s *core.Snapshot) ([]byte, error) { return out.Marshal(shows[t](m, s)) })
+	if making := m.shared(out, call.GetType()); making != nil {
+		doc, err := m.document(call.GetType().String()+" "+out.ContentType(), making)
 		if err != nil {
 			fail(w, err)
 			return
@@ -76,10 +77,15 @@ func (m *Master) setLoggingLevel(c *master.Call_SetLoggingLevel) error {
 	return m.deps.LogLevel.Call(c.GetLevel(), time.Duration(c.GetDuration().GetNanoseconds()))
 }
 
-// shared are the calls whose answers are large and the same for all.
-var shared = map[master.Call_Type]bool{
-	master.Call_GET_STATE: true, master.Call_GET_TASKS: true, master.Call_GET_AGENTS: true, master.Call_GET_FRAMEWORKS: true,
-	master.Call_GET_EXECUTORS: true, master.Call_GET_USAGE: true,
+// shared makes the answers that are large and the same for all; it is nil for others.
+func (m *Master) shared(out codec.Codec, call master.Call_Type) func(*core.Snapshot) ([]byte, error) {
+	if _, ok := longAnswers[call]; ok {
+		return func(s *core.Snapshot) ([]byte, error) { return m.longAnswer(out, call, s) }
+	}
+	if call == master.Call_GET_FRAMEWORKS || call == master.Call_GET_USAGE {
+		return func(s *core.Snapshot) ([]byte, error) { return out.Marshal(shows[call](m, s)) }
+	}
+	return nil
 }
 
 // answer makes the response to a call that only asks.
@@ -137,23 +143,11 @@ var shows = map[master.Call_Type]func(*Master, *core.Snapshot) *master.Response{
 	master.Call_GET_METRICS: func(m *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_METRICS.Enum(), GetMetrics: &master.Response_GetMetrics{Metrics: m.metricList(s)}}
 	},
-	master.Call_GET_STATE: func(_ *Master, s *core.Snapshot) *master.Response {
-		return &master.Response{Type: master.Response_GET_STATE.Enum(), GetState: showState(s)}
-	},
-	master.Call_GET_AGENTS: func(_ *Master, s *core.Snapshot) *master.Response {
-		return &master.Response{Type: master.Response_GET_AGENTS.Enum(), GetAgents: showAgents(s)}
-	},
 	master.Call_GET_FRAMEWORKS: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_FRAMEWORKS.Enum(), GetFrameworks: showFrameworks(s)}
 	},
-	master.Call_GET_EXECUTORS: func(_ *Master, s *core.Snapshot) *master.Response {
-		return &master.Response{Type: master.Response_GET_EXECUTORS.Enum(), GetExecutors: showExecutors(s)}
-	},
 	master.Call_GET_OPERATIONS: func(_ *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_OPERATIONS.Enum(), GetOperations: showOperations(s)}
-	},
-	master.Call_GET_TASKS: func(_ *Master, s *core.Snapshot) *master.Response {
-		return &master.Response{Type: master.Response_GET_TASKS.Enum(), GetTasks: showTasks(s)}
 	},
 	master.Call_GET_ROLES: func(m *Master, s *core.Snapshot) *master.Response {
 		return &master.Response{Type: master.Response_GET_ROLES.Enum(), GetRoles: &master.Response_GetRoles{Roles: showRoles(s, m.cfg.Roles)}}
@@ -188,23 +182,6 @@ func (m *Master) flagList() []*v1.Flag {
 	}
 	slices.SortFunc(flags, func(a, b *v1.Flag) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return flags
-}
-
-func showState(s *core.Snapshot) *master.Response_GetState {
-	return &master.Response_GetState{
-		GetTasks:      showTasks(s),
-		GetExecutors:  showExecutors(s),
-		GetFrameworks: showFrameworks(s),
-		GetAgents:     showAgents(s),
-	}
-}
-
-func showAgents(s *core.Snapshot) *master.Response_GetAgents {
-	out := &master.Response_GetAgents{RecoveredAgents: s.Recovered}
-	for i := range s.Agents {
-		out.Agents = append(out.Agents, showAgent(&s.Agents[i]))
-	}
-	return out
 }
 
 func showAgent(a *core.Agent) *master.Response_GetAgents_Agent {
@@ -260,25 +237,6 @@ func showFramework(f *core.FrameworkView) *master.Response_GetFrameworks_Framewo
 		out.InverseOffers = append(out.InverseOffers, o.Proto())
 	}
 	return out
-}
-
-func showTasks(s *core.Snapshot) *master.Response_GetTasks {
-	out := &master.Response_GetTasks{}
-	for _, list := range [][]core.FrameworkView{s.Frameworks, s.Completed} {
-		for i := range list {
-			out.Tasks = appendTasks(out.Tasks, list[i].Tasks)
-			out.UnreachableTasks = appendTasks(out.UnreachableTasks, list[i].Unreachable)
-			out.CompletedTasks = appendTasks(out.CompletedTasks, list[i].Finished)
-		}
-	}
-	return out
-}
-
-func appendTasks(to []*v1.Task, list []*core.Task) []*v1.Task {
-	for _, t := range list {
-		to = append(to, t.Proto())
-	}
-	return to
 }
 
 // clusterUsage sets what was given beside what is used.

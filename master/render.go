@@ -66,6 +66,11 @@ func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
+	return m.documentOf(v, name, making)
+}
+
+// documentOf is document, of a view.
+func (m *Master) documentOf(v *view, name string, making func(*core.Snapshot) ([]byte, error)) (*document, error) {
 	doc := &document{}
 	if name != "" {
 		doc = v.documents.get(name)

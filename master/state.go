@@ -51,7 +51,7 @@ type agentsModel struct {
 // state serves GET /state: everything at once.
 func (m *Master) state(w http.ResponseWriter, r *http.Request) {
 	m.respondDocument(w, r, "/state", func(s *core.Snapshot) ([]byte, error) {
-		return m.texts.assemble(s, func(a *assembly) any { return m.modelState(a, s) })
+		return m.texts.legacy.assemble(s, func(a *assembly) any { return m.modelState(a, s) })
 	})
 }
 
@@ -102,7 +102,7 @@ func named(path, id string) string {
 func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("slave_id")
 	m.respondDocument(w, r, named("/slaves", id), func(s *core.Snapshot) ([]byte, error) {
-		return m.texts.assemble(s, func(a *assembly) any { return agentsModel{a.agentList(s.Agents, id), modelRecovered(s.Recovered, id)} })
+		return m.texts.legacy.assemble(s, func(a *assembly) any { return agentsModel{a.agentList(s.Agents, id), modelRecovered(s.Recovered, id)} })
 	})
 }
 
@@ -110,7 +110,7 @@ func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
 func (m *Master) frameworks(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("framework_id")
 	m.respondDocument(w, r, named("/frameworks", id), func(s *core.Snapshot) ([]byte, error) {
-		return m.texts.assemble(s, func(a *assembly) any {
+		return m.texts.legacy.assemble(s, func(a *assembly) any {
 			return map[string]any{
 				"frameworks":              a.modelFrameworks(s.Frameworks, id),
 				"completed_frameworks":    a.modelFrameworks(s.Completed, id),

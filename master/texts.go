@@ -1,24 +1,75 @@
 package master
 
 import (
-	"bytes"
-	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
 	"sync"
+	"time"
 
+	"mezzo/api/codec"
 	"mezzo/api/ids"
+	v1 "mezzo/api/mesos/v1"
 	"mezzo/master/core"
 )
 
-// texts remembers what was written of tasks, which never change, and of agents, which
-// seldom do: of a large cluster, most of a document is what it was a moment before.
+// texts remembers what was written of tasks, executors and agents, in one form: of a
+// large cluster, most of a document is what it was a moment before. A new sample of
+// what they use changes nothing of it.
 type texts struct {
-	mu     sync.Mutex
-	tasks  map[*core.Task][]byte
-	agents map[ids.AgentID]agentText
+	form form
+
+	mu        sync.Mutex
+	tasks     map[*v1.Task]taskText // by Info
+	executors map[*v1.ExecutorInfo]executorText
+	agents    map[ids.AgentID]agentText
+	err       error       // the first, in the document that is made
+	fading    *time.Timer // runs out when nobody asked for a while
+}
+
+// written is texts in all forms.
+type written struct {
+	legacy *texts
+	calls  map[codec.Codec]*texts
+}
+
+func newWritten() written {
+	return written{
+		legacy: &texts{form: legacyForm},
+		calls:  map[codec.Codec]*texts{codec.JSON: {form: callForm(codec.JSON)}, codec.Protobuf: {form: callForm(codec.Protobuf)}},
+	}
+}
+
+// form is how one of them is written.
+type form struct {
+	task     func(*core.Task) ([]byte, error)
+	executor func(*core.Executor) ([]byte, error)
+	agent    func(*core.Agent) ([]byte, error)
+}
+
+// legacyForm is that of /state.
+var legacyForm = form{
+	task:     func(t *core.Task) ([]byte, error) { return json.Marshal(modelTask(t)) },
+	executor: func(x *core.Executor) ([]byte, error) { return json.Marshal(modelExecutor(x)) },
+	agent:    func(a *core.Agent) ([]byte, error) { return json.Marshal(modelAgent(a)) },
+}
+
+// callForm is that of GET_STATE.
+func callForm(out codec.Codec) form {
+	return form{
+		task:     func(t *core.Task) ([]byte, error) { return out.Marshal(t.Proto()) },
+		executor: func(x *core.Executor) ([]byte, error) { return out.Marshal(showExecutor(x)) },
+		agent:    func(a *core.Agent) ([]byte, error) { return out.Marshal(showAgent(a)) },
+	}
+}
+
+type taskText struct {
+	task *core.Task
+	text []byte
+}
+
+type executorText struct {
+	executor *core.Executor
+	text     []byte
 }
 
 type agentText struct {
@@ -26,39 +77,47 @@ type agentText struct {
 	text  []byte
 }
 
-// assembly is a document while it is made: what is small is encoded as ever, with
-// marks where the long lists belong.
-type assembly struct {
-	mark  string // nobody can guess it, so that nobody can write one
-	lists [][][]byte
-	err   error
-	texts *texts
-}
+const (
+	// minTexts are remembered in any case,
+	minTexts = 1000
+	// for so long after anybody asked.
+	keepTexts = 5 * time.Minute
+)
 
-// minTexts are remembered in any case.
-const minTexts = 1000
-
-// assemble makes a document of s by what making returns. If much more is remembered
-// than there is in s, or something went wrong, all of that is forgotten.
-func (x *texts) assemble(s *core.Snapshot, making func(*assembly) any) ([]byte, error) {
+// use makes a document of s. If much more is remembered than there is in s, or
+// something went wrong, all of that is forgotten.
+func (x *texts) use(s *core.Snapshot, making func() ([]byte, error)) ([]byte, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.tasks == nil {
-		x.tasks, x.agents = map[*core.Task][]byte{}, map[ids.AgentID]agentText{}
+		x.tasks, x.executors, x.agents = map[*v1.Task]taskText{}, map[*v1.ExecutorInfo]executorText{}, map[ids.AgentID]agentText{}
 	}
-	a := &assembly{mark: rand.Text(), texts: x}
-	head, err := json.Marshal(making(a))
+	x.err = nil
+	text, err := making()
 	if err == nil {
-		err = a.err
+		err = x.err
 	}
-	if tasks, agents := countTasks(s), len(s.Agents); err != nil || len(x.tasks) > tasks+tasks/2+minTexts || len(x.agents) > agents+agents/2+minTexts {
-		x.tasks, x.agents = nil, nil
+	remembered, there := len(x.tasks)+len(x.executors)+len(x.agents), countTasks(s)+len(s.Executors)+len(s.Agents)
+	if err != nil || remembered > there+there/2+minTexts {
+		x.clear()
 	}
+	if x.fading == nil {
+		x.fading = time.AfterFunc(keepTexts, x.forget)
+	}
+	x.fading.Reset(keepTexts)
 	if err != nil {
 		return nil, err
 	}
-	return a.splice(head), nil
+	return text, nil
 }
+
+func (x *texts) forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.clear()
+}
+
+func (x *texts) clear() { x.tasks, x.executors, x.agents = nil, nil, nil }
 
 func countTasks(s *core.Snapshot) (n int) {
 	for _, list := range [][]core.FrameworkView{s.Frameworks, s.Completed} {
@@ -69,82 +128,69 @@ func countTasks(s *core.Snapshot) (n int) {
 	return n
 }
 
-// later stands for a list in what is encoded.
-func (a *assembly) later(list [][]byte) json.RawMessage {
-	a.lists = append(a.lists, list)
-	return json.RawMessage(`"` + a.mark + strconv.Itoa(len(a.lists)-1) + `"`)
-}
-
-// splice puts the lists where their marks are.
-func (a *assembly) splice(head []byte) []byte {
-	size := len(head)
-	for _, list := range a.lists {
-		for _, text := range list {
-			size += len(text) + 1
-		}
-	}
-	out := make([]byte, 0, size)
-	mark := []byte(`"` + a.mark)
-	for {
-		before, rest, ok := bytes.Cut(head, mark)
-		out = append(out, before...)
-		if !ok {
-			return out
-		}
-		number, after, _ := bytes.Cut(rest, []byte(`"`))
-		n, err := strconv.Atoi(string(number))
-		if err != nil || n >= len(a.lists) {
-			panic(fmt.Sprintf("mark %q in a document", number)) // of our own making
-		}
-		out = append(out, '[')
-		for i, text := range a.lists[n] {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = append(out, text...)
-		}
-		out = append(out, ']')
-		head = after
-	}
-}
-
-// encode is v as JSON.
-func (a *assembly) encode(v any) []byte {
-	text, err := json.Marshal(v)
-	if err != nil {
-		a.err = err
+// wrote notes what went wrong.
+func (x *texts) wrote(text []byte, err error) []byte {
+	if err != nil && x.err == nil {
+		x.err = err
 	}
 	return text
 }
 
-func (a *assembly) taskList(list []*core.Task) json.RawMessage {
+func (x *texts) taskList(list []*core.Task) [][]byte {
 	out := make([][]byte, len(list))
 	for i, t := range list {
-		text, ok := a.texts.tasks[t]
-		if !ok {
-			text = a.encode(modelTask(t))
-			a.texts.tasks[t] = text
+		was, ok := x.tasks[t.Info]
+		if !ok || was.task != t {
+			if !ok || !sameTask(was.task, t) {
+				was.text = x.wrote(x.form.task(t))
+			}
+			was.task = t
+			x.tasks[t.Info] = was
 		}
-		out[i] = text
+		out[i] = was.text
 	}
-	return a.later(out)
+	return out
 }
 
-func (a *assembly) agentList(list []core.Agent, id string) json.RawMessage {
-	var out [][]byte
-	for i := range list {
-		one := &list[i]
-		if id != "" && string(one.ID) != id {
-			continue
+func (x *texts) executorList(list []*core.Executor) [][]byte {
+	out := make([][]byte, len(list))
+	for i, e := range list {
+		was, ok := x.executors[e.Info]
+		if !ok || was.executor != e {
+			if !ok || !sameExecutor(was.executor, e) {
+				was.text = x.wrote(x.form.executor(e))
+			}
+			was.executor = e
+			x.executors[e.Info] = was
 		}
-		was, ok := a.texts.agents[one.ID]
-		if !ok || !sameAgent(&was.agent, one) {
-			was = agentText{*one, a.encode(modelAgent(one))}
-			a.texts.agents[one.ID] = was
-		}
-		out = append(out, was.text)
+		out[i] = was.text
 	}
-	return a.later(out)
+	return out
+}
+
+func (x *texts) agentList(list []core.Agent) [][]byte {
+	out := make([][]byte, len(list))
+	for i := range list {
+		a := &list[i]
+		was, ok := x.agents[a.ID]
+		if !ok || !sameAgent(&was.agent, a) {
+			was = agentText{*a, x.wrote(x.form.agent(a))}
+			x.agents[a.ID] = was
+		}
+		out[i] = was.text
+	}
+	return out
+}
+
+// sameTask tells whether nothing has changed that is shown of a task with the same
+// Info.
+func sameTask(a, b *core.Task) bool {
+	return a.State == b.State && a.Agent == b.Agent && a.Told == b.Told && slices.Equal(a.ToldUUID, b.ToldUUID) &&
+		slices.Equal(a.Statuses, b.Statuses) && a.Resources.Equal(b.Resources)
+}
+
+func sameExecutor(a, b *core.Executor) bool {
+	return a.Agent == b.Agent && a.Resources.Equal(b.Resources)
 }
 
 // sameAgent tells whether nothing has changed that is shown of an agent. Messages in

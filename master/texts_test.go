@@ -2,6 +2,7 @@ package master
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"mezzo/api/ids"
 	v1 "mezzo/api/mesos/v1"
+	"mezzo/api/usage"
 	"mezzo/master/core"
 	"mezzo/resources"
 )
@@ -30,7 +32,7 @@ func TestTexts(t *testing.T) {
 	same := one
 	drained := one
 	drained.Drain = &v1.DrainInfo{State: v1.DrainState_DRAINING.Enum(), Config: &v1.DrainConfig{}}
-	var x texts
+	x := &texts{form: legacyForm}
 	for n, tt := range []struct {
 		tasks  []*core.Task
 		agents []core.Agent
@@ -50,7 +52,7 @@ func TestTexts(t *testing.T) {
 			}
 			return string(text)
 		}
-		if got, want := doc(&x), doc(&texts{}); got != want {
+		if got, want := doc(x), doc(&texts{form: legacyForm}); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
 	}
@@ -69,15 +71,42 @@ func TestTexts(t *testing.T) {
 		t.Errorf("one agent alone: %s, %v", text, err)
 	}
 
-	// What could not be written once is not taken for written.
-	broken := task(1, v1.TaskState_TASK_RUNNING)
-	for range 2 {
+	// A new sample of what is used writes nothing anew; a new state does.
+	written := 0
+	x = &texts{form: form{
+		task:     func(*core.Task) ([]byte, error) { written++; return []byte("1"), nil },
+		executor: func(*core.Executor) ([]byte, error) { written++; return []byte("2"), nil },
+	}}
+	was, e := task(1, v1.TaskState_TASK_RUNNING), &core.Executor{ID: "e", Info: &v1.ExecutorInfo{}}
+	sampled, ended, update, sampledExecutor, grown := *was, *was, *was, *e, *e
+	sampled.Usage, sampledExecutor.Usage = &usage.ContainerUsage{}, &usage.ContainerUsage{}
+	ended.State = v1.TaskState_TASK_FINISHED
+	update.Statuses = []*v1.TaskStatus{{}}
+	grown.Resources = resources.MustParse("cpus:1")
+	for i, tt := range []struct {
+		task     *core.Task
+		executor *core.Executor
+		written  int
+	}{{was, e, 2}, {was, e, 0}, {&sampled, &sampledExecutor, 0}, {&ended, e, 1}, {&sampled, e, 1}, {&update, &grown, 2}, {&update, &grown, 0}} {
+		written = 0
 		text, err := x.assemble(&core.Snapshot{}, func(a *assembly) any {
-			a.texts.tasks[broken] = a.encode(make(chan int))
-			return a.taskList([]*core.Task{broken})
+			return []any{a.taskList([]*core.Task{tt.task}), a.executorList([]*core.Executor{tt.executor})}
 		})
-		if err == nil {
-			t.Errorf("a task that cannot be written is %q", text)
+		if err != nil || string(text) != "[[1],[2]]" || written != tt.written {
+			t.Errorf("%d: %s, %v; %d were written, want %d", i, text, err, written, tt.written)
+		}
+	}
+	x.forget()
+	if len(x.tasks)+len(x.executors) > 0 {
+		t.Error("nothing was forgotten")
+	}
+
+	// What could not be written once is not taken for written.
+	x = &texts{form: form{task: func(*core.Task) ([]byte, error) { return nil, errors.New("no") }}}
+	for range 2 {
+		text, err := x.assemble(&core.Snapshot{}, func(a *assembly) any { return a.taskList([]*core.Task{task(1, v1.TaskState_TASK_RUNNING)}) })
+		if err == nil || text != nil {
+			t.Errorf("a task that cannot be written is %q, %v", text, err)
 		}
 		if len(x.tasks) > 0 {
 			t.Errorf("%d texts are remembered", len(x.tasks))

@@ -14,8 +14,6 @@ type view struct {
 	until    time.Time // it is new enough till then, whatever happened since
 	sort     sync.Once
 	snapshot *core.Snapshot
-	tell     sync.Once
-	told     *news // how a subscription begins
 
 	documents documents
 }
@@ -24,12 +22,6 @@ type view struct {
 func (v *view) sorted() *core.Snapshot {
 	v.sort.Do(func() { v.snapshot = v.unsorted.Sort() })
 	return v.snapshot
-}
-
-// subscribed is the event that tells what v shows.
-func (v *view) subscribed() *news {
-	v.tell.Do(func() { v.told = subscribedNews(v.sorted()) })
-	return v.told
 }
 
 // viewShare: the loop spends at most one part in so many on making views.

@@ -67,7 +67,10 @@ func (m *Master) watch(w http.ResponseWriter, r *http.Request, out codec.Codec) 
 	}
 	defer func() { _ = t.loop.tell(request{unwatch: true, watcher: heard}) }()
 	s := &watcherStream{openStream(w, out)}
-	err = s.event(v.subscribed())
+	doc, err := m.documentOf(v, "SUBSCRIBED "+out.ContentType(), func(s *core.Snapshot) ([]byte, error) { return m.subscribed(out, s) })
+	if err == nil {
+		err = s.writeEncoded(doc.body)
+	}
 	if err == nil {
 		err = serve(r, heard, s)
 	}
