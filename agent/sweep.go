@@ -78,7 +78,7 @@ func (l *loop) sample(running []ids.ContainerID) samples {
 
 // swept keeps the samples and sends them.
 func (l *loop) swept(s samples) {
-	report := &link.Usage{}
+	report := &link.Usage{All: true}
 	nodeBefore, all := l.node, []observed(nil)
 	if s.nodeErr != nil {
 		l.log.Warn("sample the node", "err", s.nodeErr)

@@ -241,7 +241,7 @@ func showFramework(f *core.FrameworkView) *master.Response_GetFrameworks_Framewo
 
 // clusterUsage sets what was given beside what is used.
 func clusterUsage(s *core.Snapshot) *usage.Cluster {
-	out := &usage.Cluster{}
+	out, used := &usage.Cluster{}, s.Usages()
 	for i := range s.Agents {
 		a := &s.Agents[i]
 		out.Agents = append(out.Agents, &usage.AgentUsage{
@@ -261,14 +261,15 @@ func clusterUsage(s *core.Snapshot) *usage.Cluster {
 			Name:        t.Info.Name,
 			State:       t.State.Enum(),
 			Allocated:   t.Info.Resources,
-			Used:        t.Usage,
+			Used:        used.OfTask(t),
 		})
 	}
 	for i := range s.Frameworks {
 		f := &s.Frameworks[i]
 		var held map[*core.Executor]resources.Resources
 		for _, x := range f.Executors {
-			if x.Usage == nil {
+			sample := used.OfExecutor(x)
+			if sample == nil {
 				continue // a group's, which has no process, or one that did not start yet
 			}
 			if held == nil {
@@ -276,7 +277,7 @@ func clusterUsage(s *core.Snapshot) *usage.Cluster {
 			}
 			out.Executors = append(out.Executors, &usage.ExecutorUsage{
 				FrameworkId: x.Framework.Proto(), ExecutorId: x.ID.Proto(), AgentId: x.Agent.Proto(), Name: x.Info.Name,
-				Allocated: operatorProto(held[x]), Used: x.Usage,
+				Allocated: operatorProto(held[x]), Used: sample,
 			})
 		}
 	}

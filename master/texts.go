@@ -175,6 +175,7 @@ func (x *texts) agentList(list []core.Agent) [][]byte {
 		was, ok := x.agents[a.ID]
 		if !ok || !sameAgent(&was.agent, a) {
 			was = agentText{*a, x.wrote(x.form.agent(a))}
+			was.agent.Usage, was.agent.Sampled = nil, nil // nothing of which is shown
 			x.agents[a.ID] = was
 		}
 		out[i] = was.text

@@ -767,11 +767,14 @@ func (x *StatusUpdate) GetLatest() *v1.TaskStatus {
 	return nil
 }
 
-// Usage is the latest sample of the node and of each container on it.
+// Usage is the latest sample of the node and of each container on it, or the last one
+// of a container that ended.
 type Usage struct {
-	state         protoimpl.MessageState  `protogen:"open.v1"`
-	Node          *usage.NodeUsage        `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Containers    []*usage.ContainerUsage `protobuf:"bytes,2,rep,name=containers,proto3" json:"containers,omitempty"`
+	state      protoimpl.MessageState  `protogen:"open.v1"`
+	Node       *usage.NodeUsage        `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Containers []*usage.ContainerUsage `protobuf:"bytes,2,rep,name=containers,proto3" json:"containers,omitempty"`
+	// The containers are all that run, and not some.
+	All           bool `protobuf:"varint,3,opt,name=all,proto3" json:"all,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -818,6 +821,13 @@ func (x *Usage) GetContainers() []*usage.ContainerUsage {
 		return x.Containers
 	}
 	return nil
+}
+
+func (x *Usage) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
 }
 
 // Oversubscribed is all that the agent has of revocable resources: what is
@@ -1624,12 +1634,13 @@ const file_link_link_proto_rawDesc = "" +
 	"\fStatusUpdate\x128\n" +
 	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12,\n" +
 	"\x06status\x18\x02 \x01(\v2\x14.mesos.v1.TaskStatusR\x06status\x12,\n" +
-	"\x06latest\x18\x03 \x01(\v2\x14.mesos.v1.TaskStatusR\x06latest\"v\n" +
+	"\x06latest\x18\x03 \x01(\v2\x14.mesos.v1.TaskStatusR\x06latest\"\x88\x01\n" +
 	"\x05Usage\x12-\n" +
 	"\x04node\x18\x01 \x01(\v2\x19.mezzo.usage.v1.NodeUsageR\x04node\x12>\n" +
 	"\n" +
 	"containers\x18\x02 \x03(\v2\x1e.mezzo.usage.v1.ContainerUsageR\n" +
-	"containers\"B\n" +
+	"containers\x12\x10\n" +
+	"\x03all\x18\x03 \x01(\bR\x03all\"B\n" +
 	"\x0eOversubscribed\x120\n" +
 	"\tresources\x18\x01 \x03(\v2\x12.mesos.v1.ResourceR\tresources\"h\n" +
 	"\aRunTask\x125\n" +

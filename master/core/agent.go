@@ -29,7 +29,8 @@ type Agent struct {
 	Total          resources.Resources
 	Used           resources.Resources
 	Offered        resources.Resources
-	Usage          *usage.NodeUsage // the last sample
+	Usage          *usage.NodeUsage        // the last sample
+	Sampled        []*usage.ContainerUsage // the last samples of what ran then, in no order; see Usages
 }
 
 // Active tells whether what the agent has is offered.
@@ -143,25 +144,5 @@ func (c *Core) giveUp(a *agent) {
 func (c *Core) sendAgent(a *agent, m *link.FromMaster) {
 	if a.Connected {
 		c.emit(SendAgent{a.conn, m})
-	}
-}
-
-// usage keeps the newest samples. What they are of may have ended since.
-func (c *Core) usage(a *agent, u *link.Usage) {
-	if u.GetNode() != nil {
-		a.Usage = u.GetNode()
-	}
-	for _, s := range u.GetContainers() {
-		key := taskKey{ids.FrameworkID(s.GetFrameworkId().GetValue()), ids.TaskID(s.GetTaskId().GetValue())}
-		if x := a.executors[executorKey{key.framework, ids.ExecutorID(s.GetExecutorId().GetValue())}]; x != nil && s.ExecutorId != nil {
-			sampled := *x
-			sampled.Usage = s
-			a.executors[x.key()] = &sampled
-		}
-		if t, ok := a.tasks[key]; ok {
-			sampled := *t
-			sampled.Usage = s
-			c.replace(a, &sampled)
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"mezzo/api/link"
 	v1 "mezzo/api/mesos/v1"
 	"mezzo/api/mesos/v1/scheduler"
+	"mezzo/api/usage"
 	"mezzo/master/core"
 	"mezzo/master/registry"
 )
@@ -86,29 +87,71 @@ func benchmarkTask(b *testing.B, agents int) {
 	}
 }
 
-// BenchmarkSnapshot measures what a reader costs the loop, with ten tasks on
-// each agent.
+// BenchmarkSnapshot measures what a reader costs the loop, and the reader itself,
+// with ten tasks on each agent.
 func BenchmarkSnapshot(b *testing.B) {
 	for _, agents := range []int{100, 1000, 10_000} {
 		w := newWorld(b, core.Config{})
-		for n := range agents {
-			name := fmt.Sprintf("h%d", n)
-			hello := &link.Hello{
-				Agent:      &v1.AgentInfo{Hostname: &name, Resources: mustResources(b, "cpus:64;mem:65536")},
-				Frameworks: []*v1.FrameworkInfo{{Id: &v1.FrameworkID{Value: proto.String("f")}}},
+		attachLoaded(b, w, agents)
+		b.Run(fmt.Sprintf("agents=%d/loop", agents), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				w.core.Snapshot()
 			}
+		})
+		b.Run(fmt.Sprintf("agents=%d/reader", agents), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				u := w.core.Snapshot()
+				b.StartTimer()
+				u.Sort()
+			}
+		})
+	}
+}
+
+// attachLoaded attaches agents with ten tasks each.
+func attachLoaded(b *testing.B, w *world, agents int) {
+	for n := range agents {
+		name := fmt.Sprintf("h%d", n)
+		hello := &link.Hello{
+			Agent:      &v1.AgentInfo{Hostname: &name, Resources: mustResources(b, "cpus:64;mem:65536")},
+			Frameworks: []*v1.FrameworkInfo{{Id: &v1.FrameworkID{Value: proto.String("f")}}},
+		}
+		for i := range 10 {
+			hello.Tasks = append(hello.Tasks, &v1.Task{
+				TaskId: taskID(fmt.Sprintf("%s-%d", name, i)), FrameworkId: hello.Frameworks[0].Id,
+				State: v1.TaskState_TASK_RUNNING.Enum(), Resources: mustResources(b, "cpus@*:1;mem@*:32"),
+			})
+		}
+		w.core.Step(w.now, core.AgentHello{Conn: core.ConnID(n + 1), IP: name, Hello: hello})
+	}
+}
+
+// BenchmarkUsage measures what one agent's report of its ten tasks costs the loop,
+// among as many agents as the name says, with a reader after each round.
+func BenchmarkUsage(b *testing.B) {
+	for _, agents := range []int{100, 10_000} {
+		w := newWorld(b, core.Config{})
+		attachLoaded(b, w, agents)
+		var reports []core.AgentMessage
+		for n := range agents {
+			report := &link.Usage{All: true, Node: &usage.NodeUsage{}}
 			for i := range 10 {
-				hello.Tasks = append(hello.Tasks, &v1.Task{
-					TaskId: taskID(fmt.Sprintf("%s-%d", name, i)), FrameworkId: hello.Frameworks[0].Id,
-					State: v1.TaskState_TASK_RUNNING.Enum(), Resources: mustResources(b, "cpus@*:1;mem@*:32"),
+				report.Containers = append(report.Containers, &usage.ContainerUsage{
+					FrameworkId: &v1.FrameworkID{Value: proto.String("f")}, TaskId: taskID(fmt.Sprintf("h%d-%d", n, i)),
 				})
 			}
-			w.core.Step(w.now, core.AgentHello{Conn: core.ConnID(n + 1), IP: name, Hello: hello})
+			reports = append(reports, core.AgentMessage{Conn: core.ConnID(n + 1), Message: &link.FromAgent{Message: &link.FromAgent_Usage{Usage: report}}})
 		}
 		b.Run(fmt.Sprintf("agents=%d", agents), func(b *testing.B) {
 			b.ReportAllocs()
-			for range b.N {
-				w.core.Snapshot().Sort()
+			for n := 0; b.Loop(); n++ {
+				w.core.Step(w.now, reports[n%agents])
+				if n%agents == 0 {
+					w.core.Snapshot()
+				}
 			}
 		})
 	}

@@ -345,12 +345,14 @@ func usageCommand(w *world, d *datadriven.TestData) {
 	w.step(core.AgentMessage{Conn: w.conns[first(d)], Message: &link.FromAgent{Message: &link.FromAgent_Usage{Usage: &link.Usage{
 		Node:       &usage.NodeUsage{Cpu: &usage.CPU{RateCpus: proto.Float64(a.number("node", 1))}},
 		Containers: []*usage.ContainerUsage{of},
+		All:        a.has("all"),
 	}}}})
 }
 
 // state prints what a Snapshot shows.
 func stateCommand(w *world, _ *datadriven.TestData) {
 	s := w.core.Snapshot().Sort()
+	used := s.Usages()
 	for _, a := range s.Agents {
 		fmt.Fprintf(w.out, "agent %s connected=%t total=[%v] used=[%v] offered=[%v]", a.ID, a.Connected, a.Total, a.Used, a.Offered)
 		if a.Usage != nil {
@@ -360,8 +362,8 @@ func stateCommand(w *world, _ *datadriven.TestData) {
 	}
 	for _, x := range s.Executors {
 		fmt.Fprintf(w.out, "executor %s of %s on %s [%v]", x.ID, x.Framework, x.Agent, x.Resources)
-		if x.Usage != nil {
-			fmt.Fprintf(w.out, " cpus=%v", x.Usage.GetCpu().GetRateCpus())
+		if u := used.OfExecutor(x); u != nil {
+			fmt.Fprintf(w.out, " cpus=%v", u.GetCpu().GetRateCpus())
 		}
 		fmt.Fprintln(w.out)
 	}
@@ -373,29 +375,29 @@ func stateCommand(w *world, _ *datadriven.TestData) {
 	}
 	for _, f := range s.Frameworks {
 		fmt.Fprintf(w.out, "framework %s connected=%t recovered=%t used=[%v] offered=[%v] suppressed=%v\n", f.ID, f.Connected, f.Recovered, f.Used(), f.Offered(), f.Suppressed)
-		printTasks(w, f)
+		printTasks(w, used, f)
 	}
 	for _, f := range s.Completed {
 		fmt.Fprintf(w.out, "framework %s completed\n", f.ID)
-		printTasks(w, f)
+		printTasks(w, used, f)
 	}
 }
 
-func printTasks(w *world, f core.FrameworkView) {
-	printTaskList(w, "task", f.Tasks)
-	printTaskList(w, "unreachable", f.Unreachable)
-	printTaskList(w, "finished", f.Finished)
+func printTasks(w *world, used core.Usages, f core.FrameworkView) {
+	printTaskList(w, used, "task", f.Tasks)
+	printTaskList(w, used, "unreachable", f.Unreachable)
+	printTaskList(w, used, "finished", f.Finished)
 }
 
-func printTaskList(w *world, kind string, list []*core.Task) {
+func printTaskList(w *world, used core.Usages, kind string, list []*core.Task) {
 	for _, t := range list {
 		var states []string
 		for _, s := range t.Statuses {
 			states = append(states, strings.TrimPrefix(s.GetState().String(), "TASK_"))
 		}
 		fmt.Fprintf(w.out, "  %s %s on %s %v %v", kind, t.ID, t.Agent, t.State, states)
-		if t.Usage != nil {
-			fmt.Fprintf(w.out, " cpus=%v", t.Usage.GetCpu().GetRateCpus())
+		if u := used.OfTask(t); u != nil {
+			fmt.Fprintf(w.out, " cpus=%v", u.GetCpu().GetRateCpus())
 		}
 		fmt.Fprintln(w.out)
 	}

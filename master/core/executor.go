@@ -25,7 +25,7 @@ type Executor struct {
 	Agent     ids.AgentID
 	Info      *v1.ExecutorInfo // its framework_id is set
 	Resources resources.Resources
-	Usage     *usage.ContainerUsage // the last sample, of it and its tasks; nil if there is none
+	Usage     *usage.ContainerUsage // a sample of it alone, with its tasks; nil if there is none; see Usages
 }
 
 // executorKey names an executor on its agent.

@@ -349,7 +349,7 @@ func (m *machine) update(t *rapid.T) {
 }
 
 func (m *machine) usage(t *rapid.T) {
-	u := &link.Usage{Node: &usage.NodeUsage{}, Containers: []*usage.ContainerUsage{{
+	u := &link.Usage{All: rapid.Bool().Draw(t, "all"), Node: &usage.NodeUsage{}, Containers: []*usage.ContainerUsage{{
 		FrameworkId: &v1.FrameworkID{Value: proto.String("M-0000")}, TaskId: taskID("t1"),
 	}}}
 	m.say(m.anyConn(t), &link.FromAgent{Message: &link.FromAgent_Usage{Usage: u}})

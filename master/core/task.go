@@ -23,7 +23,7 @@ type Task struct {
 	Told      v1.TaskState          // what the framework was told last in an update to acknowledge,
 	ToldUUID  []byte                // and its id; nil if there was none
 	Statuses  []*v1.TaskStatus      // oldest first, one per run of equal states, without data
-	Usage     *usage.ContainerUsage // the last sample; kept after the end
+	Usage     *usage.ContainerUsage // a sample of it alone, or the last after its end; see Usages
 }
 
 // newTask is the task of a TaskInfo that passed all checks.

@@ -35,6 +35,9 @@ func (c *Core) replace(a *agent, t *Task) {
 // that is an end, acknowledged or not.
 func (c *Core) advance(a *agent, t *Task, status, newest *v1.TaskStatus) *Task {
 	u := t.with(status, newest.GetState())
+	if t.live() && !u.live() {
+		u.Usage = a.lastUsage(t)
+	}
 	c.replace(a, u)
 	c.tellUpdate(t, u)
 	if t.live() && !u.live() {
@@ -134,7 +137,13 @@ func compareTasks(a, b *Task) int {
 	return cmp.Compare(a.ID, b.ID)
 }
 
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+// sortedKeys makes nothing of an empty map: every step asks some.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	if len(m) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m))
+}
 
 // minus takes away what is known to be in r.
 func minus(r, part resources.Resources) resources.Resources {

@@ -52,8 +52,8 @@ func run(ctx context.Context, bin, sizes string, pollers int) error {
 		return err
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "agents\ttasks\t/state\t\tGET_STATE JSON\t\tprotobuf\t\toffers, nobody reads\t\t\tpolled by "+strconv.Itoa(pollers)+"\t\t\tdocuments/s\tmemory\tper task\t")
-	fmt.Fprintln(w, "\t\t\tMB\t\tMB\t\tMB\tp50\tp99\tmost\tp50\tp99\tmost\t\t\t\t")
+	fmt.Fprintln(w, "agents\ttasks\t/state\t\tGET_STATE JSON\t\tprotobuf\t\toffers, nobody reads\t\t\tpolled by "+strconv.Itoa(pollers)+"\t\t\tdocuments/s\tusage, samples/s\tCPUs\t/state\tmemory\tper task\t")
+	fmt.Fprintln(w, "\t\t\tMB\t\tMB\t\tMB\tp50\tp99\tmost\tp50\tp99\tmost\t\t\t\t\t\t\t")
 	for _, r := range rows {
 		fmt.Fprintf(w, "%d\t%d\t", r.agents, r.tasks)
 		for _, d := range r.documents {
@@ -62,7 +62,7 @@ func run(ctx context.Context, bin, sizes string, pollers int) error {
 		for _, l := range []latencies{r.quiet, r.polled} {
 			fmt.Fprintf(w, "%v\t%v\t%v\t", round(l.at(0.5)), round(l.at(0.99)), round(l.at(1)))
 		}
-		fmt.Fprintf(w, "%.1f\t%d MB\t%d B\t\n", r.rate, r.memory/1e6, (r.memory-r.empty)/int64(r.tasks))
+		fmt.Fprintf(w, "%.1f\t%.0f\t%.2f\t%v\t%d MB\t%d B\t\n", r.rate, r.reported.rate, r.reported.cpu, round(r.reported.state), r.memory/1e6, (r.memory-r.empty)/int64(r.tasks))
 	}
 	fmt.Fprintf(w, "\n%.0f calls/s by %d schedulers\t\n%.0f updates/s, acknowledged, to one framework\t\n", calls, callers, updates)
 	return w.Flush()

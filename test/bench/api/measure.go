@@ -28,6 +28,7 @@ import (
 type row struct {
 	agents, tasks int
 	documents     [3]document // /state; GET_STATE as JSON, and as protobuf
+	reported      reported
 	quiet, polled latencies
 	rate          float64 // of documents, while polled
 	memory, empty int64   // resident bytes, with all of it and without
@@ -74,22 +75,21 @@ func measure(ctx context.Context, bin string, agents, pollers int) (row, error) 
 		func(n *int64) error { return getState(ctx, addr, asJSON, n) },
 		func(n *int64) error { return getState(ctx, addr, asProtobuf, n) },
 	} {
-		var took []time.Duration
-		for range 3 {
+		r.documents[i].took, err = median(func() error {
 			// Something has to change, and some time to pass, or what was made for the
 			// last one would do.
 			if err := f.change(); err != nil {
-				return r, err
+				return err
 			}
 			<-time.After(3 * time.Second)
-			start := time.Now()
-			if err := read(&r.documents[i].bytes); err != nil {
-				return r, err
-			}
-			took = append(took, time.Since(start))
+			return nil
+		}, func() error { return read(&r.documents[i].bytes) })
+		if err != nil {
+			return r, err
 		}
-		slices.Sort(took)
-		r.documents[i].took = took[len(took)/2]
+	}
+	if r.reported, err = f.measureReports(ctx, addr, cmd.Process.Pid); err != nil {
+		return r, err
 	}
 	const offers = 200
 	if r.quiet, err = offerLatencies(ctx, addr, offers); err != nil {
@@ -120,6 +120,24 @@ func measure(ctx context.Context, bin string, agents, pollers int) (row, error) 
 	end()
 	group.Wait()
 	return r, err
+}
+
+// median is that of three times that the last step takes, after those before it.
+func median(steps ...func() error) (time.Duration, error) {
+	var took []time.Duration
+	for range 3 {
+		for i, step := range steps {
+			start := time.Now()
+			if err := step(); err != nil {
+				return 0, err
+			}
+			if i == len(steps)-1 {
+				took = append(took, time.Since(start))
+			}
+		}
+	}
+	slices.Sort(took)
+	return took[len(took)/2], nil
 }
 
 // change makes the state another one.
