@@ -4,14 +4,15 @@
 //
 // # Who runs what
 //
-//	handlers ── event ──▶ inbox (bounded) ──▶ loop ──▶ core.Step
-//	   ▲                                        │
-//	   └── reply ◀── effects: reply, send, close, trace ──┘
+//	handlers ── event ──▶ inboxes (bounded) ──▶ loop ──▶ core.Step
+//	   ▲                                         │
+//	   └── reply ◀── effects: reply, send, close, trace ───┘
 //
 // One goroutine, the loop, owns the core, the table of subscribers and the
 // table of agent streams. It does no I/O but its log: what it sends goes into a bounded
 // queue per subscriber or agent, and the goroutine at the other end of that
-// queue encodes and writes. A queue that overflows ends its connection.
+// queue encodes and writes. A queue that overflows ends its connection. Agents have
+// an inbox of their own and wait when it is full; calls are refused when theirs is.
 //
 // Reads (state, metrics, pages for tools) are served from an immutable snapshot
 // that the loop makes on demand and that is then rendered by the reader's own

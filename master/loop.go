@@ -13,7 +13,9 @@ import (
 	"mezzo/master/core"
 )
 
-// inboxSize bounds the events that wait for the loop.
+// inboxSize bounds the events that wait for the loop, of each kind: calls and readers,
+// who are refused when there are too many, and agents, who wait. A flood of theirs
+// keeps nobody else out.
 const inboxSize = 4096
 
 var (
@@ -44,7 +46,8 @@ type loop struct {
 	core  *core.Core
 	gate  *gate
 	log   *slog.Logger
-	inbox chan request
+	inbox chan request  // from those who can be refused
+	told  chan request  // from those who can wait
 	done  chan struct{} // closed when run has returned
 
 	steps  atomic.Uint64 // counts the core's changes
@@ -66,6 +69,7 @@ func newLoop(c *core.Core, g *gate, log *slog.Logger, maxWatchers int) *loop {
 		gate:        g,
 		log:         log,
 		inbox:       make(chan request, inboxSize),
+		told:        make(chan request, inboxSize),
 		done:        make(chan struct{}),
 		subscribers: map[core.StreamID]*subscriberQueue{},
 		agents:      map[core.ConnID]*agentQueue{},
@@ -85,6 +89,8 @@ func (l *loop) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case r := <-l.inbox:
+			l.handle(r)
+		case r := <-l.told:
 			l.handle(r)
 		case <-l.gate.signal:
 		case <-timer.C:
@@ -276,7 +282,7 @@ func (l *loop) put(r request) (core.Reply, error) {
 // tell hands r over as soon as there is room. It may be called from anywhere.
 func (l *loop) tell(r request) error {
 	select {
-	case l.inbox <- r:
+	case l.told <- r:
 		return nil
 	case <-l.done:
 		return errStopped

@@ -79,7 +79,7 @@ func (m *Master) readings(s *core.Snapshot) map[string]float64 {
 	t.uptime = time.Since(m.started).Seconds()
 	now := m.lead()
 	t.elected = !now.elected.IsZero()
-	t.inbox = len(now.loop.inbox)
+	t.inbox = len(now.loop.inbox) + len(now.loop.told)
 	t.watching = now.loop.watching.Load()
 	t.now = time.Now()
 	t.rounds = now.loop.rounds.read()
