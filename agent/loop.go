@@ -58,6 +58,7 @@ type loop struct {
 	guests     map[ids.ContainerID]*guest // of the table's
 	gc         collection
 	over       oversubscription
+	reports    pace // of usage
 	exit       *core.Exit
 	streams    map[ids.ContainerID]*executorStream // of executors
 
@@ -295,6 +296,7 @@ func (l *loop) attached(ctx context.Context, w *link.Welcome, c *conn) error {
 	}
 	return l.post(ctx, func() {
 		l.conn = c
+		l.reports = pace{every: millis(w.GetUsageIntervalMillis())}
 		l.step(core.Attached{Welcome: w})
 	})
 }
@@ -308,6 +310,9 @@ func (l *loop) received(ctx context.Context, m *link.FromMaster) error {
 		if r := m.GetRunTaskGroup(); r != nil {
 			l.runGroup(r)
 			return
+		}
+		if p := m.GetPing(); p != nil {
+			l.reports.every = millis(p.GetUsageIntervalMillis())
 		}
 		l.step(core.Message{Message: m})
 	})

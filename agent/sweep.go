@@ -98,7 +98,9 @@ func (l *loop) swept(s samples) {
 			report.Containers = append(report.Containers, c.sampled(id, u))
 		}
 	}
-	l.sendUsage(report)
+	if l.reports.due(time.Now(), l.cfg.UsageInterval) {
+		l.sendUsage(report)
+	}
 	l.oversubscribe(all, nodeBefore, s)
 }
 

@@ -58,6 +58,7 @@ type Config struct {
 	MaxUnreachableTasksPerFramework int
 
 	MaxOperatorEventStreamSubscribers int // beyond it the oldest has to go
+	MaxUsageSamplesPerSecond          int // of tasks; agents report less often rather than send more
 }
 
 // DefaultOfferTimeout is how long frameworks may think about an offer. Mesos has
@@ -95,6 +96,7 @@ func (c *Config) SetDefaults() {
 	setInt(&c.MaxCompletedTasksPerFramework, 1000)
 	setInt(&c.MaxUnreachableTasksPerFramework, 1000)
 	setInt(&c.MaxOperatorEventStreamSubscribers, 1000)
+	setInt(&c.MaxUsageSamplesPerSecond, 10_000)
 }
 
 func setDuration(d *time.Duration, v time.Duration) {
@@ -137,6 +139,7 @@ func (c *Config) Validate() error {
 	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_tasks_per_framework %d is negative", c.MaxCompletedTasksPerFramework)
 	check(c.MaxUnreachableTasksPerFramework >= 0, "max_unreachable_tasks_per_framework %d is negative", c.MaxUnreachableTasksPerFramework)
 	check(c.MaxOperatorEventStreamSubscribers > 0, "max_operator_event_stream_subscribers %d is not positive", c.MaxOperatorEventStreamSubscribers)
+	check(c.MaxUsageSamplesPerSecond > 0, "max_usage_samples_per_second %d is not positive", c.MaxUsageSamplesPerSecond)
 	for _, role := range c.Roles {
 		if err := resources.ValidateRole(role); err != nil {
 			problems = append(problems, fmt.Errorf("roles: %w", err))

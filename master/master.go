@@ -131,6 +131,7 @@ func (m *Master) coreConfig(info *v1.MasterInfo, seed uint64) core.Config {
 		OfferTimeout:           m.cfg.OfferTimeout,
 		PingInterval:           m.cfg.AgentPingTimeout,
 		MaxMissedPings:         m.cfg.MaxAgentPingTimeouts,
+		MaxUsageSamples:        m.cfg.MaxUsageSamplesPerSecond,
 		RootSubmissions:        m.cfg.RootSubmissions,
 		Roles:                  m.cfg.Roles,
 		Allocator:              m.allocatorConfig(seed),

@@ -567,8 +567,10 @@ type Welcome struct {
 	Master             *v1.MasterInfo         `protobuf:"bytes,2,opt,name=master,proto3" json:"master,omitempty"`
 	PingIntervalMillis int64                  `protobuf:"varint,3,opt,name=ping_interval_millis,json=pingIntervalMillis,proto3" json:"ping_interval_millis,omitempty"`
 	MaxMissedPings     int32                  `protobuf:"varint,4,opt,name=max_missed_pings,json=maxMissedPings,proto3" json:"max_missed_pings,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// At least so long between two reports of all usage.
+	UsageIntervalMillis int64 `protobuf:"varint,5,opt,name=usage_interval_millis,json=usageIntervalMillis,proto3" json:"usage_interval_millis,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
@@ -629,11 +631,20 @@ func (x *Welcome) GetMaxMissedPings() int32 {
 	return 0
 }
 
+func (x *Welcome) GetUsageIntervalMillis() int64 {
+	if x != nil {
+		return x.UsageIntervalMillis
+	}
+	return 0
+}
+
 // Ping asks for a Pong, so that both sides notice a dead stream.
 type Ping struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in Welcome; it changes with the size of the cluster.
+	UsageIntervalMillis int64 `protobuf:"varint,1,opt,name=usage_interval_millis,json=usageIntervalMillis,proto3" json:"usage_interval_millis,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Ping) Reset() {
@@ -664,6 +675,13 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
 	return file_link_link_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Ping) GetUsageIntervalMillis() int64 {
+	if x != nil {
+		return x.UsageIntervalMillis
+	}
+	return 0
 }
 
 // Pong answers a Ping.
@@ -1623,13 +1641,15 @@ const file_link_link_proto_rawDesc = "" +
 	"\texecutors\x18\a \x03(\v2\x16.mesos.v1.ExecutorInfoR\texecutors\x12>\n" +
 	"\n" +
 	"operations\x18\b \x03(\v2\x1e.mezzo.link.v1.OperationUpdateR\n" +
-	"operations\"\xc1\x01\n" +
+	"operations\"\xf5\x01\n" +
 	"\aWelcome\x12,\n" +
 	"\bagent_id\x18\x01 \x01(\v2\x11.mesos.v1.AgentIDR\aagentId\x12,\n" +
 	"\x06master\x18\x02 \x01(\v2\x14.mesos.v1.MasterInfoR\x06master\x120\n" +
 	"\x14ping_interval_millis\x18\x03 \x01(\x03R\x12pingIntervalMillis\x12(\n" +
-	"\x10max_missed_pings\x18\x04 \x01(\x05R\x0emaxMissedPings\"\x06\n" +
-	"\x04Ping\"\x06\n" +
+	"\x10max_missed_pings\x18\x04 \x01(\x05R\x0emaxMissedPings\x122\n" +
+	"\x15usage_interval_millis\x18\x05 \x01(\x03R\x13usageIntervalMillis\":\n" +
+	"\x04Ping\x122\n" +
+	"\x15usage_interval_millis\x18\x01 \x01(\x03R\x13usageIntervalMillis\"\x06\n" +
 	"\x04Pong\"\xa4\x01\n" +
 	"\fStatusUpdate\x128\n" +
 	"\fframework_id\x18\x01 \x01(\v2\x15.mesos.v1.FrameworkIDR\vframeworkId\x12,\n" +

@@ -66,4 +66,5 @@ func masterTuning(s *flags.Set, c *master.Config) {
 	s.Int(&c.MaxCompletedTasksPerFramework, "max_completed_tasks_per_framework", "Ended tasks that are remembered of each framework.")
 	s.Int(&c.MaxUnreachableTasksPerFramework, "max_unreachable_tasks_per_framework", "Unreachable tasks that are remembered of each framework.")
 	s.Int(&c.MaxOperatorEventStreamSubscribers, "max_operator_event_stream_subscribers", "Operators that may watch events at once; beyond it, the oldest has to go.")
+	s.Int(&c.MaxUsageSamplesPerSecond, "max_usage_samples_per_second", "Samples of what tasks use that agents may send in a second, all together. While there are more tasks, each agent reports less often than every second.")
 }

@@ -126,7 +126,9 @@ func (c *Core) ping(a *agent) {
 		return
 	}
 	a.missed++
-	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_Ping{Ping: &link.Ping{}}})
+	c.sendAgent(a, &link.FromMaster{Message: &link.FromMaster_Ping{Ping: &link.Ping{
+		UsageIntervalMillis: c.cfg.usageInterval(c.tasks).Milliseconds(),
+	}}})
 	a.wake = c.after(c.cfg.PingInterval, func() { c.ping(a) })
 }
 

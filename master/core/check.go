@@ -17,8 +17,13 @@ func (c *Core) Check() error {
 	for _, id := range sortedKeys(c.agents) {
 		problems = append(problems, c.checkAgent(c.agents[id]))
 	}
+	tasks := 0
 	for _, id := range sortedKeys(c.frameworks) {
 		problems = append(problems, c.checkFramework(c.frameworks[id]))
+		tasks += c.frameworks[id].tasks.Len()
+	}
+	if tasks != c.tasks {
+		problems = append(problems, fmt.Errorf("%d tasks are there, %d are counted", tasks, c.tasks))
 	}
 	for _, id := range sortedKeys(c.offers) {
 		o := c.offers[id]

@@ -16,6 +16,7 @@ type Config struct {
 	OfferTimeout       time.Duration // life of an offer; 0: no end
 	PingInterval       time.Duration
 	MaxMissedPings     int
+	MaxUsageSamples    int // of tasks, from all agents together, in a second; 0: no end
 
 	RootSubmissions bool
 	Roles           []string // the only ones allowed; empty: any
@@ -33,6 +34,15 @@ type Config struct {
 	MaxCompletedTasks      int // per framework
 	MaxUnreachableTasks    int // per framework
 	MaxUnreachableAgents   int
+}
+
+// usageInterval is how long each agent has to wait between two reports while there are
+// so many tasks.
+func (c *Config) usageInterval(tasks int) time.Duration {
+	if c.MaxUsageSamples == 0 {
+		return 0
+	}
+	return time.Duration(tasks) * time.Second / time.Duration(c.MaxUsageSamples)
 }
 
 // silence is how long an agent may be gone before it is unreachable.

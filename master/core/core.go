@@ -19,6 +19,7 @@ type Core struct {
 	whitelist map[string]bool // hosts; nil: all
 
 	frameworks map[ids.FrameworkID]*framework
+	tasks      int // of all of them
 	completed  history[ids.FrameworkID, *framework]
 	streams    map[StreamID]*framework
 

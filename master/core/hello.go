@@ -167,6 +167,8 @@ func (c *Core) attach(a *agent, conn ConnID, h *hello) {
 		Master:             c.cfg.Master,
 		PingIntervalMillis: c.cfg.PingInterval.Milliseconds(),
 		MaxMissedPings:     int32(c.cfg.MaxMissedPings),
+
+		UsageIntervalMillis: c.cfg.usageInterval(c.tasks).Milliseconds(),
 	}}})
 }
 

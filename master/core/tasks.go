@@ -18,6 +18,7 @@ func (c *Core) addTask(f *framework, a *agent, t *Task) {
 	f.agents[a.ID] = true
 	a.tasks[t.key()] = t
 	f.tasks.Set(t.ID, t)
+	c.tasks++
 	if t.live() {
 		a.Used = a.Used.Add(t.Resources)
 	}
@@ -70,6 +71,7 @@ func (c *Core) forget(a *agent, t *Task) {
 	delete(a.tasks, t.key())
 	delete(a.kills, t.key())
 	f.tasks.Delete(t.ID)
+	c.tasks--
 	f.finished = keep(f.finished, t, c.cfg.MaxCompletedTasks)
 	c.noteEmpty(a)
 }
@@ -79,6 +81,7 @@ func (c *Core) lose(a *agent, t *Task) {
 	f := c.frameworks[t.Framework]
 	delete(a.tasks, t.key())
 	f.tasks.Delete(t.ID)
+	c.tasks--
 	f.unreachable.put(t.ID, t)
 }
 

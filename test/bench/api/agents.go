@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
@@ -23,6 +24,7 @@ type fleet struct {
 	streams []grpc.BidiStreamingClient[link.FromAgent, link.FromMaster]
 	ids     []*v1.AgentID
 	readers sync.WaitGroup
+	pause   atomic.Int64 // between two reports of usage, in milliseconds, as the master said last
 }
 
 // streamsOfEach connection: HTTP/2 servers take 250.
@@ -91,7 +93,8 @@ func (f *fleet) say(ctx context.Context, c *grpc.ClientConn, h *link.Hello) (grp
 			if err != nil {
 				return
 			}
-			if m.GetPing() != nil {
+			if p := m.GetPing(); p != nil {
+				f.pause.Store(p.GetUsageIntervalMillis())
 				_ = stream.Send(&link.FromAgent{Message: &link.FromAgent_Pong{Pong: &link.Pong{}}})
 			}
 		}

@@ -27,7 +27,8 @@ type reported struct {
 // reporters send at once; the master's pace may hold them up.
 const reporters = 8
 
-// measureReports lets every agent report once a second, as far as the master takes it.
+// measureReports lets every agent report once a second, or as seldom as the master
+// wants it, each at a time of its own.
 func (f *fleet) measureReports(ctx context.Context, addr string, pid int) (r reported, err error) {
 	ctx, end := context.WithCancel(ctx)
 	var sent atomic.Int64
@@ -36,18 +37,25 @@ func (f *fleet) measureReports(ctx context.Context, addr string, pid int) (r rep
 	defer end()
 	for n := range reporters {
 		group.Go(func() {
-			tick := time.NewTicker(time.Second)
+			const step = 10 * time.Millisecond
+			tick := time.NewTicker(step)
 			defer tick.Stop()
-			for ctx.Err() == nil {
-				for i := n; i < len(f.streams) && ctx.Err() == nil; i += reporters {
+			i, due := n, 0.0
+			for {
+				select {
+				case <-tick.C:
+				case <-ctx.Done():
+					return
+				}
+				every := max(time.Second, time.Duration(f.pause.Load())*time.Millisecond)
+				for due += float64(len(f.streams)) / reporters * float64(step) / float64(every); due >= 1; due-- {
 					if f.streams[i].Send(&link.FromAgent{Message: &link.FromAgent_Usage{Usage: f.report(i)}}) != nil {
 						return
 					}
 					sent.Add(frameworks * tasksOfEach)
-				}
-				select {
-				case <-tick.C:
-				case <-ctx.Done():
+					if i += reporters; i >= len(f.streams) {
+						i = n
+					}
 				}
 			}
 		})
