@@ -19,10 +19,13 @@ type assembly struct {
 }
 
 // assemble makes a document of s by what making returns.
-func (x *texts) assemble(s *core.Snapshot, making func(*assembly) any) ([]byte, error) {
-	return x.use(s, func() ([]byte, error) {
+func (x *texts) assemble(s *core.Snapshot, making func(*assembly) any) (pieces, error) {
+	return x.use(s, func() (pieces, error) {
 		a := &assembly{mark: rand.Text(), texts: x}
 		head, err := json.Marshal(making(a))
+		if err == nil {
+			err = x.err
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -37,34 +40,20 @@ func (a *assembly) later(list [][]byte) json.RawMessage {
 }
 
 // splice puts the lists where their marks are.
-func (a *assembly) splice(head []byte) []byte {
-	size := len(head)
-	for _, list := range a.lists {
-		for _, text := range list {
-			size += len(text) + 1
-		}
-	}
-	out := make([]byte, 0, size)
+func (a *assembly) splice(head []byte) (all pieces) {
 	mark := []byte(`"` + a.mark)
 	for {
 		before, rest, ok := bytes.Cut(head, mark)
-		out = append(out, before...)
+		all = append(all, before)
 		if !ok {
-			return out
+			return all
 		}
 		number, after, _ := bytes.Cut(rest, []byte(`"`))
 		n, err := strconv.Atoi(string(number))
 		if err != nil || n >= len(a.lists) {
 			panic(fmt.Sprintf("mark %q in a document", number)) // of our own making
 		}
-		out = append(out, '[')
-		for i, text := range a.lists[n] {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = append(out, text...)
-		}
-		out = append(out, ']')
+		all = all.appendList(a.lists[n])
 		head = after
 	}
 }

@@ -14,7 +14,7 @@ type composite struct {
 	fields protoreflect.FieldDescriptors
 	own    []byte // the fields before parts
 	parts  []part // by number, none of which is in own
-	size   int    // of all, at most
+	size   int    // of all, in protobuf
 }
 
 // part is one field of a composite: a list of messages, or a message.
@@ -31,23 +31,20 @@ func compose(out codec.Codec, own proto.Message, parts ...part) (*composite, err
 		return nil, err
 	}
 	c := &composite{out: out, fields: own.ProtoReflect().Descriptor().Fields(), own: text, parts: parts, size: len(text)}
-	for _, p := range parts {
-		if out == codec.Protobuf {
+	if out == codec.Protobuf {
+		for _, p := range parts {
 			c.size += p.wireSize(c.number(p.name))
-		} else {
-			c.size += p.jsonSize()
 		}
 	}
 	return c, nil
 }
 
 // encode returns what the codec would make of the whole message.
-func (c *composite) encode() []byte {
-	b := make([]byte, 0, c.size)
+func (c *composite) encode() pieces {
 	if c.out == codec.Protobuf {
-		return c.appendWire(b)
+		return c.appendWire(nil)
 	}
-	return c.appendJSON(b)
+	return c.appendJSON(nil)
 }
 
 func (c *composite) number(name protoreflect.Name) protowire.Number {
@@ -66,56 +63,48 @@ func (p *part) wireSize(field protowire.Number) int {
 	return n
 }
 
-func (c *composite) appendWire(b []byte) []byte {
-	b = append(b, c.own...)
+func (c *composite) appendWire(to pieces) pieces {
+	to = append(to, c.own)
 	for _, p := range c.parts {
 		field := c.number(p.name)
+		heads := make([]byte, 0, len(p.list)*(protowire.SizeTag(field)+maxVarint))
+		head := func(size int) []byte {
+			start := len(heads)
+			heads = protowire.AppendVarint(protowire.AppendTag(heads, field, protowire.BytesType), uint64(size))
+			return heads[start:]
+		}
 		for _, text := range p.list {
-			b = protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), text)
+			to = append(to, head(len(text)), text)
 		}
 		if p.one != nil {
-			b = protowire.AppendVarint(protowire.AppendTag(b, field, protowire.BytesType), uint64(p.one.size))
-			b = p.one.appendWire(b)
+			to = p.one.appendWire(append(to, head(p.one.size)))
 		}
 	}
-	return b
+	return to
 }
 
-func (p *part) jsonSize() int {
-	n := len(p.name) + len(`,"":[]`)
-	if p.one != nil {
-		n += p.one.size
-	}
-	for _, text := range p.list {
-		n += len(text) + len(",")
-	}
-	return n
-}
+// maxVarint is the longest that a number of bytes in one element can be.
+const maxVarint = 5
 
-func (c *composite) appendJSON(b []byte) []byte {
-	b = append(b, c.own[:len(c.own)-len("}")]...)
+func (c *composite) appendJSON(to pieces) pieces {
+	own := c.own[:len(c.own)-len("}")]
+	to = append(to, own)
+	first := len(own) == len("{")
 	for _, p := range c.parts {
 		if p.one == nil && len(p.list) == 0 {
 			continue
 		}
-		if b[len(b)-1] != '{' {
-			b = append(b, ',')
+		name := `,"` + string(p.name) + `":`
+		if first {
+			name = name[len(","):]
 		}
-		b = append(b, '"')
-		b = append(b, p.name...)
-		b = append(b, '"', ':')
+		first = false
+		to = append(to, []byte(name))
 		if p.one != nil {
-			b = p.one.appendJSON(b)
-			continue
+			to = p.one.appendJSON(to)
+		} else {
+			to = to.appendList(p.list)
 		}
-		b = append(b, '[')
-		for i, text := range p.list {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(b, text...)
-		}
-		b = append(b, ']')
 	}
-	return append(b, '}')
+	return append(to, []byte("}"))
 }

@@ -51,12 +51,9 @@ func TestComposite(t *testing.T) {
 			if err != nil || c.texts.err != nil {
 				t.Fatal(err, c.texts.err)
 			}
-			got := composed.encode()
+			got := composed.encode().join()
 			if !bytes.Equal(got, want) {
 				t.Errorf("%s of %d: got\n%q, want\n%q", out.ContentType(), n, got, want)
-			}
-			if cap(got) != composed.size || composed.size > len(got)+200 {
-				t.Errorf("%s of %d: %d bytes were made room for, and %d needed", out.ContentType(), n, composed.size, len(got))
 			}
 		}
 	}
@@ -68,6 +65,9 @@ func encodeAll[M proto.Message](t *testing.T, out codec.Codec, list []M) (all []
 		text, err := out.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if out == codec.JSON {
+			text = append([]byte(","), text...)
 		}
 		all = append(all, text)
 	}

@@ -21,7 +21,7 @@ var longAnswers = map[master.Call_Type]struct {
 }
 
 // longAnswer is the answer to one of these.
-func (m *Master) longAnswer(out codec.Codec, call master.Call_Type, s *core.Snapshot) ([]byte, error) {
+func (m *Master) longAnswer(out codec.Codec, call master.Call_Type, s *core.Snapshot) (pieces, error) {
 	a := longAnswers[call]
 	return m.compose(out, s, func(c *composer) *composite {
 		return c.message(&master.Response{Type: a.of.Enum()}, a.part(c))
@@ -30,16 +30,16 @@ func (m *Master) longAnswer(out codec.Codec, call master.Call_Type, s *core.Snap
 
 // subscribed is the event that begins a subscription: the state that the events after
 // it change.
-func (m *Master) subscribed(out codec.Codec, s *core.Snapshot) ([]byte, error) {
+func (m *Master) subscribed(out codec.Codec, s *core.Snapshot) (pieces, error) {
 	return m.compose(out, s, func(c *composer) *composite {
 		return c.message(&master.Event{Type: master.Event_SUBSCRIBED.Enum()}, part{name: "subscribed", one: c.message(
 			&master.Event_Subscribed{HeartbeatIntervalSeconds: proto.Float64(heartbeatInterval.Seconds())}, c.state())})
 	})
 }
 
-func (m *Master) compose(out codec.Codec, s *core.Snapshot, making func(*composer) *composite) ([]byte, error) {
+func (m *Master) compose(out codec.Codec, s *core.Snapshot, making func(*composer) *composite) (pieces, error) {
 	x := m.texts.calls[out]
-	return x.use(s, func() ([]byte, error) {
+	return x.use(s, func() (pieces, error) {
 		whole := making(&composer{out, s, x})
 		if x.err != nil {
 			return nil, x.err
@@ -57,7 +57,7 @@ type composer struct {
 
 func (c *composer) message(own proto.Message, parts ...part) *composite {
 	m, err := compose(c.out, own, parts...)
-	c.texts.wrote(nil, err)
+	c.texts.failed(err)
 	return m
 }
 
@@ -87,7 +87,7 @@ func (c *composer) executors() part {
 func (c *composer) agents() part {
 	var recovered [][]byte
 	for _, info := range c.shown.Recovered {
-		recovered = append(recovered, c.texts.wrote(c.out.Marshal(info)))
+		recovered = append(recovered, c.texts.element(c.out.Marshal(info)))
 	}
 	return part{name: "get_agents", one: c.message(&master.Response_GetAgents{},
 		part{name: "agents", list: c.texts.agentList(c.shown.Agents)}, part{name: "recovered_agents", list: recovered})}

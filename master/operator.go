@@ -78,12 +78,15 @@ func (m *Master) setLoggingLevel(c *master.Call_SetLoggingLevel) error {
 }
 
 // shared makes the answers that are large and the same for all; it is nil for others.
-func (m *Master) shared(out codec.Codec, call master.Call_Type) func(*core.Snapshot) ([]byte, error) {
+func (m *Master) shared(out codec.Codec, call master.Call_Type) func(*core.Snapshot) (pieces, error) {
 	if _, ok := longAnswers[call]; ok {
-		return func(s *core.Snapshot) ([]byte, error) { return m.longAnswer(out, call, s) }
+		return func(s *core.Snapshot) (pieces, error) { return m.longAnswer(out, call, s) }
 	}
 	if call == master.Call_GET_FRAMEWORKS || call == master.Call_GET_USAGE {
-		return func(s *core.Snapshot) ([]byte, error) { return out.Marshal(shows[call](m, s)) }
+		return func(s *core.Snapshot) (pieces, error) {
+			text, err := out.Marshal(shows[call](m, s))
+			return pieces{text}, err
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package master
 import (
 	"net/http"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,9 +19,11 @@ type documents struct {
 
 // document is made by whoever needs it first.
 type document struct {
-	once, zip    sync.Once
-	body, zipped []byte
-	err          error
+	once, zip sync.Once
+	body      pieces
+	size      int
+	zipped    []byte
+	err       error
 }
 
 // keepDocuments is how long those of the newest view are kept after the last was made:
@@ -61,7 +64,7 @@ func newEncoders() chan struct{} { return make(chan struct{}, max(1, runtime.GOM
 
 // document returns what making makes of the state, once for all who ask for name at
 // the same moment; without a name it is shared with nobody.
-func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, error)) (*document, error) {
+func (m *Master) document(name string, making func(*core.Snapshot) (pieces, error)) (*document, error) {
 	v, err := m.lead().loop.readView()
 	if err != nil {
 		return nil, err
@@ -70,7 +73,7 @@ func (m *Master) document(name string, making func(*core.Snapshot) ([]byte, erro
 }
 
 // documentOf is document, of a view.
-func (m *Master) documentOf(v *view, name string, making func(*core.Snapshot) ([]byte, error)) (*document, error) {
+func (m *Master) documentOf(v *view, name string, making func(*core.Snapshot) (pieces, error)) (*document, error) {
 	doc := &document{}
 	if name != "" {
 		doc = v.documents.get(name)
@@ -79,19 +82,20 @@ func (m *Master) documentOf(v *view, name string, making func(*core.Snapshot) ([
 		m.encoders <- struct{}{}
 		defer func() { <-m.encoders }()
 		doc.body, doc.err = making(v.sorted())
+		doc.size = doc.body.size()
 		m.fading.Reset(keepDocuments)
 	})
 	return doc, doc.err
 }
 
 // respondDocument answers with a JSON document that is made of the state alone.
-func (m *Master) respondDocument(w http.ResponseWriter, r *http.Request, name string, making func(*core.Snapshot) ([]byte, error)) {
+func (m *Master) respondDocument(w http.ResponseWriter, r *http.Request, name string, making func(*core.Snapshot) (pieces, error)) {
 	doc, err := m.document(name, making)
 	switch {
 	case err != nil:
 		fail(w, err)
 	case r.URL.Query().Get("jsonp") != "":
-		respondJSONText(w, r, doc.body)
+		respondJSONText(w, r, doc.body.join())
 	default:
 		m.sendDocument(w, r, "application/json", doc)
 	}
@@ -100,8 +104,9 @@ func (m *Master) respondDocument(w http.ResponseWriter, r *http.Request, name st
 // sendDocument answers with doc, compressed once for all who want that.
 func (m *Master) sendDocument(w http.ResponseWriter, r *http.Request, kind string, doc *document) {
 	w.Header().Set("Content-Type", kind)
-	if len(doc.body) < gzipMinBytes || !acceptsGzip(r) {
-		_, _ = w.Write(doc.body)
+	if doc.size < gzipMinBytes || !acceptsGzip(r) {
+		w.Header().Set("Content-Length", strconv.Itoa(doc.size))
+		_ = doc.body.writeTo(w)
 		return
 	}
 	doc.zip.Do(func() {

@@ -38,8 +38,8 @@ func TestDocuments(t *testing.T) {
 	made := 0
 	for range 50 {
 		group.Go(func() {
-			doc, err := m.document("x", func(*core.Snapshot) ([]byte, error) { made++; return []byte("text"), nil })
-			if err != nil || string(doc.body) != "text" {
+			doc, err := m.document("x", func(*core.Snapshot) (pieces, error) { made++; return pieces{[]byte("text")}, nil })
+			if err != nil || string(doc.body.join()) != "text" {
 				t.Errorf("%v, %v", doc, err)
 			}
 		})
@@ -48,13 +48,13 @@ func TestDocuments(t *testing.T) {
 	if made > 3 { // a round of offers may have come between them
 		t.Errorf("made %d times", made)
 	}
-	if _, err := m.document("bad", func(*core.Snapshot) ([]byte, error) { return nil, fmt.Errorf("no") }); err == nil {
+	if _, err := m.document("bad", func(*core.Snapshot) (pieces, error) { return nil, fmt.Errorf("no") }); err == nil {
 		t.Error("what cannot be made is there")
 	}
 
 	// What is made for one reader alone is not kept.
 	for range 100 {
-		if doc, err := m.document(named("/slaves", "a"), func(*core.Snapshot) ([]byte, error) { return []byte("one"), nil }); err != nil || string(doc.body) != "one" {
+		if doc, err := m.document(named("/slaves", "a"), func(*core.Snapshot) (pieces, error) { return pieces{[]byte("one")}, nil }); err != nil || string(doc.body.join()) != "one" {
 			t.Fatalf("%v, %v", doc, err)
 		}
 	}
@@ -66,7 +66,7 @@ func TestDocuments(t *testing.T) {
 	func() {
 		big := make([]byte, 1<<20)
 		runtime.AddCleanup(&big[0], func(struct{}) { close(gone) }, struct{}{})
-		if _, err := m.document("big", func(*core.Snapshot) ([]byte, error) { return big, nil }); err != nil {
+		if _, err := m.document("big", func(*core.Snapshot) (pieces, error) { return pieces{big}, nil }); err != nil {
 			t.Fatal(err)
 		}
 	}()
@@ -76,7 +76,7 @@ func TestDocuments(t *testing.T) {
 	deadline := time.After(5 * time.Second) // less than documents are kept when nothing happens
 	for {
 		// Another view takes the place of the one that it was made of.
-		if _, err := m.document("y", func(*core.Snapshot) ([]byte, error) { return nil, nil }); err != nil {
+		if _, err := m.document("y", func(*core.Snapshot) (pieces, error) { return nil, nil }); err != nil {
 			t.Fatal(err)
 		}
 		runtime.GC()

@@ -54,7 +54,7 @@ func respond(w http.ResponseWriter, r *http.Request, kind string, body []byte) {
 		return
 	}
 	announceGzip(w)
-	_, _ = w.Write(compress(body))
+	_, _ = w.Write(compress(pieces{body}))
 }
 
 func announceGzip(w http.ResponseWriter) {
@@ -62,10 +62,10 @@ func announceGzip(w http.ResponseWriter) {
 	w.Header().Set("Vary", "Accept-Encoding")
 }
 
-func compress(body []byte) []byte {
+func compress(body pieces) []byte {
 	var out bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&out, gzip.BestSpeed)
-	_, _ = z.Write(body) // never fails: a buffer takes all
+	_ = body.writeTo(z) // never fails: a buffer takes all
 	_ = z.Close()
 	return out.Bytes()
 }

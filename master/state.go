@@ -50,7 +50,7 @@ type agentsModel struct {
 
 // state serves GET /state: everything at once.
 func (m *Master) state(w http.ResponseWriter, r *http.Request) {
-	m.respondDocument(w, r, "/state", func(s *core.Snapshot) ([]byte, error) {
+	m.respondDocument(w, r, "/state", func(s *core.Snapshot) (pieces, error) {
 		return m.texts.legacy.assemble(s, func(a *assembly) any { return m.modelState(a, s) })
 	})
 }
@@ -101,7 +101,7 @@ func named(path, id string) string {
 // slaves serves GET /slaves[?slave_id=ID].
 func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("slave_id")
-	m.respondDocument(w, r, named("/slaves", id), func(s *core.Snapshot) ([]byte, error) {
+	m.respondDocument(w, r, named("/slaves", id), func(s *core.Snapshot) (pieces, error) {
 		return m.texts.legacy.assemble(s, func(a *assembly) any { return agentsModel{a.agentList(s.Agents, id), modelRecovered(s.Recovered, id)} })
 	})
 }
@@ -109,7 +109,7 @@ func (m *Master) slaves(w http.ResponseWriter, r *http.Request) {
 // frameworks serves GET /frameworks[?framework_id=ID].
 func (m *Master) frameworks(w http.ResponseWriter, r *http.Request) {
 	id := r.URL.Query().Get("framework_id")
-	m.respondDocument(w, r, named("/frameworks", id), func(s *core.Snapshot) ([]byte, error) {
+	m.respondDocument(w, r, named("/frameworks", id), func(s *core.Snapshot) (pieces, error) {
 		return m.texts.legacy.assemble(s, func(a *assembly) any {
 			return map[string]any{
 				"frameworks":              a.modelFrameworks(s.Frameworks, id),

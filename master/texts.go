@@ -41,6 +41,7 @@ func newWritten() written {
 
 // form is how one of them is written.
 type form struct {
+	comma    string // before each; see pieces.appendList
 	task     func(*core.Task) ([]byte, error)
 	executor func(*core.Executor) ([]byte, error)
 	agent    func(*core.Agent) ([]byte, error)
@@ -48,6 +49,7 @@ type form struct {
 
 // legacyForm is that of /state.
 var legacyForm = form{
+	comma:    ",",
 	task:     func(t *core.Task) ([]byte, error) { return json.Marshal(modelTask(t)) },
 	executor: func(x *core.Executor) ([]byte, error) { return json.Marshal(modelExecutor(x)) },
 	agent:    func(a *core.Agent) ([]byte, error) { return json.Marshal(modelAgent(a)) },
@@ -55,7 +57,12 @@ var legacyForm = form{
 
 // callForm is that of GET_STATE.
 func callForm(out codec.Codec) form {
+	comma := ""
+	if out == codec.JSON {
+		comma = ","
+	}
 	return form{
+		comma:    comma,
 		task:     func(t *core.Task) ([]byte, error) { return out.Marshal(t.Proto()) },
 		executor: func(x *core.Executor) ([]byte, error) { return out.Marshal(showExecutor(x)) },
 		agent:    func(a *core.Agent) ([]byte, error) { return out.Marshal(showAgent(a)) },
@@ -86,7 +93,7 @@ const (
 
 // use makes a document of s. If much more is remembered than there is in s, or
 // something went wrong, all of that is forgotten.
-func (x *texts) use(s *core.Snapshot, making func() ([]byte, error)) ([]byte, error) {
+func (x *texts) use(s *core.Snapshot, making func() (pieces, error)) (pieces, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.tasks == nil {
@@ -128,12 +135,17 @@ func countTasks(s *core.Snapshot) (n int) {
 	return n
 }
 
-// wrote notes what went wrong.
-func (x *texts) wrote(text []byte, err error) []byte {
+// failed notes what went wrong.
+func (x *texts) failed(err error) {
 	if err != nil && x.err == nil {
 		x.err = err
 	}
-	return text
+}
+
+// element is a text as it stands in a list.
+func (x *texts) element(text []byte, err error) []byte {
+	x.failed(err)
+	return append([]byte(x.form.comma), text...)
 }
 
 func (x *texts) taskList(list []*core.Task) [][]byte {
@@ -142,7 +154,7 @@ func (x *texts) taskList(list []*core.Task) [][]byte {
 		was, ok := x.tasks[t.Info]
 		if !ok || was.task != t {
 			if !ok || !sameTask(was.task, t) {
-				was.text = x.wrote(x.form.task(t))
+				was.text = x.element(x.form.task(t))
 			}
 			was.task = t
 			x.tasks[t.Info] = was
@@ -158,7 +170,7 @@ func (x *texts) executorList(list []*core.Executor) [][]byte {
 		was, ok := x.executors[e.Info]
 		if !ok || was.executor != e {
 			if !ok || !sameExecutor(was.executor, e) {
-				was.text = x.wrote(x.form.executor(e))
+				was.text = x.element(x.form.executor(e))
 			}
 			was.executor = e
 			x.executors[e.Info] = was
@@ -174,7 +186,7 @@ func (x *texts) agentList(list []core.Agent) [][]byte {
 		a := &list[i]
 		was, ok := x.agents[a.ID]
 		if !ok || !sameAgent(&was.agent, a) {
-			was = agentText{*a, x.wrote(x.form.agent(a))}
+			was = agentText{*a, x.element(x.form.agent(a))}
 			was.agent.Usage, was.agent.Sampled = nil, nil // nothing of which is shown
 			x.agents[a.ID] = was
 		}

@@ -47,10 +47,10 @@ func TestTexts(t *testing.T) {
 			text, err := x.assemble(&core.Snapshot{}, func(a *assembly) any {
 				return map[string]any{"agents": a.agentList(tt.agents, ""), "f": []any{map[string]any{"tasks": a.taskList(tt.tasks), "none": a.taskList(nil)}}}
 			})
-			if err != nil || !json.Valid(text) {
+			if err != nil || !json.Valid(text.join()) {
 				t.Fatalf("%d: %s, %v", n, text, err)
 			}
-			return string(text)
+			return string(text.join())
 		}
 		if got, want := doc(x), doc(&texts{form: legacyForm}); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
@@ -67,13 +67,14 @@ func TestTexts(t *testing.T) {
 	text, err := x.assemble(&core.Snapshot{}, func(a *assembly) any {
 		return []any{`"` + strings.Repeat("x", 3), a.agentList([]core.Agent{one, agent(2, "cpus:1", true)}, "a2")}
 	})
-	if err != nil || strings.Count(string(text), `"id":`) != 1 {
+	if err != nil || strings.Count(string(text.join()), `"id":`) != 1 {
 		t.Errorf("one agent alone: %s, %v", text, err)
 	}
 
 	// A new sample of what is used writes nothing anew; a new state does.
 	written := 0
 	x = &texts{form: form{
+		comma:    ",",
 		task:     func(*core.Task) ([]byte, error) { written++; return []byte("1"), nil },
 		executor: func(*core.Executor) ([]byte, error) { written++; return []byte("2"), nil },
 	}}
@@ -92,7 +93,7 @@ func TestTexts(t *testing.T) {
 		text, err := x.assemble(&core.Snapshot{}, func(a *assembly) any {
 			return []any{a.taskList([]*core.Task{tt.task}), a.executorList([]*core.Executor{tt.executor})}
 		})
-		if err != nil || string(text) != "[[1],[2]]" || written != tt.written {
+		if err != nil || string(text.join()) != "[[1],[2]]" || written != tt.written {
 			t.Errorf("%d: %s, %v; %d were written, want %d", i, text, err, written, tt.written)
 		}
 	}

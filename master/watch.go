@@ -67,9 +67,9 @@ func (m *Master) watch(w http.ResponseWriter, r *http.Request, out codec.Codec) 
 	}
 	defer func() { _ = t.loop.tell(request{unwatch: true, watcher: heard}) }()
 	s := &watcherStream{openStream(w, out)}
-	doc, err := m.documentOf(v, "SUBSCRIBED "+out.ContentType(), func(s *core.Snapshot) ([]byte, error) { return m.subscribed(out, s) })
+	doc, err := m.documentOf(v, "SUBSCRIBED "+out.ContentType(), func(s *core.Snapshot) (pieces, error) { return m.subscribed(out, s) })
 	if err == nil {
-		err = s.writeEncoded(doc.body)
+		err = s.writeEncoded(doc.body.join())
 	}
 	if err == nil {
 		err = serve(r, heard, s)
