@@ -19,11 +19,17 @@ type documents struct {
 
 // document is made by whoever needs it first.
 type document struct {
-	once, zip sync.Once
-	body      pieces
-	size      int
-	zipped    []byte
-	err       error
+	once, zip, join sync.Once
+	body            pieces
+	size            int
+	zipped, joined  []byte
+	err             error
+}
+
+// text is the document in one piece, for those who need it so.
+func (d *document) text() []byte {
+	d.join.Do(func() { d.joined = d.body.join() })
+	return d.joined
 }
 
 // keepDocuments is how long those of the newest view are kept after the last was made:
@@ -95,7 +101,7 @@ func (m *Master) respondDocument(w http.ResponseWriter, r *http.Request, name st
 	case err != nil:
 		fail(w, err)
 	case r.URL.Query().Get("jsonp") != "":
-		respondJSONText(w, r, doc.body.join())
+		respondJSONText(w, r, doc.text())
 	default:
 		m.sendDocument(w, r, "application/json", doc)
 	}

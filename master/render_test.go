@@ -39,7 +39,7 @@ func TestDocuments(t *testing.T) {
 	for range 50 {
 		group.Go(func() {
 			doc, err := m.document("x", func(*core.Snapshot) (pieces, error) { made++; return pieces{[]byte("text")}, nil })
-			if err != nil || string(doc.body.join()) != "text" {
+			if err != nil || string(doc.text()) != "text" {
 				t.Errorf("%v, %v", doc, err)
 			}
 		})
@@ -54,7 +54,7 @@ func TestDocuments(t *testing.T) {
 
 	// What is made for one reader alone is not kept.
 	for range 100 {
-		if doc, err := m.document(named("/slaves", "a"), func(*core.Snapshot) (pieces, error) { return pieces{[]byte("one")}, nil }); err != nil || string(doc.body.join()) != "one" {
+		if doc, err := m.document(named("/slaves", "a"), func(*core.Snapshot) (pieces, error) { return pieces{[]byte("one")}, nil }); err != nil || string(doc.text()) != "one" {
 			t.Fatalf("%v, %v", doc, err)
 		}
 	}

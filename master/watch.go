@@ -69,7 +69,7 @@ func (m *Master) watch(w http.ResponseWriter, r *http.Request, out codec.Codec) 
 	s := &watcherStream{openStream(w, out)}
 	doc, err := m.documentOf(v, "SUBSCRIBED "+out.ContentType(), func(s *core.Snapshot) (pieces, error) { return m.subscribed(out, s) })
 	if err == nil {
-		err = s.writeEncoded(doc.body.join())
+		err = s.writeEncoded(doc.text())
 	}
 	if err == nil {
 		err = serve(r, heard, s)
