@@ -12,8 +12,8 @@ import (
 type composite struct {
 	out    codec.Codec
 	fields protoreflect.FieldDescriptors
-	own    []byte // the fields before parts
-	parts  []part // by number, none of which is in own
+	own    []byte // the fields that are written first
+	parts  []part // none of which is in own
 	size   int    // of all, in protobuf
 }
 
@@ -24,7 +24,9 @@ type part struct {
 	one  *composite
 }
 
-// compose makes a composite of a message's own fields and parts with larger numbers.
+// compose makes a composite of a message's own fields and of parts. Readers of protobuf
+// and JSON take fields in any order; with parts by number, larger than those of own, the
+// bytes are the codec's own.
 func compose(out codec.Codec, own proto.Message, parts ...part) (*composite, error) {
 	text, err := out.Marshal(own)
 	if err != nil {
@@ -39,7 +41,7 @@ func compose(out codec.Codec, own proto.Message, parts ...part) (*composite, err
 	return c, nil
 }
 
-// encode returns what the codec would make of the whole message.
+// encode returns the whole message.
 func (c *composite) encode() pieces {
 	if c.out == codec.Protobuf {
 		return c.appendWire(nil)
